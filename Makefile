@@ -1,0 +1,96 @@
+# docket: one Makefile, all builds out of the source tree in build/<variant>/.
+# Variants: release (default), asan (ASan + UBSan), tsan, fuzz (clang, libFuzzer). Pick one with VARIANT=, the compiler with CC=.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+# V=1 shows the commands themselves.
+Q := $(if $(V),,@)
+
+CC      := gcc
+VARIANT ?= release
+VERSION := 0.1.0
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+PREFIX  ?= /usr/local
+B       := build/$(VARIANT)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wpointer-arith
+WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation) # gcc guesses; cut texts are meant
+COMMON   := -std=c17 -D_GNU_SOURCE -I. -fvisibility=hidden -fno-math-errno -ffp-contract=off -pthread -g -MMD -MP $(WARNINGS)
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection -fcf-protection
+OPT.release := -O3 $(HARDEN)
+OPT.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -fPIE
+OPT.tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE
+OPT.fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DDOCKET_FUZZ -fPIE
+LINK.release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+LINK.asan    := -pie -fsanitize=address,undefined
+LINK.tsan    := -pie -fsanitize=thread
+LINK.fuzz    := -pie -fsanitize=fuzzer,address,undefined
+
+# The packages of each floor; kernels needs none.
+PKGS       := libcurl libcjson libarchive libpcre2-8 libutf8proc libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CFLAGS     += $(COMMON) $(OPT.$(VARIANT)) $(PKG_CFLAGS)
+LDFLAGS    += $(LINK.$(VARIANT)) -pthread
+
+# Files of one instruction set get its flags, and no others do.
+ISA_avx2   := -mavx2 -mfma -mf16c
+ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mfma -mf16c -mavx2
+isa_flags   = $(foreach i,avx2 avx512,$(if $(findstring _$(i).c,$(1)),$(ISA_$(i))))
+
+sources  = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+KERNELS  := $(call sources,kernels)
+WORKER   := $(call sources,worker)
+HANDLERS := $(filter-out handlers/main.c,$(call sources,handlers))
+SUPPORT  := $(call sources,tests/support)
+TESTS    := $(sort $(shell find tests/unit tests/conformance -name 'test_*.c' 2>/dev/null))
+FUZZERS  := $(sort $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null))
+objects   = $(patsubst %.c,$(B)/%.o,$(1))
+
+KERNELS_A  := $(B)/libdocket_kernels.a
+WORKER_A   := $(B)/libdocket_worker.a
+HANDLERS_A := $(B)/libdocket_handlers.a
+TEST_BINS  := $(patsubst tests/%.c,$(B)/tests/%,$(TESTS))
+
+include tests/targets.mk
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) $(CFLAGS) $(call isa_flags,$<) -c $< -o $@
+
+$(B)/handlers/version.o: CFLAGS += -DDOCKET_VERSION='"$(VERSION)"' -DDOCKET_COMMIT='"$(COMMIT)"'
+
+$(KERNELS_A): $(call objects,$(KERNELS))
+$(WORKER_A): $(call objects,$(WORKER))
+$(HANDLERS_A): $(call objects,$(HANDLERS))
+%.a:
+	@rm -f $@
+	$(if $(V),,@echo "  AR    $@")
+	$(Q)ar rcs $@ $^
+
+$(B)/docket: $(B)/handlers/main.o $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -ldl -lm -o $@
+
+$(B)/tests/%: $(B)/tests/%.o $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
+
+.PHONY: help build install clean deps
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 14
+
+deps: ## install what is missing to build and test (Debian packages)
+	@deploy/install-deps.sh
+
+build: $(B)/docket ## compile build/release/docket (VARIANT=asan|tsan, CC=clang)
+
+install: build ## copy the program to PREFIX (/usr/local)
+	install -D -m 755 $(B)/docket $(DESTDIR)$(PREFIX)/bin/docket
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

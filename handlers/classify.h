@@ -1,0 +1,33 @@
+/* classify.h: the classification handler: one job's documents and labels → scored results. Where documents and model meet. */
+#ifndef DOCKET_HANDLERS_CLASSIFY_H
+#define DOCKET_HANDLERS_CLASSIFY_H
+
+#include "handlers/documents/document.h"
+#include "worker/handler.h"
+#include "worker/model/model.h"
+#include "worker/observe/cost.h"
+
+struct classify_options {
+    struct model_options model;
+    struct document_limits documents;
+    struct price price;
+    const char *worker_id; /* for the report */
+    const char *version;
+    size_t result_max_bytes; /* of one job's output; 0: 8 MB */
+};
+
+struct classifier;
+/* Nothing is loaded yet; options are copied, their strings borrowed until close. */
+enum status classifier_open(struct classifier **out, const struct classify_options *options, struct error *err);
+void classifier_close(struct classifier *classifier);
+/* The handler of the worker: prepare loads the model. `out` borrows the classifier. */
+void classifier_handler(struct classifier *classifier, struct handler *out);
+enum status classifier_load(struct classifier *classifier, const atomic_bool *stop, struct error *err);
+/* NULL before it is loaded. */
+struct model *classifier_model(struct classifier *classifier);
+
+/* One job from the text of its object (`{"input": …}`): its `output` as JSON. The same that the handler posts. */
+enum status classify_job(struct classifier *classifier, const struct job *job, const struct job_services *services,
+                         struct buffer *output, bool *refresh_worker, struct error *err);
+
+#endif

@@ -1,0 +1,268 @@
+/* document.c: from a source to the documents that it holds: what kind the bytes are, and who reads it. */
+#include "handlers/documents/document.h"
+
+#include "handlers/documents/readers.h"
+#include "handlers/job_input.h"
+#include "worker/base/alloc.h"
+#include "worker/base/clock.h"
+#include "worker/base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_BYTES    (64 * MIB)
+#define MAX_MEMBERS  10000
+#define MAX_DEPTH    4
+#define MAX_EXPANDED GIB
+#define MAX_RATIO    200 /* of what an archive unpacks to against its own bytes, 10 MiB on top */
+
+void document_free(struct document *document)
+{
+    mem_free(document->id);
+    mem_free(document->filename);
+    mem_free(document->text);
+    *document = (struct document){0};
+}
+
+static void drop_from(struct document_list *list, size_t n)
+{
+    while (list->n > n) document_free(&list->items[--list->n]);
+}
+
+void document_list_free(struct document_list *list)
+{
+    drop_from(list, 0);
+    mem_free(list->items);
+    *list = (struct document_list){0};
+}
+
+const char *document_shown(const struct document *document)
+{
+    return document->filename ? document->filename : document->id;
+}
+
+static enum status no_memory(struct error *err)
+{
+    return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read a document");
+}
+
+static enum status start_document(struct document *d, const char *id, const char *filename, struct error *err)
+{
+    d->id = str_dup(id);
+    char *clean = filename ? name_clean(filename, strlen(filename)) : NULL;
+    d->filename = clean ? str_dup(name_last_part(clean)) : NULL;
+    mem_free(clean);
+    return !d->id || (filename && !d->filename) ? no_memory(err) : DOCKET_OK;
+}
+
+/* Moves it into the list. */
+static enum status append(struct document_list *list, struct document *d, struct error *err)
+{
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 16;
+        struct document *items = mem_resize(list->items, capacity, sizeof(*items));
+        if (!items) return no_memory(err);
+        list->items = items;
+        list->capacity = capacity;
+    }
+    MOVE(list->items[list->n], *d);
+    list->n++;
+    return DOCKET_OK;
+}
+
+enum status reading_add_error(struct reading *r, const char *id, const char *filename, const struct error *why,
+                              struct error *err)
+{
+    struct document d = {.error = *why};
+    enum status st = start_document(&d, id, filename, err);
+    if (st == DOCKET_OK) st = append(r->out, &d, err);
+    document_free(&d);
+    return st;
+}
+
+static void set_type(struct document *d, const struct document_type *type)
+{
+    snprintf(d->media_type, sizeof(d->media_type), "%s", type->media_type);
+    d->detected_by = type->detected_by;
+}
+
+static void refuse_kind(struct document *d, enum document_kind kind)
+{
+    if (kind == KIND_LATER)
+        fail(&d->error, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "%s: %s is not read by this version",
+             document_shown(d), d->media_type);
+    else
+        fail(&d->error, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "%s: %s is not read", document_shown(d),
+             d->media_type);
+}
+
+static enum status read_as_text(struct document *d, const void *bytes, size_t length, struct error *err)
+{
+    enum status st = text_read(d, bytes, length, false, err);
+    if (st != DOCKET_OK || !d->text) return st;
+    struct document_type type = sniff_text(d->text, d->text_length, d->filename);
+    set_type(d, &type);
+    if (type.kind == KIND_TEXT) return DOCKET_OK;
+    mem_free(d->text);
+    d->text = NULL;
+    d->text_length = d->characters = 0;
+    refuse_kind(d, type.kind);
+    return DOCKET_OK;
+}
+
+static bool is_archive(enum document_kind kind)
+{
+    return kind >= KIND_ZIP && kind <= KIND_ZSTD;
+}
+
+/* Ids of the input that a member could be given: they are the caller's. */
+static bool reserve_ids(struct reading *r, const char *id)
+{
+    size_t n = strlen(id);
+    for (size_t i = 0; r->input && i < r->input->n_documents; i++) {
+        const char *other = r->input->documents[i].id;
+        if (strncmp(other, id, n) == 0 && other[n] == '/' && !name_set_add(&r->names, other)) return false;
+    }
+    return true;
+}
+
+static enum status read_archive(struct reading *r, struct document *d, enum document_kind kind, const void *bytes,
+                                size_t length, struct error *err)
+{
+    if (r->depth == 0) {
+        uint64_t by_ratio = (uint64_t)length * MAX_RATIO + 10 * MIB;
+        r->max_expanded = by_ratio < r->limits.max_expanded ? by_ratio : r->limits.max_expanded;
+        if (!reserve_ids(r, d->id)) return no_memory(err);
+    }
+    return archive_members(r, d, kind, bytes, length, err);
+}
+
+enum status reading_add_bytes(struct reading *r, const char *id, const char *filename, const void *bytes, size_t length,
+                              double seconds, struct error *err)
+{
+    struct document d = {.bytes = length, .extract_seconds = seconds};
+    struct document_type type = {.kind = KIND_UNREAD};
+    uint64_t start = clock_now_ns();
+    enum status st = start_document(&d, id, filename, err);
+    if (st != DOCKET_OK) goto done;
+    sha256_hex(length ? bytes : "", length, d.sha256);
+    if (length == 0)
+        fail(&d.error, DOCKET_UNSUPPORTED, CODE_document_empty, "%s: empty", document_shown(&d));
+    else if (length > r->limits.max_bytes)
+        fail(&d.error, DOCKET_LIMIT, CODE_document_too_large, "%s: %zu bytes, at most %zu are read", document_shown(&d),
+             length, r->limits.max_bytes);
+    else {
+        type = sniff_bytes(bytes, length, d.filename);
+        set_type(&d, &type);
+        if (type.kind == KIND_TEXT)
+            st = read_as_text(&d, bytes, length, err);
+        else if (is_archive(type.kind))
+            st = read_archive(r, &d, type.kind, bytes, length, err);
+        else
+            refuse_kind(&d, type.kind);
+    }
+    if (st != DOCKET_OK) goto done;
+    if (is_archive(type.kind) && d.error.code == CODE_NONE) goto done; /* its members stand for it */
+    if (!is_archive(type.kind)) d.extract_seconds += clock_seconds_since(start);
+    st = append(r->out, &d, err);
+done:
+    document_free(&d);
+    return st;
+}
+
+/* Text that stands in the job: nothing to find out about it. */
+static enum status add_text(struct reading *r, const struct document_input *in, struct error *err)
+{
+    struct document d = {.bytes = in->content_length, .control_characters = in->nul_dropped};
+    const struct document_type type = {KIND_TEXT, "text/plain", "given"};
+    uint64_t start = clock_now_ns();
+    enum status st = start_document(&d, in->id, in->filename, err);
+    if (st != DOCKET_OK) goto done;
+    set_type(&d, &type);
+    sha256_hex(in->content, in->content_length, d.sha256);
+    if (in->content_length > r->limits.max_bytes)
+        fail(&d.error, DOCKET_LIMIT, CODE_document_too_large, "%s: %zu bytes, at most %zu are read", document_shown(&d),
+             in->content_length, r->limits.max_bytes);
+    else
+        st = text_read(&d, in->content, in->content_length, true, err);
+    if (st != DOCKET_OK) goto done;
+    d.extract_seconds = clock_seconds_since(start);
+    st = append(r->out, &d, err);
+done:
+    document_free(&d);
+    return st;
+}
+
+/* base64 and paths: the bytes, or `why` there are none. */
+static enum status fetch(struct buffer *bytes, const struct reading *r, const struct document_input *in,
+                         struct error *why)
+{
+    if (in->kind == SOURCE_PATH) return source_read_path(bytes, r->limits.root, in->content, r->limits.max_bytes, why);
+    if (in->content_length / 4 * 3 <= r->limits.max_bytes * 2) /* twice: white space may be half of it */
+        return base64_decode(bytes, in->content, in->content_length, why);
+    return fail(why, DOCKET_LIMIT, CODE_document_too_large, "%zu bytes of base64, at most %zu bytes are read",
+                in->content_length, r->limits.max_bytes);
+}
+
+static enum status add_fetched(struct reading *r, const struct document_input *in, size_t i, struct error *err)
+{
+    struct buffer bytes = {0};
+    struct error why = {0};
+    size_t before = r->out->n;
+    uint64_t start = clock_now_ns();
+    const char *filename = in->filename ? in->filename : in->kind == SOURCE_PATH ? in->content : NULL;
+    enum status st = fetch(&bytes, r, in, &why);
+    double seconds = clock_seconds_since(start);
+    if (st == DOCKET_NO_MEMORY)
+        st = no_memory(err);
+    else if (st != DOCKET_OK) {
+        error_prefix(&why, "documents[%zu].%s", i, in->kind == SOURCE_PATH ? "path" : "content_base64");
+        st = reading_add_error(r, in->id, filename, &why, err);
+    } else
+        st = reading_add_bytes(r, in->id, filename, bytes.data, bytes.length, 0, err);
+    if (st == DOCKET_OK && r->out->n > before) r->out->items[before].fetch_seconds = seconds;
+    buffer_free(&bytes);
+    return st;
+}
+
+static void start_reading(struct reading *r, struct document_list *out, const struct document_limits *limits)
+{
+    *r = (struct reading){.out = out};
+    if (limits) r->limits = *limits;
+    if (r->limits.max_bytes == 0) r->limits.max_bytes = MAX_BYTES;
+    if (r->limits.max_members == 0) r->limits.max_members = MAX_MEMBERS;
+    if (r->limits.max_depth == 0) r->limits.max_depth = MAX_DEPTH;
+    if (r->limits.max_expanded == 0) r->limits.max_expanded = MAX_EXPANDED;
+}
+
+enum status documents_read(struct document_list *out, const struct job_input *input, size_t i,
+                           const struct document_limits *limits, struct error *err)
+{
+    const struct document_input *in = &input->documents[i];
+    const size_t before = out->n;
+    struct reading r;
+    enum status st;
+    start_reading(&r, out, limits);
+    r.input = input;
+    if (in->kind == SOURCE_INVALID)
+        st = reading_add_error(&r, in->id, in->filename, &in->error, err);
+    else if (in->kind == SOURCE_TEXT)
+        st = add_text(&r, in, err);
+    else
+        st = add_fetched(&r, in, i, err);
+    if (st != DOCKET_OK) drop_from(out, before);
+    name_set_free(&r.names);
+    return st;
+}
+
+enum status documents_from_bytes(struct document_list *out, const char *id, const char *filename, const void *bytes,
+                                 size_t length, const struct document_limits *limits, struct error *err)
+{
+    const size_t before = out->n;
+    struct reading r;
+    start_reading(&r, out, limits);
+    enum status st = reading_add_bytes(&r, id, filename, bytes, length, 0, err);
+    if (st != DOCKET_OK) drop_from(out, before);
+    name_set_free(&r.names);
+    return st;
+}

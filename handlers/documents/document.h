@@ -1,0 +1,58 @@
+/* document.h: one document on its way from a source to text. Knows no labels, no model. */
+#ifndef DOCKET_HANDLERS_DOCUMENTS_DOCUMENT_H
+#define DOCKET_HANDLERS_DOCUMENTS_DOCUMENT_H
+
+#include "worker/base/buffer.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits on what comes from outside; 0 stands for the number named. */
+struct document_limits {
+    size_t max_bytes;      /* of one document; 64 MiB */
+    size_t max_members;    /* of one archive, with those of archives inside; 10,000 */
+    size_t max_depth;      /* archives in archives; 4 */
+    uint64_t max_expanded; /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
+    const char *root;      /* DOCUMENT_ROOT or NULL: paths are refused */
+};
+
+/* Text of a document, or the error that stands in its place. {0} is valid and freeable. */
+struct document {
+    char *id;       /* "c" or "c/inner/name.txt" */
+    char *filename; /* or NULL; last part of the member's name, cleaned */
+    char *text;     /* UTF-8 without NUL and control characters but \n and \t; NULL with an error */
+    size_t text_length;
+    size_t bytes;              /* of the file */
+    size_t characters;         /* of the text */
+    char media_type[96];       /* "text/plain"; "" where it is not known */
+    const char *detected_by;   /* "content", "name" or "given" (inline text); NULL where the type is not known */
+    char sha256[65];           /* of the file's bytes */
+    size_t hidden_characters;  /* zero-width, bidi and tag characters that were taken out */
+    size_t control_characters; /* control characters (NUL among them) that were taken out */
+    struct error error;        /* code CODE_NONE: none */
+    double fetch_seconds, extract_seconds;
+};
+
+struct document_list {
+    struct document *items;
+    size_t n, capacity;
+};
+
+struct job_input;
+
+void document_free(struct document *document);
+void document_list_free(struct document_list *list);
+
+/* Appends document i of the input: one document, or the members of an archive in its order. Never fails because of the document
+ * itself: that is the document's error. Fails with NO_MEMORY only, and then appends nothing. limits NULL: the defaults.
+ *
+ * An archive's members have ids "c/inner/name.txt", unique within the archive and against the input's ids; what is wrong with the
+ * archive as a whole (damaged, too many members, expands too far, empty) is one more document, last, with the archive's own id.
+ * A compressed single file (letter.txt.gz) is one document with the id that it was given. Any thread; nothing is shared. */
+enum status documents_read(struct document_list *out, const struct job_input *input, size_t i,
+                           const struct document_limits *limits, struct error *err);
+/* The same for bytes that are there already (the command line); id and filename are copied. */
+enum status documents_from_bytes(struct document_list *out, const char *id, const char *filename, const void *bytes,
+                                 size_t length, const struct document_limits *limits, struct error *err);
+
+#endif

@@ -1,0 +1,89 @@
+/* readers.h: how the files of this folder work together. Nobody else includes it, but for tests and fuzz targets. */
+#ifndef DOCKET_HANDLERS_DOCUMENTS_READERS_H
+#define DOCKET_HANDLERS_DOCUMENTS_READERS_H
+
+#include "handlers/documents/document.h"
+
+/* base64.c: standard and URL alphabet, white space anywhere; padding may be left out but must not be wrong. Errors
+ * (content_base64_invalid, NO_MEMORY) name the offset. */
+enum status base64_decode(struct buffer *out, const char *text, size_t length, struct error *err);
+
+/* source.c: the regular file at `path` beneath `root`, without following any link and without blocking on anything. Error codes
+ * path_not_allowed, path_not_found, path_not_regular_file, document_too_large, document_corrupt (cannot be read); NO_MEMORY. */
+enum status source_read_path(struct buffer *out, const char *root, const char *path, size_t max_bytes,
+                             struct error *err);
+/* openat beneath a folder, no links: by openat2, or part by part where the kernel has none. -1 with errno. */
+int source_open_beneath(int root_fd, const char *path, int flags);
+int source_open_parts(int root_fd, const char *path, int flags);
+
+/* sniff.c: what bytes are. */
+enum document_kind {
+    KIND_TEXT,
+    KIND_ZIP,
+    KIND_TAR,
+    KIND_GZIP, /* from here to KIND_ZSTD: a compressed tar or a compressed single file */
+    KIND_BZIP2,
+    KIND_XZ,
+    KIND_ZSTD,
+    KIND_LATER,  /* known, read by a later version */
+    KIND_UNREAD, /* known or unknown, and not read */
+};
+struct document_type {
+    enum document_kind kind;
+    const char *media_type;  /* NULL: unknown */
+    const char *detected_by; /* "content" or "name" */
+};
+/* By content first, by name where content leaves it open. KIND_TEXT still has to be decoded, which may find that it is none. */
+struct document_type sniff_bytes(const void *bytes, size_t length, const char *filename);
+/* Of decoded text: plain text and its relatives, or KIND_LATER (HTML, e-mail). */
+struct document_type sniff_text(const char *text, size_t length, const char *filename);
+
+/* text.c: bytes → UTF-8 without what is not to be seen, into text, text_length, characters and the two counts. `given`: UTF-8 for
+ * sure, whatever is in it. document->error: document_type_unsupported, document_empty, document_no_text. Fails with NO_MEMORY. */
+enum status text_read(struct document *document, const void *bytes, size_t length, bool given, struct error *err);
+
+/* names.c: names that can be shown. */
+/* Parts joined by '/', without "..", roots and characters that act; at most 255 bytes a part and 1,024 in all, never empty. The
+ * caller frees; NULL: no memory. */
+char *name_clean(const char *raw, size_t length);
+const char *name_last_part(const char *name);
+/* Ids that are taken. {0} is valid and freeable. */
+struct name_set {
+    struct name_slot *slots;
+    size_t n, capacity;
+};
+bool name_set_add(struct name_set *set, const char *id); /* false: no memory */
+/* `id`, or "name (2).txt" and so on where that is taken; it is then taken. The caller frees; NULL: no memory. */
+char *name_set_unique(struct name_set *set, const char *id);
+void name_set_free(struct name_set *set);
+
+/* document.c: one document of the input with everything inside it. */
+struct open_archive {
+    const char *sha256;
+    const struct open_archive *outer;
+};
+struct reading {
+    struct document_list *out;
+    struct document_limits limits; /* none of them 0 */
+    const struct job_input *input; /* whose ids members must not take; or NULL */
+    struct name_set names;
+    const struct open_archive *open; /* innermost; NULL outside of archives */
+    size_t depth, n_members, n_folders;
+    uint64_t expanded, max_expanded;
+    struct error stop; /* a limit of the whole was reached: nothing more is read */
+};
+/* Appends what the bytes are: one document or an archive's members. seconds: what it took to get them. */
+enum status reading_add_bytes(struct reading *r, const char *id, const char *filename, const void *bytes, size_t length,
+                              double seconds, struct error *err);
+/* Appends a document that is nothing but its error. */
+enum status reading_add_error(struct reading *r, const char *id, const char *filename, const struct error *why,
+                              struct error *err);
+
+/* archive.c: appends the members. What is wrong with the archive itself goes into archive->error. Fails with NO_MEMORY. */
+enum status archive_members(struct reading *r, struct document *archive, enum document_kind kind, const void *bytes,
+                            size_t length, struct error *err);
+
+/* The name to use in messages. */
+const char *document_shown(const struct document *document);
+
+#endif

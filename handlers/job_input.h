@@ -1,0 +1,87 @@
+/* job_input.h: the `input` of a classification job, checked and in plain structs. Knows the schema; reads no document. */
+#ifndef DOCKET_HANDLERS_JOB_INPUT_H
+#define DOCKET_HANDLERS_JOB_INPUT_H
+
+#include "worker/base/buffer.h"
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_LABELS      256 /* none_label comes on top */
+#define MAX_DOCUMENTS   10000
+#define MAX_LABEL_BYTES 100
+#define MAX_EXAMPLES    32
+#define MAX_ID_BYTES    512
+
+struct label {
+    const char *name; /* as given; unique once invisible characters are gone and white space is folded; case counts */
+    const char *description; /* or NULL */
+    double threshold;        /* of multi_label; options.threshold where the label has none */
+};
+
+struct example {
+    const char *text;
+    const char *labels[8]; /* names from the label set */
+    size_t n_labels;
+};
+
+enum document_source_kind { SOURCE_TEXT, SOURCE_BASE64, SOURCE_PATH, SOURCE_INVALID };
+
+/* One element of `documents`, not read yet. */
+struct document_input {
+    const char *id;       /* given or made up */
+    bool custom_id;       /* echo it as custom_id */
+    const char *filename; /* or NULL */
+    enum document_source_kind kind;
+    const char *content; /* text, base64 or path */
+    size_t content_length;
+    size_t nul_dropped; /* NUL characters that were taken out of the text */
+    struct error error; /* of SOURCE_INVALID: document_source_invalid */
+};
+
+enum long_documents { LONG_TRUNCATE, LONG_CHUNK };
+
+struct job_options {
+    size_t top_k;     /* 0: all labels */
+    double threshold; /* 0.5 */
+    bool has_abstain;
+    double abstain_below;
+    const char *abstain_label;  /* or NULL */
+    const char *none_label;     /* or NULL: one more label that means none of the others */
+    size_t max_document_tokens; /* 0: what the context has room for */
+    enum long_documents long_documents;
+    bool calibrate; /* true */
+    bool return_text, refresh_worker;
+};
+
+/* Owns its strings through `tree`. {0} is valid and freeable. */
+struct job_input {
+    cJSON *tree; /* the whole job; metadata is at input.metadata, JSON_NUL_MARK where a string of it holds U+0000 */
+    struct label *labels; /* none_label is appended as the last one when set */
+    size_t n_labels;
+    bool multi_label;
+    const char *instructions; /* or NULL */
+    struct example examples[MAX_EXAMPLES];
+    size_t n_examples;
+    struct document_input *documents;
+    size_t n_documents;
+    struct job_options options;
+    bool has_metadata;
+    char digest[65]; /* SHA-256 of the input's text as it was delivered */
+};
+
+/* From the text of a whole job (`{"id":…, "input": {…}}`). Errors name the JSON path below input (`labels[3].name: …`); keys of
+ * the job beside input are the platform's and not looked at. null is the same as a key that is absent.
+ *
+ * Shapes that are read: `documents`, or exactly one of `text` (a string), `document` (a string, or an object as in documents),
+ * `inputs` (a string or an array of strings); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
+ * multi_label beside either. Defaults: threshold 0.5, calibrate true, the other switches false.
+ * What later versions bring is job_field_invalid and says so: prompt, questions, documents_url, output, openai_route,
+ * openai_input, children of labels, url and pages of documents, ocr_languages, ocr_max_pages. `explain: false` and `ocr: "auto"`
+ * or `"never"` change nothing and are accepted; other values are refused.
+ * U+0000 is dropped from texts (documents count it), and job_field_invalid in labels, ids, file names and paths. */
+enum status job_input_parse(struct job_input *out, const char *job_json, size_t length, struct error *err);
+void job_input_free(struct job_input *input);
+
+#endif

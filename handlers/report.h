@@ -1,0 +1,40 @@
+/* report.h: outcomes → the job's `output`, and the checks that stand between it and the queue. Does not know where numbers
+ * came from. */
+#ifndef DOCKET_HANDLERS_REPORT_H
+#define DOCKET_HANDLERS_REPORT_H
+
+#include "handlers/job_input.h"
+#include "handlers/outcome.h"
+#include "worker/observe/cost.h"
+
+struct report {
+    const struct job_input *input;
+    const struct outcome *outcomes;
+    size_t n_outcomes;
+    const char *fingerprint;
+    /* model */
+    const char *model_name, *revision, *quantization, *compute_dtype;
+    bool calibrated;
+    /* seconds of the job; negative: not measured */
+    double queue_seconds, cold_start_seconds, execution_seconds, inference_seconds;
+    double billed_seconds; /* its share of the worker's wall time */
+    struct price price;
+    /* memory of the device, or of the process without one */
+    const char *device_name;
+    size_t memory_total, memory_used, memory_free, memory_peak;
+    size_t layers_on_gpu, layers_total;
+    const char *worker_id, *version;
+    bool compact; /* leaves out scores and document facts, when the full result is too large for the queue */
+};
+
+/* Sums over the outcomes, for the log. */
+struct report_totals {
+    size_t ok, failed, abstained, input_tokens, cached_tokens;
+    double compute_usd; /* NAN: unknown */
+};
+void report_sum(struct report_totals *out, const struct report *report);
+
+/* Appends the output. INTERNAL (internal_error) when a score or a count cannot be: nothing is posted then. */
+enum status report_write(struct buffer *out, const struct report *report, struct error *err);
+
+#endif

@@ -1,0 +1,102 @@
+/* common.c: what the subcommands share: errors to people, settings to options, standard input and output. */
+#include "handlers/tools/tools.h"
+#include "handlers/version.h"
+
+#include "worker/base/alloc.h"
+#include "worker/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int tool_fail(const struct error *err)
+{
+    log_flush(1);
+    fprintf(stderr, "docket: %s%s%s\n", err->code != CODE_NONE ? error_code_name(err->code) : "",
+            err->code != CODE_NONE ? ": " : "", err->message);
+    return exit_code_of(err);
+}
+
+int tool_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("docket: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return DOCKET_EXIT_USAGE;
+}
+
+enum status tool_log_open(const struct config *config, enum log_level least, struct error *err)
+{
+    struct log_options options = {.level = least, .fd = STDERR_FILENO};
+    if (config->log_level) log_level_by_name(config->log_level, &options.level);
+    options.json = config->set_by[SETTING_log_format] && strcmp(config->log_format, "json") == 0;
+    options.colour = config_terminal(config, STDERR_FILENO);
+    enum status st = log_open(&options, err);
+    if (st == DOCKET_OK) config_log_notes(config);
+    return st;
+}
+
+void tool_model_options(const struct config *config, struct model_options *out)
+{
+    *out = (struct model_options){
+        .hub = {.model = config->model,
+                .revision = config->revision,
+                .hub_cache = config->hub_cache,
+                .hf_home = config->hf_home,
+                .home = config->home},
+        .device = {.backend = config->device, .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
+        .max_model_len = (size_t)config->max_model_len,
+        .memory_utilization = config->gpu_memory_utilization};
+    quantization_by_name(config->quantization, &out->quantization);
+}
+
+void tool_classify_options(const struct config *config, struct classify_options *out)
+{
+    *out = (struct classify_options){.version = docket_version(),
+                                     .documents = {.max_bytes = (size_t)config->max_document_bytes,
+                                                   .max_members = (size_t)config->max_archive_members,
+                                                   .max_depth = (size_t)config->max_archive_depth,
+                                                   .max_expanded = config->max_archive_bytes,
+                                                   .root = config->document_root},
+                                     .result_max_bytes = (size_t)config->max_result_bytes};
+    tool_model_options(config, &out->model);
+}
+
+enum status tool_load(struct classifier *classifier, const struct config *config, struct error *err)
+{
+    bool terminal = config_terminal(config, STDERR_FILENO);
+    if (terminal) fprintf(stderr, "loading %s …", config->model);
+    enum status st = classifier_load(classifier, NULL, err);
+    if (terminal) fputs("\r\033[K", stderr);
+    return st;
+}
+
+enum status tool_read_input(struct buffer *out, size_t ceiling_bytes, struct error *err)
+{
+    char piece[64 * 1024];
+    buffer_init(out, ceiling_bytes);
+    for (;;) {
+        ssize_t n = read(STDIN_FILENO, piece, sizeof(piece));
+        if (n == 0) break;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(err, DOCKET_IO, CODE_NONE, "standard input: %s", strerrordesc_np(errno));
+        if (!buffer_append(out, piece, (size_t)n)) break;
+    }
+    return buffer_check(out, "standard input", err);
+}
+
+bool tool_print(const struct buffer *text)
+{
+    if (text->length && fwrite(text->data, 1, text->length, stdout) != text->length) return false;
+    return fflush(stdout) == 0;
+}
+
+void tool_put_clean(struct buffer *out, const char *text)
+{
+    for (; *text; text++) buffer_append_char(out, (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}

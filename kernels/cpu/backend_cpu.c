@@ -1,0 +1,81 @@
+/* backend_cpu.c: the table of the fast CPU backend: opens a device with the best inner loops there are, and takes its
+ * scratch beforehand. Knows neither instruction sets nor threads. */
+#include <stdio.h>
+
+#include "kernels/cpu/linear.h"
+
+static struct kernels_device *fast_open(const struct kernels_options *options, struct kernels_error *error)
+{
+    const struct cpu_isa *isa = cpu_isa_choose(options ? options->cpu_isa : NULL);
+    struct kernels_device *device;
+
+    if (isa == NULL) {
+        kernels_fail(error, KERNELS_UNSUPPORTED,
+                     "cpu_isa: want auto, reference, avx2 or avx512, and a processor that has it, got %s",
+                     options->cpu_isa);
+        return NULL;
+    }
+    if ((device = cpu_device_open(&cpu_backend, options, error)) != NULL) device->isa = isa;
+    return device;
+}
+
+static void fast_describe(const struct kernels_device *device, struct kernels_description *out)
+{
+    *out = (struct kernels_description){0};
+    cpu_isa_processor_name(out->name, sizeof out->name);
+    snprintf(out->variant, sizeof out->variant, "%s", device->isa->name);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static enum kernels_status fast_reserve(struct kernels_device *device, const struct kernels_limits *limits,
+                                        struct kernels_error *error)
+{
+    size_t sizes[CPU_N_SCRATCH], top_k, pairs, widest, workers = device->options.n_workers;
+
+    if (limits == NULL || limits->max_rows > INT32_MAX || limits->top_k > KERNELS_MAX_TOP_K ||
+        limits->dim > INT32_MAX || limits->ffn_dim > INT32_MAX || limits->n_experts > KERNELS_MAX_EXPERTS ||
+        limits->n_heads > 4096 || limits->head_size > KERNELS_MAX_HEAD_SIZE)
+        return kernels_fail(error, KERNELS_BAD_SHAPE, "reserve: limits: cannot be");
+    top_k = limits->top_k ? limits->top_k : 1;
+    pairs = limits->max_rows * top_k;
+    widest = larger(limits->dim, limits->n_heads * limits->head_size);
+    sizes[CPU_SCRATCH_ROWS] =
+        larger(larger(limits->max_rows * cpu_row_stride(widest), pairs * cpu_row_stride(limits->dim)),
+               workers * limits->max_rows) *
+        sizeof(float);
+    sizes[CPU_SCRATCH_HIDDEN] = pairs * cpu_row_stride(limits->ffn_dim) * sizeof(float);
+    sizes[CPU_SCRATCH_RESULTS] = larger(pairs * limits->dim, limits->max_rows * limits->n_experts) * sizeof(float);
+    sizes[CPU_SCRATCH_WORKERS] = workers * larger(sizeof(struct cpu_worker), cpu_attention_worker_bytes());
+    sizes[CPU_SCRATCH_PLAN] =
+        larger(cpu_expert_plan_bytes(limits->max_rows, top_k), cpu_attention_plan_bytes(limits->max_rows));
+    for (int i = 0; i < CPU_N_SCRATCH; i++)
+        if (cpu_scratch(device, (enum cpu_scratch)i, sizes[i]) == NULL)
+            return kernels_fail(error, KERNELS_NO_MEMORY, "reserve: no memory for %zu bytes of scratch", sizes[i]);
+    return KERNELS_OK;
+}
+
+const struct kernels_backend cpu_backend = {
+    .abi = KERNELS_ABI,
+    .size = sizeof(struct kernels_backend),
+    .name = "cpu",
+    .open = fast_open,
+    .close = cpu_close,
+    .describe = fast_describe,
+    .memory = cpu_memory,
+    .reserve = fast_reserve,
+    CPU_SHARED_ENTRIES,
+    .embed = cpu_embed,
+    .rmsnorm = cpu_rmsnorm,
+    .linear = cpu_linear,
+    .rope_kv = cpu_rope_kv,
+    .attention = cpu_attention,
+    .route = cpu_route,
+    .expert_ffn = cpu_expert_ffn,
+    .add = cpu_add,
+    .gather_rows = cpu_gather_rows,
+    .gather_logits = cpu_gather_logits,
+};

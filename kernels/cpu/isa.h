@@ -1,0 +1,58 @@
+/* isa.h: the inner loops that exist once for each instruction set, and how one set is chosen.
+ * They know formats and addresses; operations, shapes' meaning and workers are their callers'.
+ *
+ * One rule keeps results independent of batch and workers: the product of a row of activations with a row of weights is
+ * summed in one order only, however many rows are multiplied together. Lane l of a vector takes elements l, l + L, l + 2L ...
+ * of a chunk of CPU_CHUNK; the lanes are added in a fixed tree; the chunks' sums are added in order. */
+#ifndef DOCKET_KERNELS_CPU_ISA_H
+#define DOCKET_KERNELS_CPU_ISA_H
+
+#include "kernels/cpu/device.h"
+
+#define CPU_CHUNK    1024u /* k at a time */
+#define CPU_PANEL    48u   /* rows of weights that one worker takes at once */
+#define CPU_EXPANDED 6u    /* of them expanded together: 24 KiB a chunk, in the first cache with a tile's activations */
+#define CPU_ROWS     96u   /* rows of activations sharing expanded weights: 384 KiB a chunk, in the second cache */
+#define CPU_FEW_ROWS 4u    /* up to here weights are expanded in registers, and used at once */
+#define CPU_KEYS     64u   /* keys that attention looks at together */
+
+struct cpu_isa {
+    const char *name;
+    /* out[i, j] = x[i] . W[first + j], i < m <= CPU_FEW_ROWS, j < n: unpacks in registers. x in the order of cpu_is_permuted. */
+    void (*dot)(const struct kernels_weight *weight, size_t first, size_t n, const float *x, size_t x_stride, size_t m,
+                float *out, size_t out_stride);
+    /* Elements [begin, end) of n rows as f32, in the order of the packed activations; rows CPU_CHUNK apart. */
+    void (*expand)(const struct kernels_weight *weight, bool permuted, size_t first, size_t n, size_t begin, size_t end,
+                   float *out);
+    /* out[i, j] (+)= x[i] . w[j] over k <= CPU_CHUNK; behind k, up to a whole vector, x is zero and w finite. */
+    void (*multiply)(const float *x, size_t x_stride, size_t m, const float *w, size_t w_stride, size_t n, size_t k,
+                     float *out, size_t out_stride, bool add);
+    /* gate[i] = act(gate[i]) * up[i]; n a multiple of 16. */
+    void (*activate)(enum kernels_activation activation, float *gate, const float *up, size_t n);
+    /* scores[CPU_KEYS] become exp(score * scale - *largest), which rises to their maximum before; those outside of
+     * [low, high) become 0. Returns their sum; *shrink is what sums made before must be multiplied with. */
+    float (*soften)(float *scores, size_t low, size_t high, float scale, float *largest, float *shrink);
+    /* sum[c] = sum[c] * shrink + values[low + j, c] * p[low + j] over j up to high; d and stride multiples of 16. */
+    void (*mix)(float *sum, float shrink, const float *p, const float *values, size_t stride, size_t low, size_t high,
+                size_t d);
+    /* f16 or f32 values as f32. */
+    void (*widen)(bool is_f16, const void *from, size_t at, size_t n, float *out);
+    /* Quantizes n elements from a block's first on, as formats/nf4.h defines it. */
+    bool (*quantize)(enum kernels_format source_format, const void *source, size_t first, size_t n, uint8_t *codes,
+                     float *absmax);
+};
+
+extern const struct cpu_isa cpu_isa_plain, cpu_isa_avx2, cpu_isa_avx512;
+
+/* dispatch.c: the best set this processor and its system run, or the named one; NULL if it is unknown or cannot run. */
+const struct cpu_isa *cpu_isa_choose(const char *name);
+void cpu_isa_processor_name(char *name, size_t size_bytes);
+
+/* In packed activations for 4-bit weights element 8 i + (j ^ 1) of a block of 64 lies at 8 j + i: where shifting 8 words of
+ * codes by 4 j bits leaves it. Needs whole blocks in every row. */
+static inline bool cpu_is_permuted(const struct kernels_weight *weight)
+{
+    return weight->desc.format >= KERNELS_NF4 && weight->desc.cols % 64 == 0;
+}
+
+#endif

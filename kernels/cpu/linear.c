@@ -1,0 +1,204 @@
+/* linear.c: linear layers, the router and single logits on packed activations. Two ways through the same sums: few rows
+ * unpack weights in registers; many rows share panels that are expanded once. Knows no instruction set.
+ *
+ * m rows of activations, n outputs, k inputs. */
+#include "kernels/cpu/linear.h"
+
+#include <math.h>
+#include <string.h>
+
+struct packing {
+    const struct cpu_rows *rows;
+    const float *x;
+    const uint32_t *from;
+};
+
+static void pack_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct packing *p = context;
+    size_t k = p->rows->cols;
+
+    (void)worker;
+    for (size_t i = begin; i < end; i++) {
+        const float *x = p->x + (p->from ? p->from[i] : i) * k;
+        float *to = p->rows->data + i * p->rows->stride;
+        if (!p->rows->permuted) {
+            memcpy(to, x, k * sizeof(float));
+            memset(to + k, 0, (p->rows->stride - k) * sizeof(float));
+            continue;
+        }
+        for (size_t b = 0; b < k; b += 64)
+            for (size_t j = 0; j < 8; j++)
+                for (size_t c = 0; c < 8; c++) to[b + 8 * j + c] = x[b + 8 * c + (j ^ 1)];
+    }
+}
+
+void cpu_pack(struct kernels_device *device, const struct cpu_rows *rows, const float *x, const uint32_t *from)
+{
+    struct packing p = {rows, x, from};
+
+    cpu_parallel(device, rows->n_rows, 64, pack_task, &p);
+}
+
+struct cpu_worker *cpu_workers(struct kernels_device *device)
+{
+    return cpu_scratch(device, CPU_SCRATCH_WORKERS, device->options.n_workers * sizeof(struct cpu_worker));
+}
+
+void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, const struct cpu_rows *rows,
+               size_t first_row, size_t m, size_t first, size_t n, float *expanded, float *out, size_t out_stride)
+{
+    const float *x = rows->data + first_row * rows->stride;
+    bool nf4 = weight->desc.format >= KERNELS_NF4;
+
+    if (m <= CPU_FEW_ROWS && nf4 == rows->permuted) {
+        isa->dot(weight, first, n, x, rows->stride, m, out, out_stride);
+        return;
+    }
+    for (size_t begin = 0; begin < rows->cols; begin += CPU_CHUNK) {
+        size_t end = begin + CPU_CHUNK < rows->cols ? begin + CPU_CHUNK : rows->cols;
+        for (size_t j = 0; j < n; j += CPU_EXPANDED) {
+            size_t some = n - j < CPU_EXPANDED ? n - j : CPU_EXPANDED;
+            isa->expand(weight, rows->permuted, first + j, some, begin, end, expanded);
+            isa->multiply(x + begin, rows->stride, m, expanded, CPU_CHUNK, some, end - begin, out + j, out_stride,
+                          begin != 0);
+        }
+    }
+}
+
+struct product {
+    const struct cpu_isa *isa;
+    const struct kernels_weight *weight;
+    const struct cpu_rows *rows;
+    struct cpu_worker *workers;
+    float *out;
+    bool accumulate;
+};
+
+/* Items are panels of weights, once for each block of rows. */
+static void product_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct product *p = context;
+    size_t n = p->weight->desc.rows, n_panels = cpu_n_panels(n);
+    struct cpu_worker *mine = &p->workers[worker];
+
+    for (size_t item = begin; item < end; item++) {
+        size_t first_row = item / n_panels * CPU_ROWS, first = item % n_panels * CPU_PANEL;
+        size_t m = p->rows->n_rows - first_row < CPU_ROWS ? p->rows->n_rows - first_row : CPU_ROWS;
+        size_t some = n - first < CPU_PANEL ? n - first : CPU_PANEL;
+        cpu_panel(p->isa, p->weight, p->rows, first_row, m, first, some, mine->expanded, mine->results[0], CPU_PANEL);
+        for (size_t i = 0; i < m; i++) {
+            const float *from = mine->results[0] + i * CPU_PANEL;
+            float *to = p->out + (first_row + i) * n + first;
+            if (p->accumulate)
+                for (size_t j = 0; j < some; j++) to[j] += from[j];
+            else
+                memcpy(to, from, some * sizeof(float));
+        }
+    }
+}
+
+void cpu_multiply(struct kernels_device *device, const struct kernels_weight *weight, const struct cpu_rows *rows,
+                  struct cpu_worker *workers, float *out, bool accumulate)
+{
+    struct product p = {device->isa, weight, rows, workers, out, accumulate};
+
+    cpu_parallel(device, cpu_n_panels(weight->desc.rows) * cpu_n_row_blocks(rows->n_rows), 1, product_task, &p);
+}
+
+/* Rows packed for a weight; false without memory. */
+static bool pack_for(struct kernels_device *device, const struct kernels_weight *weight, const float *x, size_t n_rows,
+                     const uint32_t *from, struct cpu_rows *rows)
+{
+    *rows = (struct cpu_rows){.n_rows = n_rows,
+                              .cols = weight->desc.cols,
+                              .stride = cpu_row_stride(weight->desc.cols),
+                              .permuted = cpu_is_permuted(weight)};
+    rows->data = cpu_scratch(device, CPU_SCRATCH_ROWS, n_rows * rows->stride * sizeof(float));
+    if (rows->data == NULL) return false;
+    cpu_pack(device, rows, x, from);
+    return true;
+}
+
+enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args)
+{
+    enum kernels_status status = cpu_check_linear(device, args);
+    struct cpu_worker *workers;
+    struct cpu_rows rows;
+
+    if (status != KERNELS_OK || args->n_rows == 0) return status;
+    if ((workers = cpu_workers(device)) == NULL || !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
+        return cpu_fail(device, KERNELS_NO_MEMORY, "linear: no memory for %zu rows", args->n_rows);
+    cpu_multiply(device, args->weight, &rows, workers, args->out, args->accumulate);
+    return KERNELS_OK;
+}
+
+static void route_row(const float *logits, size_t e, size_t top_k, bool renormalize, int32_t *ids, float *weights)
+{
+    float largest = -INFINITY, sum = 0, kept = 0, p[KERNELS_MAX_EXPERTS];
+    bool taken[KERNELS_MAX_EXPERTS] = {false};
+
+    for (size_t i = 0; i < e; i++) largest = logits[i] > largest ? logits[i] : largest;
+    for (size_t i = 0; i < e; i++) sum += p[i] = expf(logits[i] - largest);
+    for (size_t t = 0; t < top_k; t++) {
+        size_t best = e;
+        for (size_t i = 0; i < e; i++)
+            if (!taken[i] && (best == e || logits[i] > logits[best])) best = i;
+        taken[best] = true;
+        ids[t] = (int32_t)best;
+        kept += p[best];
+    }
+    for (size_t t = 0; t < top_k; t++) weights[t] = p[ids[t]] / (renormalize ? kept : sum);
+}
+
+enum kernels_status cpu_route(struct kernels_device *device, const struct kernels_route *args)
+{
+    enum kernels_status status = cpu_check_route(device, args);
+    struct cpu_worker *workers;
+    struct cpu_rows rows;
+    float *logits;
+    size_t e;
+
+    if (status != KERNELS_OK || args->n_rows == 0) return status;
+    e = args->weight->desc.rows;
+    logits = cpu_scratch(device, CPU_SCRATCH_RESULTS, args->n_rows * e * sizeof(float));
+    if ((workers = cpu_workers(device)) == NULL || logits == NULL ||
+        !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
+        return cpu_fail(device, KERNELS_NO_MEMORY, "route: no memory for %zu rows", args->n_rows);
+    cpu_multiply(device, args->weight, &rows, workers, logits, false);
+    for (size_t row = 0; row < args->n_rows; row++)
+        route_row(logits + row * e, e, args->top_k, args->renormalize, args->ids + row * args->top_k,
+                  args->weights + row * args->top_k);
+    return KERNELS_OK;
+}
+
+struct picking {
+    const struct kernels_gather_logits *args;
+    const struct cpu_isa *isa;
+    const struct cpu_rows *rows;
+    struct cpu_worker *workers;
+};
+
+static void pick_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct picking *p = context;
+
+    for (size_t i = begin; i < end; i++)
+        cpu_panel(p->isa, p->args->head, p->rows, i, 1, (size_t)p->args->token_ids[i], 1, p->workers[worker].expanded,
+                  p->args->out + i, 1);
+}
+
+enum kernels_status cpu_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args)
+{
+    enum kernels_status status = cpu_check_gather_logits(device, args);
+    struct cpu_worker *workers;
+    struct cpu_rows rows;
+
+    if (status != KERNELS_OK || args->n_items == 0) return status;
+    if ((workers = cpu_workers(device)) == NULL ||
+        !pack_for(device, args->head, args->x, args->n_items, args->rows, &rows))
+        return cpu_fail(device, KERNELS_NO_MEMORY, "gather_logits: no memory for %zu items", args->n_items);
+    cpu_parallel(device, args->n_items, 16, pick_task,
+                 &(struct picking){.args = args, .isa = device->isa, .rows = &rows, .workers = workers});
+    return KERNELS_OK;
+}

@@ -1,0 +1,71 @@
+/* linear.h: the linear core of the fast CPU backend: packed activations times rows of weights, one panel at a time.
+ * Knows no operation; a panel is computed by one worker and its bits depend on its rows alone. */
+#ifndef DOCKET_KERNELS_CPU_LINEAR_H
+#define DOCKET_KERNELS_CPU_LINEAR_H
+
+#include "kernels/cpu/isa.h"
+
+/* Rows of activations as the inner loops read them: zeros behind the last, permuted for 4-bit weights. */
+struct cpu_rows {
+    float *data;
+    size_t n_rows, cols, stride;
+    bool permuted;
+};
+
+/* Scratch of one worker. */
+struct cpu_worker {
+    float expanded[CPU_EXPANDED * CPU_CHUNK];
+    float results[2][CPU_ROWS * CPU_PANEL];
+};
+
+static inline size_t cpu_row_stride(size_t cols)
+{
+    return (cols + 63) / 64 * 64;
+}
+
+/* Where column `col` of a row lies. */
+static inline size_t cpu_packed_at(bool permuted, size_t col)
+{
+    return permuted ? (col & ~(size_t)63) + 8 * ((col & 7) ^ 1) + (col >> 3 & 7) : col;
+}
+
+static inline size_t cpu_n_panels(size_t n)
+{
+    return (n + CPU_PANEL - 1) / CPU_PANEL;
+}
+
+static inline size_t cpu_n_row_blocks(size_t m)
+{
+    return (m + CPU_ROWS - 1) / CPU_ROWS;
+}
+
+/* Row i of `rows` becomes x[from[i]], or x[i] without from. */
+void cpu_pack(struct kernels_device *device, const struct cpu_rows *rows, const float *x, const uint32_t *from);
+
+/* Scratch for every worker, NULL without memory. */
+struct cpu_worker *cpu_workers(struct kernels_device *device);
+
+/* out[i, j] = row first_row + i . W[first + j], i < m <= CPU_ROWS, j < n <= CPU_PANEL. */
+void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, const struct cpu_rows *rows,
+               size_t first_row, size_t m, size_t first, size_t n, float *expanded, float *out, size_t out_stride);
+
+/* out[m, n] (+)= rows W^T, split over the workers. */
+void cpu_multiply(struct kernels_device *device, const struct kernels_weight *weight, const struct cpu_rows *rows,
+                  struct cpu_worker *workers, float *out, bool accumulate);
+
+enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args);
+enum kernels_status cpu_route(struct kernels_device *device, const struct kernels_route *args);
+enum kernels_status cpu_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args);
+enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args);
+enum kernels_status cpu_attention(struct kernels_device *device, const struct kernels_attention *args);
+enum kernels_status cpu_embed(struct kernels_device *device, const struct kernels_embed *args);
+enum kernels_status cpu_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *args);
+enum kernels_status cpu_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args);
+enum kernels_status cpu_add(struct kernels_device *device, float *out, const float *x, size_t n_values);
+enum kernels_status cpu_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *args);
+/* Bytes of CPU_SCRATCH_PLAN and of one worker's scratch in attention. */
+size_t cpu_expert_plan_bytes(size_t n_rows, size_t top_k);
+size_t cpu_attention_plan_bytes(size_t n_rows);
+size_t cpu_attention_worker_bytes(void);
+
+#endif

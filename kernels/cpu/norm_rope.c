@@ -1,0 +1,184 @@
+/* norm_rope.c: the operations that touch each value once: embedding, norms, rotation and cache writes, sums, row copies.
+ * Plain C that the compilers vectorise; bound by memory. Knows no instruction set. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/cpu/linear.h"
+#include "kernels/formats/half.h"
+
+#define ROWS_A_TASK 16u
+
+static void embed_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct kernels_embed *args = context;
+    size_t k = args->table->desc.cols;
+    float scale = args->scale == 0 ? 1.0f : args->scale;
+
+    (void)worker;
+    for (size_t row = begin; row < end; row++) {
+        float *out = args->out + row * k;
+        cpu_weight_values(args->table, (size_t)args->batch->token_ids[row] * k, k, out);
+        for (size_t i = 0; i < k; i++) out[i] *= scale;
+    }
+}
+
+enum kernels_status cpu_embed(struct kernels_device *device, const struct kernels_embed *args)
+{
+    enum kernels_status status = cpu_check_embed(device, args);
+    struct kernels_embed copy = *args;
+
+    if (status == KERNELS_OK) cpu_parallel(device, args->batch->n_rows, ROWS_A_TASK, embed_task, &copy);
+    return status;
+}
+
+struct norming {
+    const struct kernels_rmsnorm *args;
+    const float *weight; /* with the one added */
+};
+
+static void rmsnorm_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct norming *n = context;
+    size_t cols = n->args->cols;
+
+    (void)worker;
+    for (size_t row = begin; row < end; row++) {
+        const float *x = n->args->x + row * cols;
+        float *out = n->args->out + row * cols, scale;
+        double sums[8] = {0}, sum = 0;
+        size_t i = 0;
+        for (; i + 8 <= cols; i += 8)
+            for (size_t l = 0; l < 8; l++) sums[l] += (double)x[i + l] * x[i + l];
+        for (size_t l = 0; l < 8; l++) sum += sums[l];
+        for (; i < cols; i++) sum += (double)x[i] * x[i];
+        scale = (float)(1 / sqrt(sum / (double)cols + n->args->eps));
+        for (i = 0; i < cols; i++) out[i] = x[i] * scale * n->weight[i];
+    }
+}
+
+enum kernels_status cpu_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *args)
+{
+    enum kernels_status status = cpu_check_rmsnorm(device, args);
+    float *weight;
+
+    if (status != KERNELS_OK || args->n_rows == 0) return status;
+    if ((weight = cpu_scratch(device, CPU_SCRATCH_ROWS, args->cols * sizeof(float))) == NULL)
+        return cpu_fail(device, KERNELS_NO_MEMORY, "rmsnorm: no memory for %zu columns", args->cols);
+    cpu_weight_values(args->weight, 0, args->cols, weight);
+    for (size_t i = 0; args->weight_plus_one && i < args->cols; i++) weight[i] += 1.0f;
+    cpu_parallel(device, args->n_rows, ROWS_A_TASK, rmsnorm_task, &(struct norming){args, weight});
+    return KERNELS_OK;
+}
+
+/* Cosines and sines of each row, made by the first layer of a pass and kept for the others. */
+static void rotation_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    struct kernels_batch *batch = context;
+    size_t half = batch->rotation_half;
+
+    (void)worker;
+    for (size_t row = begin; row < end; row++)
+        for (size_t i = 0; i < half; i++) {
+            float angle = (float)batch->positions[row] * batch->rotation_of[i];
+            batch->rotation[row * 2 * half + i] = (float)cos(angle);
+            batch->rotation[row * 2 * half + half + i] = (float)sin(angle);
+        }
+}
+
+static bool make_rotation(struct kernels_device *device, struct kernels_batch *batch, const float *inverse_frequency,
+                          size_t d)
+{
+    if (batch->rotation_half == d / 2 && batch->rotation_of == inverse_frequency) return true;
+    if (batch->rotation_values < batch->n_rows * d) {
+        cpu_release(device, batch->rotation);
+        batch->rotation_values = 0;
+        if ((batch->rotation = cpu_allocate(device, batch->max_rows * d * sizeof(float))) == NULL) return false;
+        batch->rotation_values = batch->max_rows * d;
+    }
+    batch->rotation_half = d / 2;
+    batch->rotation_of = inverse_frequency;
+    cpu_parallel(device, batch->n_rows, ROWS_A_TASK, rotation_task, batch);
+    return true;
+}
+
+static void rotate(float *x, const float *cosine, const float *sine, size_t half)
+{
+    for (size_t i = 0; i < half; i++) {
+        float a = x[i], b = x[i + half];
+        x[i] = a * cosine[i] - b * sine[i];
+        x[i + half] = b * cosine[i] + a * sine[i];
+    }
+}
+
+static void store(const struct kernels_kv *kv, void *to, size_t at, const float *from)
+{
+    if (kv->format == KERNELS_F32)
+        memcpy((float *)to + at, from, kv->head_size * sizeof(float));
+    else
+        for (size_t i = 0; i < kv->head_size; i++) ((uint16_t *)to)[at + i] = half_f16_from_f32(from[i]);
+}
+
+static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct kernels_rope_kv *args = context;
+    size_t h = args->n_heads, g = args->n_kv_heads, d = args->head_size;
+
+    (void)worker;
+    for (size_t row = begin; row < end; row++) {
+        const float *cosine = args->batch->rotation + row * d, *sine = cosine + d / 2;
+        for (size_t i = 0; i < h; i++) rotate(args->q + (row * h + i) * d, cosine, sine, d / 2);
+        for (size_t i = 0; i < g; i++) {
+            size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);
+            rotate(args->k + (row * g + i) * d, cosine, sine, d / 2);
+            store(args->kv, args->kv->k, at, args->k + (row * g + i) * d);
+            store(args->kv, args->kv->v, at, args->v + (row * g + i) * d);
+        }
+    }
+}
+
+enum kernels_status cpu_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args)
+{
+    enum kernels_status status = cpu_check_rope_kv(device, args);
+    struct kernels_rope_kv copy = *args;
+
+    if (status != KERNELS_OK || args->batch->n_rows == 0) return status;
+    /* The batch is the device's to fill; only callers see it as const. */
+    if (!make_rotation(device, (struct kernels_batch *)args->batch, args->inverse_frequency, args->head_size))
+        return cpu_fail(device, KERNELS_NO_MEMORY, "rope_kv: no memory for %zu rows", args->batch->max_rows);
+    cpu_parallel(device, args->batch->n_rows, ROWS_A_TASK, rope_task, &copy);
+    return KERNELS_OK;
+}
+
+struct adding {
+    float *out;
+    const float *x;
+    size_t n;
+};
+
+#define VALUES_A_TASK 16384u
+
+static void add_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct adding *a = context;
+    size_t last = end * VALUES_A_TASK < a->n ? end * VALUES_A_TASK : a->n;
+
+    (void)worker;
+    for (size_t i = begin * VALUES_A_TASK; i < last; i++) a->out[i] += a->x[i];
+}
+
+enum kernels_status cpu_add(struct kernels_device *device, float *out, const float *x, size_t n_values)
+{
+    if (n_values && (out == NULL || x == NULL)) return cpu_fail(device, KERNELS_BAD_SHAPE, "add: out or x missing");
+    cpu_parallel(device, (n_values + VALUES_A_TASK - 1) / VALUES_A_TASK, 4, add_task,
+                 &(struct adding){out, x, n_values});
+    return KERNELS_OK;
+}
+
+enum kernels_status cpu_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *args)
+{
+    enum kernels_status status = cpu_check_gather_rows(device, args);
+
+    for (size_t i = 0; status == KERNELS_OK && i < args->n_rows; i++)
+        memcpy(args->out + i * args->cols, args->x + args->rows[i] * args->cols, args->cols * sizeof(float));
+    return status;
+}

@@ -1,0 +1,317 @@
+/* kernels.h: the public C API of docket's compute kernels: devices, weights, key/value caches and the operations that a
+ * decoder needs. Knows no model, file, clock or log; links alone.
+ *
+ * Letters: m rows of activations (tokens of a packed batch), n outputs, k inputs, h query heads, g key/value heads,
+ * d head size, e experts, t top-k. All matrices are row-major. Activations are f32 on the device.
+ *
+ * A device address (`float *` in an argument struct) is what buffer_allocate returned, or lies inside it; only the CPU
+ * backends let the host read it. Work is queued in order; what a host array holds is copied before a call returns unless
+ * the field says otherwise. An error of queued work appears at synchronize (or earlier), after which the device stays
+ * failed until it is closed. A device is used by one thread at a time. */
+#ifndef DOCKET_KERNELS_H
+#define DOCKET_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KERNELS_ABI 1u
+#define KERNELS_MAX_SHARED                                                                                             \
+    2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
+#define KERNELS_MAX_TOP_K     16
+#define KERNELS_MAX_EXPERTS   256
+#define KERNELS_MAX_HEAD_SIZE 256
+
+enum kernels_status {
+    KERNELS_OK,
+    KERNELS_BAD_SHAPE,   /* the caller's sizes or pointers cannot be; nothing was done */
+    KERNELS_UNSUPPORTED, /* this backend lacks the format or the size; another may have it */
+    KERNELS_NO_MEMORY,
+    KERNELS_DEVICE_LOST, /* sticky: close the device */
+    KERNELS_FAILED,
+};
+
+struct kernels_error {
+    enum kernels_status code;
+    char message[256];
+};
+
+enum kernels_format {
+    KERNELS_F32,
+    KERNELS_F16,
+    KERNELS_BF16,
+    KERNELS_NF4,        /* blocks of 64, f32 absmax */
+    KERNELS_NF4_NESTED, /* absmax in 8 bits, blocks of 256 (double quantization) */
+    KERNELS_N_FORMATS,
+};
+
+struct kernels_device;
+struct kernels_weight;
+struct kernels_kv;
+struct kernels_batch;
+
+/* One task of a parallel loop: items [begin, end). worker is below n_workers and unique among those running now. */
+typedef void (*kernels_task)(void *context, size_t begin, size_t end, unsigned worker);
+
+struct kernels_options {
+    /* Memory, aligned to 64 bytes; NULL result means no memory. Both or neither; neither means aligned_alloc and free. */
+    void *(*allocate)(void *context, size_t size_bytes);
+    void (*release)(void *context, void *memory);
+    /* Runs task over [0, n_items) in pieces of at most `grain` items and returns when all are done. NULL: runs inline. */
+    void (*parallel_for)(void *context, size_t n_items, size_t grain, kernels_task task, void *task_context);
+    void *context;
+    unsigned n_workers;  /* 0 means 1 */
+    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512" */
+    int device_index;
+};
+
+struct kernels_description {
+    char name[96];    /* "AMD EPYC 9B45" or "NVIDIA H200" */
+    char variant[32]; /* instruction set or compute capability */
+    bool is_gpu;
+};
+
+struct kernels_memory {
+    size_t total_bytes, free_bytes; /* of the device */
+    size_t used_bytes, peak_bytes;  /* allocated through this device */
+};
+
+/* What a pass may need at most; scratch is allocated once for it. */
+struct kernels_limits {
+    size_t max_rows, max_sequences;
+    size_t dim, ffn_dim, n_experts, top_k;
+    size_t n_heads, n_kv_heads, head_size, vocab;
+};
+
+/* Shape and form of a weight [rows, cols]: `cols` inputs, `rows` outputs. */
+struct kernels_weight_desc {
+    enum kernels_format format;
+    size_t rows, cols;
+};
+
+/* Canonical bytes of a quantized weight, as bitsandbytes writes them. absmax for KERNELS_NF4; the others when nested. */
+struct kernels_nf4_parts {
+    uint8_t *codes;        /* [(rows*cols + 1) / 2], the earlier element in the high nibble */
+    float *absmax;         /* [n_blocks], n_blocks = ceil(rows*cols / 64) */
+    uint8_t *absmax_codes; /* [n_blocks] */
+    float *nested_absmax;  /* [ceil(n_blocks / 256)] */
+    float *nested_map;     /* [256] */
+    float nested_offset;
+};
+
+/* Keys and values at slots [first_slot, first_slot + n_slots), of the tokens at positions first_position and on. */
+struct kernels_range {
+    uint32_t first_slot, n_slots, first_position;
+};
+
+/* Rows [first_row, first_row + n_rows) of the packed batch are new tokens of one sequence. Row i sees every shared range
+ * whole, and of its own range the slots before this pass plus those of rows 0..i. With `parent` it sees of its own range
+ * only itself and its ancestors: parent[i] is an earlier row of this sequence, counted from 0, or -1 (label trees). */
+struct kernels_sequence {
+    uint32_t first_row, n_rows;
+    uint32_t n_shared;
+    struct kernels_range shared[KERNELS_MAX_SHARED];
+    struct kernels_range
+        own;               /* n_slots counts the n_rows new ones, which are its last; not with parent: exactly n_rows */
+    const int32_t *parent; /* [n_rows] or NULL */
+};
+
+/* Sequences come in the order of their rows and share none. A row's slot is its place in its sequence's own range, and so is
+ * its position but for trees, whose rows have positions of their own. Anything else is KERNELS_BAD_SHAPE. */
+struct kernels_batch_desc {
+    size_t n_rows, n_sequences;
+    const int32_t *token_ids; /* [n_rows] */
+    const int32_t *positions; /* [n_rows] */
+    const uint32_t *slots;    /* [n_rows]: where each row's key and value go */
+    const struct kernels_sequence *sequences;
+};
+
+/* out[m, k] = table[token_id] * scale. Table in f32, f16 or bf16. An id outside the table is KERNELS_BAD_SHAPE. */
+struct kernels_embed {
+    const struct kernels_weight *table;
+    const struct kernels_batch *batch;
+    float *out;
+    float scale; /* 0 means 1 */
+};
+
+/* out[i] = x[i] / sqrt(mean(x[i]^2) + eps) * weight; rows of `cols` values, one after the other. out may be x. */
+struct kernels_rmsnorm {
+    const float *x;
+    const struct kernels_weight *weight; /* f32, f16 or bf16 [1, cols] */
+    float *out;
+    size_t n_rows, cols;
+    float eps;
+    bool weight_plus_one; /* Gemma: multiplies by 1 + weight */
+};
+
+/* out[m, n] = x[m, k] W[n, k]^T, or out += with accumulate. */
+struct kernels_linear {
+    const float *x;
+    const struct kernels_weight *weight;
+    float *out;
+    size_t n_rows;
+    bool accumulate;
+};
+
+/* Rotates q[m, h, d] and k[m, g, d] in place by the rows' positions (half-split pairs: i and i + d/2, angle
+ * position * inverse_frequency[i]) and writes k and v into the cache at the rows' slots. */
+struct kernels_rope_kv {
+    const struct kernels_batch *batch;
+    float *q, *k;
+    const float *v;
+    struct kernels_kv *kv;
+    size_t layer, n_heads, n_kv_heads, head_size;
+    const float *inverse_frequency; /* [d / 2], host, kept by the caller as long as the device */
+};
+
+/* out[m, h, d] = softmax(q k^T * scale + mask) v over what each row sees. Only rows of the batch's sequences are written. */
+struct kernels_attention {
+    const struct kernels_batch *batch;
+    const float *q;
+    struct kernels_kv *kv;
+    float *out;
+    size_t layer, n_heads, n_kv_heads, head_size;
+    float scale;
+    uint32_t window; /* 0: all; else a row at position p sees positions > p - window */
+};
+
+/* Router: logits = x[m, k] W[e, k]^T in f32, softmax over all e, the t largest (ties: lower index), divided by their sum
+ * if renormalize. ids [m, t] and weights [m, t] on the device, largest first. */
+struct kernels_route {
+    const float *x;
+    const struct kernels_weight *weight;
+    int32_t *ids;
+    float *weights;
+    size_t n_rows, top_k;
+    bool renormalize;
+};
+
+enum kernels_activation { KERNELS_SILU, KERNELS_GELU_TANH };
+
+/* out[m, k] += sum over the row's experts of weight * down(act(gate x) * up x). Without ids every row goes through expert
+ * 0 with weight 1: the dense feed-forward. */
+struct kernels_expert_ffn {
+    const float *x;
+    const struct kernels_weight *const *gate; /* [e], each [f, k]; host arrays */
+    const struct kernels_weight *const *up;   /* [e], each [f, k] */
+    const struct kernels_weight *const *down; /* [e], each [k, f] */
+    size_t n_experts;
+    const int32_t *ids;   /* [m, t] on the device, or NULL */
+    const float *weights; /* [m, t] on the device */
+    float *out;
+    size_t n_rows, top_k;
+    enum kernels_activation activation;
+};
+
+/* out[i] = x[rows[i]]. */
+struct kernels_gather_rows {
+    const float *x;
+    float *out;
+    size_t n_rows, cols;
+    const uint32_t *rows; /* [n_rows], host */
+};
+
+/* out[i] = x[rows[i]] . W[token_ids[i]]: the logits that are asked for, and no others. */
+struct kernels_gather_logits {
+    const float *x;
+    const struct kernels_weight *head;
+    float *out; /* [n_items] on the device */
+    size_t n_items;
+    const uint32_t *rows;     /* [n_items], host */
+    const int32_t *token_ids; /* [n_items], host */
+};
+
+/* Every entry is set in every backend. `size` is sizeof(struct kernels_backend); a table with another abi or size is refused.
+ * `error` may be NULL. Functions that return a pointer return NULL on failure. */
+struct kernels_backend {
+    uint32_t abi, size;
+    const char *name; /* "reference", "cpu", "cuda" */
+
+    struct kernels_device *(*open)(const struct kernels_options *options, struct kernels_error *error);
+    void (*close)(
+        struct kernels_device *device); /* NULL is fine; frees all that was made on it but weights and caches */
+    void (*describe)(const struct kernels_device *device, struct kernels_description *out);
+    void (*memory)(const struct kernels_device *device, struct kernels_memory *out);
+    enum kernels_status (*reserve)(struct kernels_device *device, const struct kernels_limits *limits,
+                                   struct kernels_error *error);
+
+    void *(*buffer_allocate)(struct kernels_device *device, size_t size_bytes, struct kernels_error *error);
+    void (*buffer_free)(struct kernels_device *device, void *buffer);
+    enum kernels_status (*upload)(struct kernels_device *device, void *to, const void *from_host, size_t size_bytes);
+    enum kernels_status (*download)(struct kernels_device *device, void *to_host, const void *from,
+                                    size_t size_bytes); /* waits */
+
+    /* Device bytes that the weight will take, for planning; 0 when this backend cannot hold it. */
+    size_t (*weight_size)(const struct kernels_device *device, const struct kernels_weight_desc *desc);
+    /* A weight is filled by writes of consecutive elements in order, source in f32, f16 or bf16 (each write but the last a
+     * multiple of 16,384 elements), quantized on the way, then finished; or made from canonical bytes. A source that holds
+     * NaN or infinity is KERNELS_FAILED at finish for the quantized formats. The source must stay until the next wait. */
+    struct kernels_weight *(*weight_begin)(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                           struct kernels_error *error);
+    enum kernels_status (*weight_write)(struct kernels_device *device, struct kernels_weight *weight,
+                                        enum kernels_format source_format, const void *source, size_t n_elements,
+                                        struct kernels_error *error);
+    enum kernels_status (*weight_finish)(struct kernels_device *device, struct kernels_weight *weight,
+                                         struct kernels_error *error);
+    struct kernels_weight *(*weight_from_nf4)(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                              const struct kernels_nf4_parts *parts, struct kernels_error *error);
+    /* Canonical bytes back, exactly what the definition in formats/ gives; pointers of `parts` are the caller's. */
+    enum kernels_status (*weight_read_nf4)(struct kernels_device *device, const struct kernels_weight *weight,
+                                           struct kernels_nf4_parts *parts);
+    /* Values as f32 on the host, [rows, cols]. */
+    enum kernels_status (*weight_read)(struct kernels_device *device, const struct kernels_weight *weight, float *out);
+    void (*weight_describe)(const struct kernels_weight *weight, struct kernels_weight_desc *out);
+    void (*weight_free)(struct kernels_device *device, struct kernels_weight *weight);
+
+    /* Keys and values of n_layers x n_slots tokens, KERNELS_F16 or KERNELS_F32. kv_size: bytes, for planning. */
+    size_t (*kv_size)(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
+                      size_t n_kv_heads, size_t head_size);
+    struct kernels_kv *(*kv_create)(struct kernels_device *device, enum kernels_format format, size_t n_layers,
+                                    size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+    void (*kv_free)(struct kernels_device *device, struct kernels_kv *kv);
+
+    /* Made once for the largest pass, set for each: rows, positions, slots and sequences on the device. */
+    struct kernels_batch *(*batch_create)(struct kernels_device *device, size_t max_rows, size_t max_sequences,
+                                          struct kernels_error *error);
+    enum kernels_status (*batch_set)(struct kernels_device *device, struct kernels_batch *batch,
+                                     const struct kernels_batch_desc *desc, struct kernels_error *error);
+    void (*batch_free)(struct kernels_device *device, struct kernels_batch *batch);
+
+    enum kernels_status (*embed)(struct kernels_device *device, const struct kernels_embed *args);
+    enum kernels_status (*rmsnorm)(struct kernels_device *device, const struct kernels_rmsnorm *args);
+    enum kernels_status (*linear)(struct kernels_device *device, const struct kernels_linear *args);
+    enum kernels_status (*rope_kv)(struct kernels_device *device, const struct kernels_rope_kv *args);
+    enum kernels_status (*attention)(struct kernels_device *device, const struct kernels_attention *args);
+    enum kernels_status (*route)(struct kernels_device *device, const struct kernels_route *args);
+    enum kernels_status (*expert_ffn)(struct kernels_device *device, const struct kernels_expert_ffn *args);
+    enum kernels_status (*add)(struct kernels_device *device, float *out, const float *x,
+                               size_t n_values); /* out += x */
+    enum kernels_status (*gather_rows)(struct kernels_device *device, const struct kernels_gather_rows *args);
+    enum kernels_status (*gather_logits)(struct kernels_device *device, const struct kernels_gather_logits *args);
+
+    /* record returns a mark; wait returns when all work queued before it is done. synchronize waits for everything and
+     * reports what failed since the last one. */
+    uint64_t (*record)(struct kernels_device *device);
+    enum kernels_status (*wait)(struct kernels_device *device, uint64_t mark);
+    enum kernels_status (*synchronize)(struct kernels_device *device, struct kernels_error *error);
+};
+
+/* The backend of that name ("reference", "cpu"), or NULL. */
+const struct kernels_backend *docket_kernels_backend(const char *name);
+/* KERNELS_OK if the table is whole and of this ABI; else the error says what is wrong. */
+enum kernels_status docket_kernels_check_backend(const struct kernels_backend *backend, struct kernels_error *error);
+
+const char *docket_kernels_status_name(enum kernels_status status);
+const char *docket_kernels_format_name(enum kernels_format format);
+/* Bits a weight takes in canonical form, such as 4.126953125 for KERNELS_NF4_NESTED. */
+double docket_kernels_format_bits(enum kernels_format format);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

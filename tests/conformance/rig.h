@@ -1,0 +1,140 @@
+/* rig.h: what the conformance suites share: the devices to judge, guarded buffers on them, weights made the same way on
+ * each. Works through the table alone, so that any backend can stand on it. */
+#ifndef DOCKET_TESTS_CONFORMANCE_RIG_H
+#define DOCKET_TESTS_CONFORMANCE_RIG_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/compare.h"
+#include "tests/support/parallel.h"
+
+#define ULP   0x1p-24 /* half a step of f32: one rounding's share */
+#define GUARD 64u     /* values on each side of an output */
+
+struct rig {
+    const struct kernels_backend *table;
+    struct kernels_device *device;
+    struct host host;
+    char name[64];
+    size_t lanes; /* of its sums, for the limits; the fewer, the longer the chains */
+};
+
+static inline bool rig_open(struct rig *rig, const char *backend, const char *isa, unsigned n_workers)
+{
+    struct kernels_options options;
+
+    *rig = (struct rig){.table = docket_kernels_backend(backend), .host = {.n_workers = n_workers}};
+    snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
+    rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
+    options = host_options(&rig->host, isa);
+    return (rig->device = rig->table->open(&options, NULL)) != NULL;
+}
+
+static inline void rig_close(struct rig *rig)
+{
+    struct kernels_error error = {0};
+
+    if (rig->device && rig->table->synchronize(rig->device, &error) != KERNELS_OK)
+        fail_msg("%s: %s", rig->name, error.message);
+    rig->table->close(rig->device);
+    if (rig->host.n_live) fail_msg("%s: %zu pieces of memory are left", rig->name, rig->host.n_live);
+}
+
+/* Every device that this machine can open, the reference first. Unknown instruction sets are named, not skipped silently. */
+struct rigs {
+    struct rig all[12];
+    size_t n;
+};
+
+static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
+{
+    static const char *const isas[] = {"reference", "avx2", "avx512"};
+
+    rigs->n = 0;
+    assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
+    for (size_t i = 0; i < 3; i++)
+        for (unsigned workers = 1; workers <= most_workers; workers++) {
+            if (rig_open(&rigs->all[rigs->n], "cpu", isas[i], workers))
+                rigs->n++;
+            else
+                print_message("[  NOTE    ] this processor cannot run %s\n", isas[i]);
+        }
+}
+
+static inline void rigs_close(struct rigs *rigs)
+{
+    for (size_t i = 0; i < rigs->n; i++) rig_close(&rigs->all[i]);
+}
+
+static inline float *host_values(size_t n)
+{
+    float *values = malloc((n + 1) * sizeof *values);
+
+    assert_non_null(values);
+    return values;
+}
+
+static inline float *rig_upload(const struct rig *rig, const float *from, size_t n)
+{
+    float *to = rig->table->buffer_allocate(rig->device, n * sizeof *to, NULL);
+
+    assert_non_null(to);
+    assert_int_equal(rig->table->upload(rig->device, to, from, n * sizeof *to), KERNELS_OK);
+    return to;
+}
+
+/* An output of n values between guards, all NaN or what `from` says. */
+static inline float *guarded(const struct rig *rig, const float *from, size_t n)
+{
+    float *all = host_values(n + 2 * GUARD), *device;
+
+    for (size_t i = 0; i < n + 2 * GUARD; i++) all[i] = NAN;
+    if (from && n) memcpy(all + GUARD, from, n * sizeof *all);
+    device = rig_upload(rig, all, n + 2 * GUARD);
+    free(all);
+    return device + GUARD;
+}
+
+/* Its contents on the host, the guards untouched; frees it. */
+static inline float *unguard(const struct rig *rig, const char *what, float *device, size_t n)
+{
+    float *all = host_values(n + 2 * GUARD), nan = NAN;
+
+    assert_int_equal(rig->table->download(rig->device, all, device - GUARD, (n + 2 * GUARD) * sizeof *all), KERNELS_OK);
+    rig->table->buffer_free(rig->device, device - GUARD);
+    for (size_t i = 0; i < GUARD; i++)
+        if (memcmp(&all[i], &nan, sizeof nan) || memcmp(&all[GUARD + n + i], &nan, sizeof nan))
+            fail_msg("%s: %s: wrote outside of its output", rig->name, what);
+    memmove(all, all + GUARD, n * sizeof *all);
+    return all;
+}
+
+static inline struct kernels_weight *rig_weight(const struct rig *rig, enum kernels_format format, size_t rows,
+                                                size_t cols, const float *values)
+{
+    struct kernels_weight_desc desc = {format, rows, cols};
+    struct kernels_error error = {0};
+    struct kernels_weight *weight = rig->table->weight_begin(rig->device, &desc, &error);
+
+    if (weight == NULL ||
+        rig->table->weight_write(rig->device, weight, KERNELS_F32, values, rows * cols, &error) != KERNELS_OK ||
+        rig->table->weight_finish(rig->device, weight, &error) != KERNELS_OK)
+        fail_msg("%s: %s", rig->name, error.message);
+    return weight;
+}
+
+/* Roundings that a product meets on its way into a sum of k: its own, one a step of its lane, the tree of lanes, and one a
+ * chunk of 1024. */
+static inline double sum_roundings(const struct rig *rig, size_t k)
+{
+    size_t chunk = k < 1024 ? k : 1024;
+
+    return 1.0 + (double)((chunk + rig->lanes - 1) / rig->lanes) + 4 + (double)((k + 1023) / 1024);
+}
+
+#endif

@@ -1,0 +1,414 @@
+/* test_attention.c: rotation, cache and attention of every backend against the reference, over sequences that share ranges,
+ * grow pass by pass, branch into trees or see a window; and bit for bit against themselves, however the work is cut.
+ *
+ * A scene is a set of tokens with one slot each, of the same number, and the sequences that compute them, pass by pass. */
+#include "tests/conformance/rig.h"
+
+#define MAX_TOKENS 420
+
+struct scene_sequence {
+    uint32_t pass, first, n_old, n_new; /* own tokens [first, first + n_old + n_new); the last n_new in this pass */
+    uint32_t n_shared;
+    struct {
+        uint32_t first, n;
+    } shared[KERNELS_MAX_SHARED];
+    const int32_t *parent;
+};
+
+struct scene {
+    const char *name;
+    const struct scene_sequence *sequences;
+    size_t n_sequences;
+};
+
+static const int32_t tree[] = {-1, 0, 0, 2, -1, 4, 3, 1, 6, 8, 5};
+static int32_t chain[70];
+
+/* A prefix, two documents behind it, the questions of a tree behind both, and a sequence that shares nothing. */
+static const struct scene_sequence job[] = {
+    {.pass = 0, .first = 0, .n_new = 70},
+    {.pass = 0, .first = 70, .n_new = 5},
+    {.pass = 1, .first = 100, .n_new = 37, .n_shared = 1, .shared = {{0, 70}}},
+    {.pass = 1, .first = 140, .n_new = 130, .n_shared = 1, .shared = {{0, 70}}},
+    {.pass = 1, .first = 70, .n_old = 5, .n_new = 1},
+    {.pass = 2, .first = 280, .n_new = 11, .n_shared = 2, .shared = {{0, 70}, {100, 37}}, .parent = tree},
+    {.pass = 2, .first = 300, .n_new = 70, .n_shared = 2, .shared = {{0, 70}, {140, 130}}, .parent = chain},
+    {.pass = 2, .first = 400, .n_new = 11, .parent = tree},
+    {.pass = 2, .first = 70, .n_old = 6, .n_new = 3},
+    {.pass = 2, .first = 76 + 3, .n_new = 0},
+};
+
+/* The same tokens in other passes and other company, some ranges own instead of shared. */
+static const struct scene_sequence job_cut_otherwise[] = {
+    {.pass = 0, .first = 70, .n_new = 9},
+    {.pass = 1, .first = 0, .n_new = 1},
+    {.pass = 2, .first = 0, .n_old = 1, .n_new = 64},
+    {.pass = 3, .first = 0, .n_old = 65, .n_new = 5},
+    {.pass = 4, .first = 140, .n_new = 63, .n_shared = 1, .shared = {{0, 70}}},
+    {.pass = 4, .first = 400, .n_new = 11, .parent = tree},
+    {.pass = 5, .first = 140, .n_old = 63, .n_new = 67, .n_shared = 2, .shared = {{0, 30}, {30, 40}}},
+    {.pass = 5, .first = 100, .n_new = 37, .n_shared = 2, .shared = {{0, 69}, {69, 1}}},
+    {.pass = 6, .first = 300, .n_new = 1, .n_shared = 2, .shared = {{0, 70}, {140, 130}}},
+    {.pass = 7, .first = 300, .n_old = 1, .n_new = 69, .n_shared = 2, .shared = {{0, 70}, {140, 130}}},
+    {.pass = 7, .first = 280, .n_new = 11, .n_shared = 2, .shared = {{0, 70}, {100, 37}}, .parent = tree},
+};
+
+static const struct scene scenes[] = {
+    {"job", job, sizeof job / sizeof job[0]},
+    {"job_cut_otherwise", job_cut_otherwise, sizeof job_cut_otherwise / sizeof job_cut_otherwise[0]}};
+
+static const struct attention_case {
+    size_t h, g, d;
+    enum kernels_format format;
+    uint32_t window;
+} cases[] = {
+    {4, 4, 32, KERNELS_F32, 0},  {8, 2, 64, KERNELS_F16, 0},   {4, 1, 96, KERNELS_F16, 17},
+    {8, 1, 128, KERNELS_F16, 0}, {2, 2, 128, KERNELS_F32, 64}, {72, 1, 16, KERNELS_F16, 0},
+    {3, 3, 2, KERNELS_F32, 1},   {6, 2, 80, KERNELS_F32, 100}, {2, 1, 256, KERNELS_F16, 0},
+    {5, 5, 18, KERNELS_F16, 3},
+};
+
+static struct rigs rigs;
+
+static int open_rigs(void **state)
+{
+    (void)state;
+    for (int32_t i = 0; i < 70; i++) chain[i] = i - 1;
+    rigs_open(&rigs, 2);
+    return 0;
+}
+
+static int close_rigs(void **state)
+{
+    (void)state;
+    rigs_close(&rigs);
+    return 0;
+}
+
+/* Positions follow the ranges: a document begins where the prefix ends, whoever holds it. */
+static uint32_t start_of(uint32_t first)
+{
+    switch (first) {
+    case 0:
+        return 0;
+    case 70:
+        return 0;
+    case 79:
+        return 0;
+    case 100:
+        return 70;
+    case 140:
+        return 70;
+    case 280:
+        return 107;
+    case 300:
+        return 200;
+    case 30:
+        return 30;
+    case 69:
+        return 69;
+    default:
+        return 0;
+    }
+}
+
+static int32_t position_of(const struct scene_sequence *s, uint32_t i)
+{
+    uint32_t depth = i;
+
+    if (s->parent && s->parent != chain) { /* depth in the tree */
+        depth = 0;
+        for (int32_t j = s->parent[i]; j >= 0; j = s->parent[j]) depth++;
+    }
+    return (int32_t)(start_of(s->first) + (s->parent ? depth : s->n_old + i));
+}
+
+struct tokens {
+    float *q, *k, *v; /* [MAX_TOKENS, heads, d] */
+    float *out, *turned_q, *turned_k;
+};
+
+static struct tokens tokens_make(const struct attention_case *c, uint64_t seed)
+{
+    struct numbers numbers = {seed};
+    size_t nq = MAX_TOKENS * c->h * c->d, nk = MAX_TOKENS * c->g * c->d;
+    struct tokens t = {host_values(nq), host_values(nk), host_values(nk),
+                       host_values(nq), host_values(nq), host_values(nk)};
+
+    numbers_fill(&numbers, t.q, nq);
+    numbers_fill(&numbers, t.k, nk);
+    numbers_fill(&numbers, t.v, nk);
+    for (size_t i = 0; i < nq; i++) t.out[i] = t.turned_q[i] = 0;
+    for (size_t i = 0; i < nk; i++) t.turned_k[i] = 0;
+    return t;
+}
+
+static void tokens_free(struct tokens *t)
+{
+    free(t->q);
+    free(t->k);
+    free(t->v);
+    free(t->out);
+    free(t->turned_q);
+    free(t->turned_k);
+}
+
+static void take_rows(float *to, const float *device_rows, uint32_t n_rows, const uint32_t *slots, size_t width)
+{
+    for (uint32_t i = 0; i < n_rows; i++) memcpy(to + slots[i] * width, device_rows + i * width, width * sizeof *to);
+}
+
+/* One pass of a scene; results go to the tokens' places. Row `alone` of the batch belongs to no sequence. */
+static void run_pass(const struct rig *rig, const struct scene *scene, uint32_t pass, const struct attention_case *c,
+                     struct kernels_batch *batch, struct kernels_kv *kv, const float *frequency, struct tokens *t)
+{
+    struct kernels_sequence sequences[16];
+    int32_t ids[MAX_TOKENS] = {0}, positions[MAX_TOKENS];
+    uint32_t slots[MAX_TOKENS], n_rows = 0, n_sequences = 0;
+    struct kernels_batch_desc desc = {.token_ids = ids, .positions = positions, .slots = slots, .sequences = sequences};
+    size_t wq = c->h * c->d, wk = c->g * c->d;
+    float *q = host_values(MAX_TOKENS * wq), *k = host_values(MAX_TOKENS * wk), *v = host_values(MAX_TOKENS * wk);
+    float *device_q, *device_k, *device_v, *out;
+    struct kernels_error error = {0};
+
+    for (size_t at = 0; at < scene->n_sequences; at++) {
+        const struct scene_sequence *from = &scene->sequences[at];
+        struct kernels_sequence *s = &sequences[n_sequences];
+        if (from->pass != pass) continue;
+        n_sequences++;
+        *s = (struct kernels_sequence){
+            .first_row = n_rows, .n_rows = from->n_new, .n_shared = from->n_shared, .parent = from->parent};
+        for (uint32_t r = 0; r < from->n_shared; r++)
+            s->shared[r] =
+                (struct kernels_range){from->shared[r].first, from->shared[r].n, start_of(from->shared[r].first)};
+        s->own = (struct kernels_range){from->first, from->n_old + from->n_new, start_of(from->first)};
+        for (uint32_t i = 0; i < from->n_new; i++, n_rows++) {
+            slots[n_rows] = from->first + from->n_old + i;
+            positions[n_rows] = position_of(from, i);
+            memcpy(q + n_rows * wq, t->q + slots[n_rows] * wq, wq * sizeof *q);
+            memcpy(k + n_rows * wk, t->k + slots[n_rows] * wk, wk * sizeof *k);
+            memcpy(v + n_rows * wk, t->v + slots[n_rows] * wk, wk * sizeof *v);
+        }
+    }
+    slots[n_rows] = MAX_TOKENS - 1, positions[n_rows] = 5; /* a row of no sequence: rotated, but not attended */
+    memcpy(q + n_rows * wq, t->q + (MAX_TOKENS - 1) * wq, wq * sizeof *q);
+    memcpy(k + n_rows * wk, t->k + (MAX_TOKENS - 1) * wk, wk * sizeof *k);
+    memcpy(v + n_rows * wk, t->v + (MAX_TOKENS - 1) * wk, wk * sizeof *v);
+    desc.n_rows = n_rows + 1, desc.n_sequences = n_sequences;
+    if (rig->table->batch_set(rig->device, batch, &desc, &error) != KERNELS_OK)
+        fail_msg("%s: %s", scene->name, error.message);
+
+    device_q = guarded(rig, q, (n_rows + 1) * wq), device_k = guarded(rig, k, (n_rows + 1) * wk);
+    device_v = rig_upload(rig, v, (n_rows + 1) * wk), out = guarded(rig, NULL, (n_rows + 1) * wq);
+    for (uint32_t layer = 0; layer < 2;
+         layer++) { /* the second layer writes and reads other keys, and must not disturb */
+        struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, layer, c->h, c->g, c->d, frequency};
+        struct kernels_attention attention = {
+            batch, device_q, kv, out, layer, c->h, c->g, c->d, 1 / sqrtf((float)c->d), c->window};
+        float *got;
+        if (layer == 1) { /* turned twice: of no interest but for what it must not touch */
+            assert_int_equal(rig->table->rope_kv(rig->device, &rope), KERNELS_OK);
+            break;
+        }
+        assert_int_equal(rig->table->rope_kv(rig->device, &rope), KERNELS_OK);
+        assert_int_equal(rig->table->attention(rig->device, &attention), KERNELS_OK);
+        got = host_values((n_rows + 1) * wq);
+        rig->table->download(rig->device, got, device_q, (n_rows + 1) * wq * sizeof *got);
+        take_rows(t->turned_q, got, n_rows, slots, wq);
+        rig->table->download(rig->device, got, device_k, (n_rows + 1) * wk * sizeof *got);
+        take_rows(t->turned_k, got, n_rows, slots, wk);
+        free(got);
+        got = unguard(rig, "attention", out, (n_rows + 1) * wq);
+        for (size_t i = 0; i < wq; i++) assert_true(isnan(got[n_rows * wq + i]));
+        take_rows(t->out, got, n_rows, slots, wq);
+        free(got);
+    }
+    free(unguard(rig, "rope q", device_q, (n_rows + 1) * wq));
+    free(unguard(rig, "rope k", device_k, (n_rows + 1) * wk));
+    rig->table->buffer_free(rig->device, device_v);
+    free(q);
+    free(k);
+    free(v);
+}
+
+static struct tokens run_scene(const struct rig *rig, const struct scene *scene, const struct attention_case *c,
+                               const float *frequency)
+{
+    struct tokens t = tokens_make(c, c->h * 100 + c->d);
+    struct kernels_kv *kv = rig->table->kv_create(rig->device, c->format, 2, MAX_TOKENS, c->g, c->d, NULL);
+    struct kernels_batch *batch = rig->table->batch_create(rig->device, MAX_TOKENS, 16, NULL);
+
+    assert_non_null(kv);
+    assert_non_null(batch);
+    for (uint32_t pass = 0; pass < 8; pass++) run_pass(rig, scene, pass, c, batch, kv, frequency, &t);
+    rig->table->batch_free(rig->device, batch);
+    rig->table->kv_free(rig->device, kv);
+    return t;
+}
+
+/* A score is a sum of d products, scaled; its error e makes every weight wrong by a factor of at most exp(2 e), with the
+ * difference from the maximum (twice the score), exp itself (2 ulp) and the sums over n keys on top. */
+static double attention_limit(const struct rig *rig, const struct attention_case *c, const struct tokens *want)
+{
+    double largest_score = 0, largest_value = 0, score_off;
+
+    for (size_t i = 0; i < MAX_TOKENS * c->g * c->d; i++) largest_value = fmax(largest_value, fabs((double)want->v[i]));
+    for (size_t i = 0; i < MAX_TOKENS; i++)
+        for (size_t head = 0; head < c->h; head++) {
+            double q = 0, k = 0; /* by Cauchy and Schwarz */
+            for (size_t j = 0; j < c->d; j++) {
+                q += pow(want->q[(i * c->h + head) * c->d + j], 2);
+                k += pow(want->k[(i * c->g + head % c->g) * c->d + j], 2);
+            }
+            largest_score = fmax(largest_score, fmax(q, k) / sqrt((double)c->d));
+        }
+    score_off = (sum_roundings(rig, c->d) + 8) * ULP * largest_score; /* 4 for the rotated q and k each */
+    return largest_value * (4 * score_off + (8 + 300 + 2 * 300 / 64) * ULP);
+}
+
+static void frequencies(const struct attention_case *c, float *frequency)
+{
+    /* Where keys are rounded to f16 nothing is turned, so that both sides round the same numbers. */
+    for (size_t i = 0; i < c->d / 2; i++)
+        frequency[i] = c->format == KERNELS_F16 ? 0 : powf(10000, -2.0f * (float)i / (float)c->d);
+}
+
+static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct attention_case *c = &cases[i];
+        size_t nq = MAX_TOKENS * c->h * c->d, nk = MAX_TOKENS * c->g * c->d;
+        struct tokens want = {0}, of_isa = {0};
+        double *limits = calloc(nq, sizeof *limits);
+        float frequency[KERNELS_MAX_HEAD_SIZE / 2];
+
+        frequencies(c, frequency);
+        for (size_t r = 0; r < rigs.n; r++)
+            for (size_t s = 0; s < 2; s++) {
+                const struct rig *rig = &rigs.all[r];
+                struct tokens got = run_scene(rig, &scenes[s], c, frequency);
+                char name[160];
+                snprintf(name, sizeof name, "%s: %s h=%zu g=%zu d=%zu %s window %u", rig->name, scenes[s].name, c->h,
+                         c->g, c->d, docket_kernels_format_name(c->format), c->window);
+                if (r == 0 && s == 0) {
+                    want = got;
+                    continue;
+                }
+                double limit = attention_limit(rig, c, &want);
+                for (size_t j = 0; j < nq; j++) limits[j] = limit;
+                assert_true(compare_within(name, got.out, want.out, limits, nq));
+                /* Rotation: two products and a sum of numbers up to twice the largest. */
+                for (size_t j = 0; j < nq; j++) limits[j] = 4 * ULP * 8;
+                assert_true(compare_within(name, got.turned_q, want.turned_q, limits, nq));
+                assert_true(compare_within(name, got.turned_k, want.turned_k, limits, nk));
+                if (s == 0 && rig->host.n_workers == 1) {
+                    tokens_free(&of_isa);
+                    of_isa = got;
+                    continue;
+                }
+                assert_true(r == 0 || compare_equal(name, got.out, of_isa.out, nq));
+                tokens_free(&got);
+            }
+        tokens_free(&want);
+        tokens_free(&of_isa);
+        free(limits);
+        rigs_close(&rigs); /* the next sizes begin with scratch that is full of NaN */
+        rigs_open(&rigs, 2);
+    }
+}
+
+/* Over one key the result is its value, which shows what the cache holds. */
+static void one_key_gives_its_value_rounded_as_the_cache_stores_it(void **state)
+{
+    enum { D = 64 };
+    static const float interesting[] = {1.0009765f, 65519.0f, 6.0e-8f, 2.9e-8f, -0.33333334f, 1e-6f, 0};
+    static const float rounded[] = {1.0009766f, 65504.0f, 5.9604645e-8f, 0, -0.33325195f, 1.0132790e-6f, 0};
+    float q[D], v[D], frequency[D / 2] = {0};
+    int32_t zero = 0;
+    uint32_t slot = 3;
+    struct kernels_sequence sequence = {.n_rows = 1, .own = {3, 1, 0}};
+    struct kernels_batch_desc desc = {1, 1, &zero, &zero, &slot, &sequence};
+
+    (void)state;
+    for (size_t i = 0; i < D; i++) q[i] = 0.5f, v[i] = interesting[i % 7];
+    for (size_t r = 0; r < rigs.n; r++)
+        for (int f16 = 0; f16 < 2; f16++) {
+            const struct rig *rig = &rigs.all[r];
+            struct kernels_kv *kv =
+                rig->table->kv_create(rig->device, f16 ? KERNELS_F16 : KERNELS_F32, 1, 8, 1, D, NULL);
+            struct kernels_batch *batch = rig->table->batch_create(rig->device, 4, 4, NULL);
+            float *device_q = rig_upload(rig, q, D), *device_k = rig_upload(rig, q, D),
+                  *device_v = rig_upload(rig, v, D);
+            float *out = guarded(rig, NULL, D), *got;
+            struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, 0, 1, 1, D, frequency};
+            struct kernels_attention attention = {batch, device_q, kv, out, 0, 1, 1, D, 1, 0};
+            assert_int_equal(rig->table->batch_set(rig->device, batch, &desc, NULL), KERNELS_OK);
+            assert_int_equal(rig->table->rope_kv(rig->device, &rope), KERNELS_OK);
+            assert_int_equal(rig->table->attention(rig->device, &attention), KERNELS_OK);
+            got = unguard(rig, "one key", out, D);
+            for (size_t i = 0; i < D; i++) assert_true(got[i] == (f16 ? rounded[i % 7] : v[i]));
+            free(got);
+            rig->table->buffer_free(rig->device, device_q);
+            rig->table->buffer_free(rig->device, device_k);
+            rig->table->buffer_free(rig->device, device_v);
+            rig->table->batch_free(rig->device, batch);
+            rig->table->kv_free(rig->device, kv);
+        }
+}
+
+static void contradictory_batches_are_refused(void **state)
+{
+    int32_t ids[4] = {0}, positions[4] = {0, 1, 2, 3}, parent[4] = {-1, 0, 1, 2};
+    uint32_t slots[4] = {0, 1, 2, 3};
+    const struct {
+        const char *name;
+        struct kernels_sequence sequence;
+        size_t n_rows, n_sequences;
+        int32_t position, parent;
+    } bad[] = {
+        {"too_many_rows", {.n_rows = 4, .own = {0, 4, 0}}, 5, 1, 0, -1},
+        {"rows_outside_of_the_batch", {.first_row = 1, .n_rows = 4, .own = {0, 4, 0}}, 4, 1, 0, -1},
+        {"own_range_shorter_than_its_rows", {.n_rows = 4, .own = {0, 3, 0}}, 4, 1, 0, -1},
+        {"slots_elsewhere", {.n_rows = 4, .own = {1, 4, 0}}, 4, 1, 0, -1},
+        {"tree_with_old_rows", {.n_rows = 4, .own = {0, 5, 0}, .parent = parent}, 4, 1, 0, -1},
+        {"parent_is_itself", {.n_rows = 4, .own = {0, 4, 0}, .parent = parent}, 4, 1, 0, 0},
+        {"parent_below_minus_one", {.n_rows = 4, .own = {0, 4, 0}, .parent = parent}, 4, 1, 0, -2},
+        {"negative_position", {.n_rows = 4, .own = {0, 4, 0}}, 4, 1, -1, -1},
+        {"position_of_another_token", {.n_rows = 4, .own = {0, 4, 0}}, 4, 1, 7, -1},
+        {"three_shared_ranges", {.n_rows = 4, .n_shared = 3, .own = {0, 4, 0}}, 4, 1, 0, -1},
+        {"range_that_wraps",
+         {.n_rows = 4, .n_shared = 1, .shared = {{UINT32_MAX, 2, 0}}, .own = {0, 4, 0}},
+         4,
+         1,
+         0,
+         -1},
+        {"more_sequences_than_made_for", {.n_rows = 4, .own = {0, 4, 0}}, 4, 2, 0, -1},
+    };
+
+    (void)state;
+    for (size_t r = 0; r < rigs.n; r++) {
+        const struct rig *rig = &rigs.all[r];
+        struct kernels_batch *batch = rig->table->batch_create(rig->device, 4, 1, NULL);
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+            struct kernels_sequence sequence = bad[i].sequence;
+            struct kernels_batch_desc desc = {bad[i].n_rows, bad[i].n_sequences, ids, positions, slots, &sequence};
+            struct kernels_error error = {0};
+            positions[0] = bad[i].position, parent[0] = bad[i].parent;
+            if (rig->table->batch_set(rig->device, batch, &desc, &error) != KERNELS_BAD_SHAPE || error.message[0] == 0)
+                fail_msg("%s: %s was accepted", rig->name, bad[i].name);
+        }
+        positions[0] = 0;
+        rig->table->batch_free(rig->device, batch);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_is_within_rounding_however_the_batch_is_cut),
+        cmocka_unit_test(one_key_gives_its_value_rounded_as_the_cache_stores_it),
+        cmocka_unit_test(contradictory_batches_are_refused),
+    };
+    return cmocka_run_group_tests(tests, open_rigs, close_rigs);
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Compares docket with its outside judges: tests/oracle/run.sh [build/release]. README.md says what is compared with what.
+# ORACLE_PYTHON: a Python that has what requirements.txt names; without it one is made in build/oracle (5.8 GB, network).
+set -eu
+cd "$(dirname "$0")/../.."
+build=${1:-build/release}
+nf4_test=$build/tests/unit/worker/model/test_golden_nf4
+make -s VARIANT="$(basename "$build")" "$build/docket" "$nf4_test"
+
+if [ -z "${ORACLE_PYTHON:-}" ]; then
+    ORACLE_PYTHON=build/oracle/bin/python
+    if ! cmp -s tests/oracle/requirements.txt build/oracle/installed; then
+        python3 -m venv build/oracle
+        build/oracle/bin/pip install --quiet -r tests/oracle/requirements.txt
+        cp tests/oracle/requirements.txt build/oracle/installed
+    fi
+fi
+
+export DOCKET="$PWD/$build/docket" HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
+failed=0
+"$ORACLE_PYTHON" tests/oracle/nf4.py "$nf4_test" || failed=1
+"$ORACLE_PYTHON" tests/oracle/tokens.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/logits.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
+exit $failed

@@ -1,0 +1,91 @@
+# Targets that prove, measure and show; included by the Makefile. What runs where: tests/README.md.
+# Objects that make finds by itself are kept.
+.SECONDARY:
+
+PYTHON := /usr/bin/python3
+CLANG  := clang
+
+MOCK_WORKER := $(B)/tests/mock_worker
+FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
+DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
+RUN          = $(PYTHON) tests/run.py --build $(B)
+
+.PHONY: test unit integration lint asan tsan fuzz bench oracle soak demo clang format test-programs commit-changed
+test: ## everything that must hold: unit, conformance, integration, documents, cheap lints
+	@deploy/install-deps.sh
+	@+$(MAKE) --no-print-directory test-programs
+	@$(RUN)
+
+# Built by a second make, so that libraries which were just installed are found.
+test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS)
+
+unit: $(TEST_BINS) ## unit and conformance tests of the C code alone
+	@$(RUN) unit
+
+integration: $(B)/docket $(MOCK_WORKER) ## the worker against the test queue (ONLY=name chooses)
+	@$(RUN) integration $(if $(ONLY),-k $(ONLY))
+
+lint: ## clang-format, clang-tidy, cppcheck, and the rules of this house
+	@deploy/install-deps.sh --lint
+	@$(PYTHON) tests/lint/lint.py
+
+format: ## lay out all code (some macros settle only after a few rounds)
+	@deploy/install-deps.sh --lint
+	@for round in 1 2 3 4 5; do git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i; done
+
+clang: ## compile with the second compiler
+	@deploy/install-deps.sh --lint
+	@+$(MAKE) --no-print-directory CC=$(CLANG) B=build/clang test-programs
+
+asan: ## the tests under AddressSanitizer and UBSan
+	@+$(MAKE) --no-print-directory VARIANT=asan test-programs
+	@$(PYTHON) tests/run.py --build build/asan unit fuzz integration
+
+tsan: ## the tests of threads under ThreadSanitizer
+	@+$(MAKE) --no-print-directory VARIANT=tsan test-programs
+	@$(PYTHON) tests/run.py --build build/tsan unit integration
+
+fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, with clang)
+	@deploy/install-deps.sh --lint
+	@+$(MAKE) --no-print-directory VARIANT=fuzz CC=$(CLANG) B=build/fuzz fuzz-programs
+	@$(PYTHON) tests/run.py --build build/fuzz search --seconds $(or $(SECONDS_EACH),60)
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_BINS)
+
+bench: $(B)/docket $(B)/tests/bench/bench_kernels ## speed of the demo model and of the kernels on this machine
+	@$(B)/docket bench $(DEMO_MODEL) --quantization none
+	@$(B)/docket bench $(DEMO_MODEL) --quantization nf4
+	@$(B)/tests/bench/bench_kernels
+
+oracle: $(B)/docket $(MOCK_WORKER) ## compare with the outside judges (network; installs 5.8 GB into build/oracle)
+	@deploy/install-deps.sh --oracle
+	@tests/oracle/run.sh $(B)
+	@tests/oracle/sdk.sh $(B)
+
+soak: $(B)/docket $(MOCK_WORKER) ## the long forms of the promises
+	@SOAK=1 $(RUN) integration -m soak
+
+demo: ## a worker takes jobs over HTTPS, classifies documents and posts what it found
+	@deploy/install-deps.sh
+	@+$(MAKE) --no-print-directory build
+	@$(PYTHON) deploy/demo/demo.py $(B)/docket
+
+# A worker with a handler that does what the job says, for the tests of the protocol.
+$(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B)/libdocket_kernels.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -ldl -lm -o $@
+
+# A fuzz target finds inputs itself in the fuzz build; elsewhere it replays the files that it is given.
+FUZZ_MAIN = $(if $(filter %fuzz,$(B)),,$(B)/tests/fuzz/replay.o)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libdocket_handlers.a $(B)/libdocket_worker.a $(B)/libdocket_kernels.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) $< $(FUZZ_MAIN) $(filter %.a,$^) $(PKG_LIBS) -ldl -lm -o $@
+
+# The commit stands in the program: it is compiled anew when that changes, and only then.
+$(B)/handlers/version.o: $(B)/commit
+$(B)/commit: commit-changed
+	@mkdir -p $(@D)
+	@echo "$(VERSION) $(COMMIT)" | cmp -s - $@ || echo "$(VERSION) $(COMMIT)" > $@

@@ -1,0 +1,268 @@
+/* The batch engine: what a request is answered does not depend on what else ran, and equals the plain forward pass. */
+#include "tests/support/cmocka.h"
+#include "tests/support/tiny_model.h"
+#include "worker/base/alloc.h"
+#include "worker/model/engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#define N 24 /* requests */
+
+struct fixture {
+    struct tiny_model model;
+    struct token_trie trie;
+    int32_t prefix[40], documents[N][200];
+    size_t lengths[N];
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    static const int32_t paths[5][4] = {{7, 8, 9}, {7, 8}, {10}, {11, 12}, {11, 13, 14, 15}};
+    static const size_t lengths[5] = {3, 2, 1, 2, 4};
+    struct token_list lists[5] = {0};
+    size_t a, b;
+    uint64_t seed = 77;
+    memset(&f, 0, sizeof(f));
+    if (!tiny_model_open(&f.model, "cpu", 2, 5)) return -1;
+    for (int i = 0; i < 5; i++) token_list_append_all(&lists[i], paths[i], lengths[i]);
+    if (token_trie_build(&f.trie, lists, 5, 2, &a, &b, NULL) != DOCKET_OK) return -1;
+    for (int i = 0; i < 5; i++) token_list_free(&lists[i]);
+    for (size_t i = 0; i < 40; i++) f.prefix[i] = (int32_t)((i * 17 + 3) % 61);
+    for (size_t d = 0; d < N; d++) {
+        f.lengths[d] = 1 + (d * 37) % 200;
+        for (size_t i = 0; i < f.lengths[d]; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            f.documents[d][i] = (int32_t)((seed >> 33) % 61);
+        }
+    }
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    token_trie_free(&f->trie);
+    tiny_model_close(&f->model);
+    return 0;
+}
+
+static struct engine *open_engine(struct fixture *f, size_t max_rows, size_t kv_slots)
+{
+    struct engine *e = NULL;
+    struct error err = {0};
+    const struct engine_options options = {.max_tokens = 400, .max_rows = max_rows, .kv_slots = kv_slots};
+    enum status st = engine_open(&e, &f->model.device, &f->model.config, &f->model.weights, &options, &err);
+    if (st != DOCKET_OK) fail_msg("%s", err.message);
+    return e;
+}
+
+/* All documents at once; out [N, 5]. */
+static void score_all(struct fixture *f, struct engine *e, bool one_by_one, double *out)
+{
+    struct score_request requests[N] = {0};
+    struct engine_prefix *prefix = NULL;
+    assert_int_equal(engine_prefix_open(e, f->prefix, 40, &prefix, NULL), DOCKET_OK);
+    for (size_t i = 0; i < N; i++) {
+        requests[i] = (struct score_request){.prefix = prefix,
+                                             .tokens = f->documents[i],
+                                             .n_tokens = f->lengths[i],
+                                             .trie = &f->trie,
+                                             .log_probabilities = out + i * 5};
+        engine_submit(e, &requests[i]);
+        if (one_by_one) engine_wait(e, &requests[i]);
+    }
+    for (size_t i = 0; i < N; i++) {
+        engine_wait(e, &requests[i]);
+        if (requests[i].status != DOCKET_OK) fail_msg("request %zu: %s", i, requests[i].error.message);
+    }
+    engine_prefix_close(e, prefix);
+}
+
+static void answers_do_not_depend_on_batch_mates(void **state)
+{
+    struct fixture *f = *state;
+    static double alone[N * 5], together[N * 5], pieces[N * 5], tight[N * 5];
+    const struct {
+        size_t max_rows, kv_slots;
+        bool one_by_one;
+        double *out;
+    } ways[] = {{2048, 0, true, alone}, {2048, 0, false, together}, {33, 0, false, pieces}, {64, 1, false, tight}};
+    for (size_t i = 0; i < 4; i++) {
+        struct engine *e = open_engine(f, ways[i].max_rows, ways[i].kv_slots);
+        score_all(f, e, ways[i].one_by_one, ways[i].out);
+        struct engine_state s;
+        engine_state(e, &s);
+        assert_int_equal(s.waiting, 0);
+        engine_close(e);
+    }
+    assert_memory_equal(alone, together, sizeof(alone));
+    assert_memory_equal(alone, pieces, sizeof(alone));
+    assert_memory_equal(alone, tight, sizeof(alone));
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < 5; k++) sum += exp(alone[i * 5 + k]);
+        assert_true(fabs(sum - 1) < 1e-9);
+    }
+}
+
+/* log softmax of `token` among `n` siblings, from all logits of one position. */
+static double sibling(const float *logits, int32_t token, const int32_t *among, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp(logits[among[i]] - logits[token]);
+    return -log(sum);
+}
+
+/* All logits of one plain sequence, through the forward pass itself. */
+static void plain_logits(struct fixture *f, const int32_t *ids, size_t n, float *last)
+{
+    struct transformer *t = NULL;
+    int32_t positions[400];
+    uint32_t slots[400], row = (uint32_t)n - 1;
+    const struct transformer_limits limits = {
+        .max_rows = 400, .max_sequences = 1, .kv_slots = 400, .max_outputs = 1, .kv_format = KERNELS_F16};
+    assert_int_equal(transformer_open(&t, &f->model.device, &f->model.config, &f->model.weights, &limits, NULL),
+                     DOCKET_OK);
+    for (size_t i = 0; i < n; i++) {
+        positions[i] = (int32_t)i;
+        slots[i] = (uint32_t)i;
+    }
+    const struct kernels_sequence sequence = {.n_rows = (uint32_t)n, .own = {0, (uint32_t)n, 0}};
+    const struct kernels_batch_desc batch = {n, 1, ids, positions, slots, &sequence};
+    assert_int_equal(transformer_forward(t, &batch, &row, 1, NULL, NULL), DOCKET_OK);
+    assert_int_equal(transformer_all_logits(t, 0, 1, last, NULL), DOCKET_OK);
+    transformer_close(t);
+}
+
+static void a_trie_gives_what_separate_passes_give(void **state)
+{
+    struct fixture *f = *state;
+    static double got[N * 5];
+    float logits[61];
+    int32_t ids[400];
+    struct engine *e = open_engine(f, 2048, 0);
+    score_all(f, e, false, got);
+    engine_close(e);
+    for (size_t d = 3; d < 6; d++) { /* paths 7 8 9 | 7 8 end | 10 | 11 12 | 11 13 14 15 */
+        size_t n = 40 + f->lengths[d];
+        memcpy(ids, f->prefix, sizeof(f->prefix));
+        memcpy(ids + 40, f->documents[d], f->lengths[d] * sizeof(*ids));
+        plain_logits(f, ids, n, logits);
+        double seven = sibling(logits, 7, (int32_t[]){7, 10, 11}, 3),
+               ten = sibling(logits, 10, (int32_t[]){7, 10, 11}, 3);
+        double eleven = sibling(logits, 11, (int32_t[]){7, 10, 11}, 3);
+        ids[n] = 7;
+        ids[n + 1] = 8;
+        plain_logits(f, ids, n + 2, logits);
+        double nine = sibling(logits, 9, (int32_t[]){9, 2}, 2), end = sibling(logits, 2, (int32_t[]){9, 2}, 2);
+        ids[n] = 11;
+        plain_logits(f, ids, n + 1, logits);
+        double twelve = sibling(logits, 12, (int32_t[]){12, 13}, 2),
+               thirteen = sibling(logits, 13, (int32_t[]){12, 13}, 2);
+        const double want[5] = {seven + nine, seven + end, ten, eleven + twelve, eleven + thirteen};
+        for (int k = 0; k < 5; k++)
+            if (!(fabs(got[d * 5 + k] - want[k]) <= 1e-3))
+                fail_msg("document %zu, leaf %d: %g instead of %g", d, k, got[d * 5 + k], want[k]);
+    }
+}
+
+static void a_stopped_request_is_cancelled_and_the_others_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct engine *e = open_engine(f, 64, 0);
+    atomic_bool stop = true;
+    double a[5], b[5];
+    struct score_request one = {
+        .tokens = f->documents[1], .n_tokens = f->lengths[1], .trie = &f->trie, .stop = &stop, .log_probabilities = a};
+    struct score_request two = {
+        .tokens = f->documents[2], .n_tokens = f->lengths[2], .trie = &f->trie, .log_probabilities = b};
+    engine_submit(e, &one);
+    engine_submit(e, &two);
+    engine_wait(e, &one);
+    engine_wait(e, &two);
+    assert_int_equal(one.status, DOCKET_CANCELLED);
+    assert_int_equal(two.status, DOCKET_OK);
+    engine_close(e);
+}
+
+static void what_is_too_long_is_refused_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct engine *e = open_engine(f, 64, 0);
+    static int32_t many[500];
+    double p[5];
+    struct error err = {0};
+    struct engine_prefix *prefix;
+    struct score_request r = {.tokens = many, .n_tokens = 399, .trie = &f->trie, .log_probabilities = p};
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_LIMIT);
+    assert_int_equal(r.error.code, CODE_document_too_long);
+    assert_int_equal(engine_prefix_open(e, many, 400, &prefix, &err), DOCKET_LIMIT);
+    assert_int_equal(err.code, CODE_prompt_too_long);
+    engine_close(e);
+}
+
+static void numbers_that_are_not_finite_are_tried_twice_and_said(void **state)
+{
+    struct fixture *f = *state;
+    struct engine *e = open_engine(f, 64, 0);
+    const struct kernels_weight_desc desc = {KERNELS_F32, 1, 64};
+    const struct kernels_backend *b = f->model.device.backend;
+    float nan[64], p_bad[1];
+    double p[5], q[5];
+    (void)p_bad;
+    for (int i = 0; i < 64; i++) nan[i] = NAN;
+    struct kernels_weight *bad = b->weight_begin(f->model.device.handle, &desc, NULL), *good = f->model.weights.norm;
+    assert_non_null(bad);
+    assert_int_equal(b->weight_write(f->model.device.handle, bad, KERNELS_F32, nan, 64, NULL), KERNELS_OK);
+    assert_int_equal(b->weight_finish(f->model.device.handle, bad, NULL), KERNELS_OK);
+    f->model.weights.norm = bad;
+    struct score_request r = {
+        .tokens = f->documents[1], .n_tokens = f->lengths[1], .trie = &f->trie, .log_probabilities = p};
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    f->model.weights.norm = good;
+    b->weight_free(f->model.device.handle, bad);
+    assert_int_equal(r.status, DOCKET_INTERNAL);
+    assert_int_equal(r.error.code, CODE_inference_not_finite);
+    assert_true(engine_healthy(e, NULL)); /* the document's fault, not the device's */
+    struct score_request next = {
+        .tokens = f->documents[1], .n_tokens = f->lengths[1], .trie = &f->trie, .log_probabilities = q};
+    engine_submit(e, &next);
+    engine_wait(e, &next);
+    assert_int_equal(next.status, DOCKET_OK);
+    engine_close(e);
+}
+
+static void closing_answers_what_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct engine *e = open_engine(f, 33, 0);
+    static double p[N][5];
+    struct score_request r[N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        r[i] = (struct score_request){
+            .tokens = f->documents[i], .n_tokens = f->lengths[i], .trie = &f->trie, .log_probabilities = p[i]};
+        engine_submit(e, &r[i]);
+    }
+    engine_close(e);
+    for (size_t i = 0; i < N; i++)
+        assert_true(r[i].done && (r[i].status == DOCKET_OK || r[i].status == DOCKET_CANCELLED));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_do_not_depend_on_batch_mates),
+        cmocka_unit_test(a_trie_gives_what_separate_passes_give),
+        cmocka_unit_test(a_stopped_request_is_cancelled_and_the_others_go_on),
+        cmocka_unit_test(what_is_too_long_is_refused_at_once),
+        cmocka_unit_test(numbers_that_are_not_finite_are_tried_twice_and_said),
+        cmocka_unit_test(closing_answers_what_waits),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,126 @@
+/* Bit for bit what the tokenizers library makes of the same text: the cases of tests/golden/tokenizer/. */
+#include "tests/support/cmocka.h"
+#include "worker/base/alloc.h"
+#include "worker/base/file.h"
+#include "worker/base/json.h"
+#include "worker/model/tokenizer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FOLDER "tests/golden/tokenizer/"
+
+static void read_file(struct buffer *out, const char *name)
+{
+    char path[300];
+    struct error err = {0};
+    snprintf(path, sizeof(path), FOLDER "%s", name);
+    if (file_read_all(out, path, &err) != DOCKET_OK) fail_msg("%s", err.message);
+}
+
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+static void take_text(struct buffer *out, const cJSON *value)
+{
+    const char *hex = text_of(value, "hex"), *piece = text_of(value, "of");
+    if (cJSON_IsString(value)) buffer_append_str(out, value->valuestring);
+    for (; hex && hex[0]; hex += 2) {
+        unsigned byte;
+        assert_int_equal(sscanf(hex, "%2x", &byte), 1);
+        buffer_append_char(out, (char)byte);
+    }
+    for (int i = 0; piece && i < cJSON_GetObjectItemCaseSensitive(value, "times")->valueint; i++)
+        buffer_append_str(out, piece);
+    buffer_append(out, "", 0);
+}
+
+static bool equal_ids(const cJSON *want, const struct token_list *got)
+{
+    const cJSON *item = want->child;
+    if (cJSON_GetArraySize(want) == 2 && cJSON_IsString(item->next)) {
+        char digest[SHA256_HEX_BYTES];
+        sha256_hex(got->ids, got->length * sizeof(*got->ids), digest);
+        return (size_t)item->valueint == got->length && strcmp(item->next->valuestring, digest) == 0;
+    }
+    size_t i = 0;
+    for (; item && i < got->length; item = item->next, i++)
+        if (item->valueint != got->ids[i]) return false;
+    return !item && i == got->length;
+}
+
+static void check_line(const struct tokenizer *t, const char *name, size_t number, const char *line, size_t length)
+{
+    struct error err = {0};
+    struct buffer text = {0}, decoded = {0};
+    struct token_list ids = {0};
+    cJSON *entry;
+    if (json_parse(&entry, line, length, NULL, &err) != DOCKET_OK) fail_msg("%s:%zu: %s", name, number, err.message);
+    const cJSON *flags = entry->child, *given = flags->next, *want = given->next, *shown = want->next;
+    take_text(&text, given);
+    if (tokenizer_encode(t, text.data, text.length, (unsigned)flags->valueint, &ids, &err) != DOCKET_OK)
+        fail_msg("%s:%zu: %s", name, number, err.message);
+    if (!equal_ids(want, &ids)) {
+        for (size_t i = 0; i < ids.length && i < 40; i++) print_error(" %d", ids.ids[i]);
+        fail_msg("%s:%zu: other ids: %.*s", name, number, length > 400 ? 400 : (int)length, line);
+    }
+    if (tokenizer_decode(t, ids.ids, ids.length, &decoded, &err) != DOCKET_OK) fail_msg("%s", err.message);
+    const char *want_text = shown && cJSON_IsString(shown) ? shown->valuestring : text.data;
+    bool same = strcmp(decoded.data, want_text) == 0 || (shown && cJSON_IsNull(shown) && !cJSON_IsString(given));
+    if (shown && !same) fail_msg("%s:%zu: decoded to \"%s\", want \"%s\"", name, number, decoded.data, want_text);
+    cJSON_Delete(entry);
+    token_list_free(&ids);
+    buffer_free(&text);
+    buffer_free(&decoded);
+}
+
+static void check_all(const char *name, size_t want_cases)
+{
+    struct buffer json = {0}, lines = {0};
+    struct tokenizer *t = NULL;
+    struct error err = {0};
+    char file[100];
+    size_t n = 0;
+    snprintf(file, sizeof(file), "%s.json", name);
+    read_file(&json, file);
+    if (tokenizer_open(&t, json.data, json.length, &err) != DOCKET_OK) fail_msg("%s: %s", name, err.message);
+    snprintf(file, sizeof(file), "%s.cases", name);
+    read_file(&lines, file);
+    for (char *line = lines.data, *end; (end = strchr(line, '\n')); line = end + 1)
+        check_line(t, file, ++n, line, (size_t)(end - line));
+    assert_int_equal(n, want_cases);
+    tokenizer_close(t);
+    buffer_free(&json);
+    buffer_free(&lines);
+}
+
+static void a_mark_put_in_front_by_the_normalizer(void **state)
+{
+    (void)state;
+    check_all("prepend", 1500);
+}
+
+static void a_mark_put_in_front_by_the_pre_tokenizer(void **state)
+{
+    (void)state;
+    check_all("metaspace", 500);
+}
+
+static void added_tokens_of_every_kind_and_unknown_characters(void **state)
+{
+    (void)state;
+    check_all("added", 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mark_put_in_front_by_the_normalizer),
+        cmocka_unit_test(a_mark_put_in_front_by_the_pre_tokenizer),
+        cmocka_unit_test(added_tokens_of_every_kind_and_unknown_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,32 @@
+/* device.h: the one device that a model runs on: opens a backend, turns its failures into errors, proves its arithmetic. */
+#ifndef DOCKET_MODEL_DEVICE_H
+#define DOCKET_MODEL_DEVICE_H
+
+#include "kernels/kernels.h"
+#include "worker/base/pool.h"
+#include "worker/base/status.h"
+
+struct device {
+    const struct kernels_backend *backend;
+    struct kernels_device *handle;
+    struct pool *pool;
+};
+
+struct device_options {
+    const char *backend; /* "auto", "cpu" or "reference" */
+    const char *cpu_isa; /* "auto", "reference", "avx2", "avx512" */
+    unsigned n_threads;  /* 0: the CPUs of this process */
+};
+
+/* UNSUPPORTED or BAD_CONFIG name what is not there. Logs device_found. */
+enum status device_open(struct device *device, const struct device_options *options, struct error *err);
+void device_close(struct device *device); /* {0} is fine */
+
+/* Known numbers through the linear operation in every format, attention and the router: INTERNAL naming operation, expected and found. */
+enum status device_selftest(const struct device *device, struct error *err);
+
+/* The error of a kernels call. Passes KERNELS_OK through; detail may be NULL. */
+enum status device_status(enum kernels_status status, const struct kernels_error *detail, const char *what,
+                          struct error *err);
+
+#endif

@@ -1,0 +1,232 @@
+/* model.c: opens a model from what lies on disk to an engine that scores, in the order in which mistakes are cheapest to find. */
+#include "worker/model/model.h"
+
+#include "worker/base/alloc.h"
+#include "worker/base/clock.h"
+#include "worker/base/file.h"
+#include "worker/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONFIG_BYTES        (4 * MIB)
+#define TOKENIZER_BYTES     (256 * MIB)
+#define DEFAULT_MAX_LEN     32768 /* tokens: what a key/value cache is planned for unless MAX_MODEL_LEN says more */
+#define DEFAULT_UTILIZATION 0.90
+
+/* The model's small files, read and understood. */
+struct outline {
+    struct model_location location;
+    struct model_config config;
+    struct tokenizer *tokenizer;
+    enum chat_template chat;
+    struct tensor_files *files;
+    char fingerprint[65];
+};
+
+static void outline_free(struct outline *o)
+{
+    tensor_files_close(o->files);
+    tokenizer_close(o->tokenizer);
+    model_location_free(&o->location);
+    *o = (struct outline){0};
+}
+
+/* The template stands in tokenizer_config.json or in a file of its own. */
+static enum status read_template(struct outline *o, struct error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    if (!model_has_file(&o->location, "tokenizer_config.json")) return chat_template_recognise(&o->chat, NULL, 0, err);
+    enum status st = model_read_file(&text, &length, &o->location, "tokenizer_config.json", CONFIG_BYTES, err);
+    if (st == DOCKET_OK) st = chat_template_recognise(&o->chat, text, length, err);
+    if (st != DOCKET_OK) error_prefix(err, "tokenizer_config.json");
+    mem_free(text);
+    return st;
+}
+
+static void make_fingerprint(struct outline *o, const char *quantization, const char *config, const char *tokenizer,
+                             size_t tokenizer_bytes)
+{
+    struct buffer all = {0};
+    char hash[65];
+    sha256_hex(tokenizer, tokenizer_bytes, hash);
+    buffer_printf(&all, "%s\n%s\n%s\n%s\n%s", o->location.name, o->location.revision ? o->location.revision : "-",
+                  quantization, config, hash);
+    sha256_hex(all.data ? all.data : "", all.length, o->fingerprint);
+    buffer_free(&all);
+}
+
+static enum status read_outline(struct outline *o, const struct model_options *options, struct error *err)
+{
+    char *config = NULL, *tokenizer = NULL;
+    size_t config_length = 0, tokenizer_length = 0;
+    enum status st = hub_locate(&o->location, &options->hub, err);
+    if (st != DOCKET_OK) goto done;
+    if ((st = model_read_file(&config, &config_length, &o->location, "config.json", CONFIG_BYTES, err)) != DOCKET_OK)
+        goto done;
+    if ((st = model_config_parse(&o->config, config, config_length, err)) != DOCKET_OK) goto done;
+    if ((st = tensor_files_open(&o->files, &o->location, err)) != DOCKET_OK) goto done;
+    st = model_read_file(&tokenizer, &tokenizer_length, &o->location, "tokenizer.json", TOKENIZER_BYTES, err);
+    if (st != DOCKET_OK) goto done;
+    if ((st = tokenizer_open(&o->tokenizer, tokenizer, tokenizer_length, err)) != DOCKET_OK) goto done;
+    if (tokenizer_vocab(o->tokenizer) > o->config.vocab) {
+        st = fail(err, DOCKET_CORRUPT, CODE_tokenizer_unsupported,
+                  "tokenizer.json has ids up to %zu, config.json a vocab_size of %zu",
+                  tokenizer_vocab(o->tokenizer) - 1, o->config.vocab);
+        goto done;
+    }
+    if ((st = read_template(o, err)) != DOCKET_OK) goto done;
+    make_fingerprint(o, quantization_name(options->quantization), config, tokenizer, tokenizer_length);
+done:
+    mem_free(config);
+    mem_free(tokenizer);
+    return st;
+}
+
+enum status model_check(const struct model_options *options, struct error *err)
+{
+    struct outline o = {0};
+    enum status st = read_outline(&o, options, err);
+    outline_free(&o);
+    return st;
+}
+
+static enum status choose_length(size_t *out, const struct model_options *options, const struct model_config *config,
+                                 struct error *err)
+{
+    if (options->max_model_len > config->max_position)
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "MAX_MODEL_LEN: %zu is beyond the model's %zu positions",
+                    options->max_model_len, config->max_position);
+    *out = options->max_model_len                   ? options->max_model_len
+           : config->max_position < DEFAULT_MAX_LEN ? config->max_position
+                                                    : DEFAULT_MAX_LEN;
+    return DOCKET_OK;
+}
+
+static enum status plan_memory(struct model *m, const struct outline *o, const struct model_options *options,
+                               const struct engine_options *engine, struct error *err)
+{
+    struct transformer_limits limits;
+    size_t weights = 0, total = 0, available = memory_available(&total);
+    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
+    enum status st = load_predict(&weights, &m->device, &o->config, o->files, options->quantization, err);
+    if (st != DOCKET_OK) return st;
+    engine_limits(&o->config, engine, &limits);
+    size_t pass = transformer_size(&m->device, &o->config, &limits);
+    size_t budget = (size_t)((double)available * utilization);
+    m->planned_bytes = weights + pass;
+    log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", weights), F_U64("kv_cache_and_scratch_bytes", pass),
+              F_U64("budget_bytes", budget), F_U64("memory_available_bytes", available),
+              F_U64("max_model_len", engine->max_tokens));
+    if (m->planned_bytes <= budget) return DOCKET_OK;
+    return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
+                "%s as %s needs %.2f GiB (weights %.2f, cache and activations %.2f), %.2f GiB may be used (%.0f %% of "
+                "the %.2f GiB that are free)",
+                o->location.name, quantization_name(options->quantization), (double)m->planned_bytes / (double)GIB,
+                (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget / (double)GIB,
+                utilization * 100, (double)available / (double)GIB);
+}
+
+static void log_loaded(const struct model *m, uint64_t start_ns)
+{
+    size_t resident = memory_resident(NULL), available = memory_available(NULL);
+    const struct load_report *r = &m->load;
+    log_event(LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
+              F_STR("revision", m->location.revision ? m->location.revision : "-"),
+              F_STR("quantization", quantization_name(m->quantization)),
+              F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
+              F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
+              F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
+              F_U64("memory_free_bytes", available));
+}
+
+enum status model_open(struct model *out, const struct model_options *options, const atomic_bool *stop,
+                       struct error *err)
+{
+    struct outline o = {0};
+    struct model m = {.quantization = options->quantization};
+    struct engine_options engine = {0};
+    uint64_t start = clock_now_ns();
+    enum status st = read_outline(&o, options, err);
+    if (st == DOCKET_OK) st = choose_length(&m.max_model_len, options, &o.config, err);
+    if (st == DOCKET_OK) st = device_open(&m.device, &options->device, err);
+    if (st != DOCKET_OK) goto failed;
+    engine.max_tokens = m.max_model_len;
+    if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
+    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, options->quantization, stop, err)) !=
+        DOCKET_OK)
+        goto failed;
+    tensor_files_close(o.files);
+    *out = m;
+    out->location = o.location;
+    out->config = o.config;
+    out->tokenizer = o.tokenizer;
+    out->chat = o.chat;
+    memcpy(out->fingerprint, o.fingerprint, sizeof(o.fingerprint));
+    /* the engine borrows device, config and weights where they lie now */
+    st = engine_open(&out->engine, &out->device, &out->config, &out->weights, &engine, err);
+    if (st != DOCKET_OK) {
+        model_close(out);
+        return st;
+    }
+    log_loaded(out, start);
+    return DOCKET_OK;
+failed:
+    model_weights_free(&m.weights, &m.device);
+    device_close(&m.device);
+    outline_free(&o);
+    return st;
+}
+
+void model_close(struct model *m)
+{
+    engine_close(m->engine);
+    if (m->device.backend) model_weights_free(&m->weights, &m->device);
+    device_close(&m->device);
+    tokenizer_close(m->tokenizer);
+    model_location_free(&m->location);
+    *m = (struct model){0};
+}
+
+enum status model_logits(struct model *m, const int32_t *ids, size_t n,
+                         enum status (*sink)(void *context, const float *logits, size_t n_values), void *context,
+                         struct error *err)
+{
+    enum { PIECE = 64 };
+    struct transformer *t = NULL;
+    int32_t positions[PIECE];
+    uint32_t slots[PIECE], rows[PIECE];
+    const struct transformer_limits limits = {
+        .max_rows = PIECE, .max_sequences = 1, .kv_slots = n, .max_outputs = PIECE, .kv_format = KERNELS_F32};
+    if (n == 0 || n > m->max_model_len)
+        return fail(err, DOCKET_BAD_INPUT, CODE_NONE, "%zu tokens, 1 to %zu are possible", n, m->max_model_len);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= m->config.vocab)
+            return fail(err, DOCKET_BAD_INPUT, CODE_NONE, "token %zu: %d is not in 0 to %zu", i + 1, ids[i],
+                        m->config.vocab - 1);
+    float *logits = mem_alloc(PIECE * m->config.vocab * sizeof(float));
+    if (!logits) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for logits");
+    enum status st = transformer_open(&t, &m->device, &m->config, &m->weights, &limits, err);
+    for (size_t at = 0; at < n && st == DOCKET_OK; at += PIECE) {
+        size_t count = n - at < PIECE ? n - at : PIECE;
+        for (size_t i = 0; i < count; i++) {
+            positions[i] = (int32_t)(at + i);
+            slots[i] = (uint32_t)(at + i);
+            rows[i] = (uint32_t)i;
+        }
+        const struct kernels_sequence sequence = {.n_rows = (uint32_t)count, .own = {0, (uint32_t)(at + count), 0}};
+        const struct kernels_batch_desc batch = {.n_rows = count,
+                                                 .n_sequences = 1,
+                                                 .token_ids = ids + at,
+                                                 .positions = positions,
+                                                 .slots = slots,
+                                                 .sequences = &sequence};
+        st = transformer_forward(t, &batch, rows, count, NULL, err);
+        if (st == DOCKET_OK) st = transformer_all_logits(t, 0, count, logits, err);
+        if (st == DOCKET_OK) st = sink(context, logits, count * m->config.vocab);
+    }
+    transformer_close(t);
+    mem_free(logits);
+    return st;
+}

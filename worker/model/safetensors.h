@@ -1,0 +1,67 @@
+/* safetensors.h: the tensors of a model's weight files: headers validated in full before anything is read, one file or many
+ * by model.safetensors.index.json. Knows no model; dtypes only by their size. */
+#ifndef DOCKET_MODEL_SAFETENSORS_H
+#define DOCKET_MODEL_SAFETENSORS_H
+
+#include "worker/model/hub_cache.h"
+
+#include <stdint.h>
+
+#define TENSOR_MAX_RANK 8
+
+enum tensor_dtype {
+    DTYPE_BOOL,
+    DTYPE_U8,
+    DTYPE_I8,
+    DTYPE_F8_E4M3,
+    DTYPE_F8_E5M2,
+    DTYPE_I16,
+    DTYPE_U16,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_I32,
+    DTYPE_U32,
+    DTYPE_F32,
+    DTYPE_F64,
+    DTYPE_I64,
+    DTYPE_U64,
+};
+size_t tensor_dtype_bytes(enum tensor_dtype dtype);
+const char *tensor_dtype_name(enum tensor_dtype dtype); /* "BF16" */
+
+struct tensor_info {
+    const char *name;
+    enum tensor_dtype dtype;
+    unsigned rank;
+    uint64_t shape[TENSOR_MAX_RANK];
+    uint64_t n_elements, size_bytes;
+    uint64_t offset; /* in its file, from the file's start */
+    unsigned file;   /* index */
+};
+
+struct tensor_files;
+
+/* Opens and validates all of the snapshot's weight files. Refusals name file, tensor and offset (rows S of the catalogue of
+ * hostile input); only .bin files there: UNSUPPORTED saying that safetensors are needed. */
+enum status tensor_files_open(struct tensor_files **out, const struct model_location *location, struct error *err);
+void tensor_files_close(struct tensor_files *files);
+
+/* One header from memory (tests, fuzzing): `file_bytes` is the size of the whole file, `bytes` its first `length` bytes. */
+enum status safetensors_check(const void *bytes, size_t length, uint64_t file_bytes, size_t *n_tensors,
+                              struct error *err);
+
+size_t tensor_files_count(const struct tensor_files *files); /* files */
+const char *tensor_file_name(const struct tensor_files *files, unsigned file);
+uint64_t tensor_files_bytes(const struct tensor_files *files); /* of all tensors */
+size_t tensor_count(const struct tensor_files *files);
+const struct tensor_info *tensor_at(const struct tensor_files *files, size_t i); /* sorted by file, then offset */
+const struct tensor_info *tensor_find(const struct tensor_files *files, const char *name); /* NULL if absent */
+
+/* Reads size_bytes of the tensor from `at` bytes behind its start; any thread. 3 tries with reopen on EIO and ESTALE. Before the
+ * first and after the last read of a file its size, mtime and inode are compared (model_file_changed). */
+enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
+                        size_t size_bytes, struct error *err);
+/* Compares every file with what it was at open. */
+enum status tensor_files_unchanged(struct tensor_files *files, struct error *err);
+
+#endif

@@ -1,0 +1,289 @@
+/* transformer.c: the forward pass. Everything that it allocates, it allocates at open. */
+#include "worker/model/transformer.h"
+
+#include "worker/base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ALL_LOGITS_ROWS 64
+#define GATHER_ITEMS    (64 * KIB)
+
+struct transformer {
+    const struct device *device;
+    const struct model_config *config;
+    const struct model_weights *weights;
+    struct transformer_limits limits;
+    struct kernels_kv *kv;
+    struct kernels_batch *batch;
+    /* On the device, rows x width: x residual stream, y normed, q k v, attention a, outputs of the last layer o, its normed form h. */
+    float *x, *y, *q, *k, *v, *a, *o, *h;
+    float *route_weights, *logits;
+    int32_t *route_ids;
+    float *inverse_frequency; /* [head_size / 2] on the host */
+    size_t n_outputs;
+};
+
+/* The scratch arrays, in the order of the pointers below. */
+struct scratch {
+    void **slot;
+    size_t values;
+};
+
+static size_t list_scratch(struct transformer *t, const struct model_config *c, const struct transformer_limits *l,
+                           struct scratch out[12])
+{
+    size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size, top_k = c->n_experts ? c->top_k : 1;
+    size_t logits = ALL_LOGITS_ROWS * c->vocab > GATHER_ITEMS ? ALL_LOGITS_ROWS * c->vocab : GATHER_ITEMS;
+    const struct scratch list[] = {
+        {(void **)&t->x, l->max_rows * c->dim},
+        {(void **)&t->y, l->max_rows * c->dim},
+        {(void **)&t->q, l->max_rows * q},
+        {(void **)&t->k, l->max_rows * kv},
+        {(void **)&t->v, l->max_rows * kv},
+        {(void **)&t->a, l->max_rows * q},
+        {(void **)&t->o, l->max_outputs * c->dim},
+        {(void **)&t->h, l->max_outputs * c->dim},
+        {(void **)&t->route_ids, l->max_rows * top_k},
+        {(void **)&t->route_weights, l->max_rows * top_k},
+        {(void **)&t->logits, logits},
+    };
+    memcpy(out, list, sizeof(list));
+    return ARRAY_LENGTH(list);
+}
+
+size_t transformer_size(const struct device *device, const struct model_config *c,
+                        const struct transformer_limits *limits)
+{
+    struct transformer t;
+    struct scratch list[12];
+    size_t total = device->backend->kv_size(device->handle, limits->kv_format, c->n_layers, limits->kv_slots,
+                                            c->n_kv_heads, c->head_size);
+    for (size_t i = list_scratch(&t, c, limits, list); i-- > 0;) total += list[i].values * sizeof(float);
+    return total;
+}
+
+/* Inverse frequencies theta^(-2i/d), in double and rounded once, as transformers computes them up to rounding. */
+static bool make_frequencies(struct transformer *t)
+{
+    size_t d = t->config->head_size;
+    t->inverse_frequency = mem_zalloc(d / 2, sizeof(float));
+    if (!t->inverse_frequency) return false;
+    for (size_t i = 0; i < d / 2; i++)
+        t->inverse_frequency[i] = (float)(1.0 / pow(t->config->rope_theta, 2.0 * (double)i / (double)d));
+    return true;
+}
+
+enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *c,
+                             const struct model_weights *weights, const struct transformer_limits *limits,
+                             struct error *err)
+{
+    const struct kernels_backend *b = device->backend;
+    struct kernels_error detail = {0};
+    struct scratch list[12];
+    struct transformer *t = mem_zalloc(1, sizeof(*t));
+    if (!t) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the forward pass");
+    t->device = device;
+    t->config = c;
+    t->weights = weights;
+    t->limits = *limits;
+    const struct kernels_limits reserve = {.max_rows = limits->max_rows,
+                                           .max_sequences = limits->max_sequences,
+                                           .dim = c->dim,
+                                           .ffn_dim = c->ffn_dim,
+                                           .n_experts = c->n_experts ? c->n_experts : 1,
+                                           .top_k = c->n_experts ? c->top_k : 1,
+                                           .n_heads = c->n_heads,
+                                           .n_kv_heads = c->n_kv_heads,
+                                           .head_size = c->head_size,
+                                           .vocab = c->vocab};
+    enum status st = device_status(b->reserve(device->handle, &reserve, &detail), &detail, "scratch memory", err);
+    if (st != DOCKET_OK) goto failed;
+    t->kv = b->kv_create(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads, c->head_size,
+                         &detail);
+    t->batch = t->kv ? b->batch_create(device->handle, limits->max_rows, limits->max_sequences, &detail) : NULL;
+    bool good = t->batch != NULL;
+    for (size_t i = 0, n = list_scratch(t, c, limits, list); i < n && good; i++) {
+        *list[i].slot = b->buffer_allocate(device->handle, list[i].values * sizeof(float), &detail);
+        good = *list[i].slot != NULL;
+    }
+    if (!good) {
+        st = device_status(detail.code ? detail.code : KERNELS_NO_MEMORY, &detail, "key/value cache and activations",
+                           err);
+        goto failed;
+    }
+    if (!make_frequencies(t)) {
+        st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the rotary table");
+        goto failed;
+    }
+    *out = t;
+    return DOCKET_OK;
+failed:
+    transformer_close(t);
+    return st;
+}
+
+void transformer_close(struct transformer *t)
+{
+    if (!t) return;
+    const struct kernels_backend *b = t->device->backend;
+    struct kernels_device *d = t->device->handle;
+    struct scratch list[12];
+    for (size_t i = list_scratch(t, t->config, &t->limits, list); i-- > 0;)
+        if (*list[i].slot) b->buffer_free(d, *list[i].slot);
+    if (t->batch) b->batch_free(d, t->batch);
+    if (t->kv) b->kv_free(d, t->kv);
+    mem_free(t->inverse_frequency);
+    mem_free(t);
+}
+
+/* The operations' arguments, short. Each returns the kernels' status. */
+static enum kernels_status norm(struct transformer *t, const float *x, const struct kernels_weight *w, float *out,
+                                size_t rows)
+{
+    const struct kernels_rmsnorm args = {
+        .x = x, .weight = w, .out = out, .n_rows = rows, .cols = t->config->dim, .eps = (float)t->config->rms_eps};
+    return t->device->backend->rmsnorm(t->device->handle, &args);
+}
+
+static enum kernels_status linear(struct transformer *t, const float *x, const struct kernels_weight *w, float *out,
+                                  size_t rows, bool accumulate)
+{
+    const struct kernels_linear args = {.x = x, .weight = w, .out = out, .n_rows = rows, .accumulate = accumulate};
+    return t->device->backend->linear(t->device->handle, &args);
+}
+
+static enum kernels_status gather(struct transformer *t, const float *x, float *out, const uint32_t *rows, size_t n,
+                                  size_t cols)
+{
+    const struct kernels_gather_rows args = {.x = x, .out = out, .n_rows = n, .cols = cols, .rows = rows};
+    return t->device->backend->gather_rows(t->device->handle, &args);
+}
+
+static enum kernels_status attend(struct transformer *t, size_t layer, size_t rows)
+{
+    const struct model_config *c = t->config;
+    const struct kernels_backend *b = t->device->backend;
+    const struct layer_weights *w = &t->weights->layers[layer];
+    const struct kernels_rope_kv rope = {.batch = t->batch,
+                                         .q = t->q,
+                                         .k = t->k,
+                                         .v = t->v,
+                                         .kv = t->kv,
+                                         .layer = layer,
+                                         .n_heads = c->n_heads,
+                                         .n_kv_heads = c->n_kv_heads,
+                                         .head_size = c->head_size,
+                                         .inverse_frequency = t->inverse_frequency};
+    const struct kernels_attention attention = {.batch = t->batch,
+                                                .q = t->q,
+                                                .kv = t->kv,
+                                                .out = t->a,
+                                                .layer = layer,
+                                                .n_heads = c->n_heads,
+                                                .n_kv_heads = c->n_kv_heads,
+                                                .head_size = c->head_size,
+                                                .scale = (float)(1.0 / sqrt((double)c->head_size)),
+                                                .window = c->window};
+    enum kernels_status ks = norm(t, t->x, w->attention_norm, t->y, rows);
+    if (ks == KERNELS_OK) ks = linear(t, t->y, w->q, t->q, rows, false);
+    if (ks == KERNELS_OK) ks = linear(t, t->y, w->k, t->k, rows, false);
+    if (ks == KERNELS_OK) ks = linear(t, t->y, w->v, t->v, rows, false);
+    if (ks == KERNELS_OK) ks = b->rope_kv(t->device->handle, &rope);
+    if (ks == KERNELS_OK) ks = b->attention(t->device->handle, &attention);
+    return ks;
+}
+
+/* x += o(attention), then x += ffn(norm(x)). */
+static enum kernels_status feed_forward(struct transformer *t, size_t layer, float *x, float *y, const float *a,
+                                        size_t rows)
+{
+    const struct model_config *c = t->config;
+    const struct kernels_backend *b = t->device->backend;
+    const struct layer_weights *w = &t->weights->layers[layer];
+    const struct kernels_route route = {.x = y,
+                                        .weight = w->router,
+                                        .ids = t->route_ids,
+                                        .weights = t->route_weights,
+                                        .n_rows = rows,
+                                        .top_k = c->top_k,
+                                        .renormalize = c->renormalize};
+    const struct kernels_expert_ffn ffn = {.x = y,
+                                           .gate = (const struct kernels_weight *const *)w->gate,
+                                           .up = (const struct kernels_weight *const *)w->up,
+                                           .down = (const struct kernels_weight *const *)w->down,
+                                           .n_experts = t->weights->n_experts,
+                                           .ids = w->router ? t->route_ids : NULL,
+                                           .weights = w->router ? t->route_weights : NULL,
+                                           .out = x,
+                                           .n_rows = rows,
+                                           .top_k = w->router ? c->top_k : 1,
+                                           .activation = c->activation};
+    enum kernels_status ks = linear(t, a, w->o, x, rows, true);
+    if (ks == KERNELS_OK) ks = norm(t, x, w->ffn_norm, y, rows);
+    if (ks == KERNELS_OK && w->router) ks = b->route(t->device->handle, &route);
+    if (ks == KERNELS_OK) ks = b->expert_ffn(t->device->handle, &ffn);
+    return ks;
+}
+
+enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
+                                size_t n_outputs, const float **hidden, struct error *err)
+{
+    const struct model_config *c = t->config;
+    const struct kernels_backend *b = t->device->backend;
+    struct kernels_error detail = {0};
+    size_t n = batch->n_rows, last = c->n_layers - 1;
+    if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
+        return fail(err, DOCKET_INTERNAL, CODE_internal_error,
+                    "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
+    const struct kernels_embed embed = {.table = t->weights->embedding, .batch = t->batch, .out = t->x};
+    enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
+    if (ks == KERNELS_OK) ks = b->embed(t->device->handle, &embed);
+    for (size_t l = 0; l < last && ks == KERNELS_OK; l++) {
+        ks = attend(t, l, n);
+        if (ks == KERNELS_OK) ks = feed_forward(t, l, t->x, t->y, t->a, n);
+    }
+    /* Of the last layer only the rows that are asked for go on behind its attention. */
+    if (ks == KERNELS_OK) ks = attend(t, last, n);
+    if (ks == KERNELS_OK && n_outputs > 0) {
+        ks = gather(t, t->x, t->o, rows, n_outputs, c->dim);
+        if (ks == KERNELS_OK) ks = gather(t, t->a, t->q, rows, n_outputs, c->n_heads * c->head_size);
+        if (ks == KERNELS_OK) ks = feed_forward(t, last, t->o, t->h, t->q, n_outputs);
+        if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs);
+    }
+    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    t->n_outputs = ks == KERNELS_OK ? n_outputs : 0;
+    if (hidden) *hidden = t->h;
+    return device_status(ks, &detail, "forward pass", err);
+}
+
+enum status transformer_gather_logits(struct transformer *t, const uint32_t *output, const int32_t *token_ids,
+                                      size_t n_items, float *logits, struct error *err)
+{
+    const struct kernels_backend *b = t->device->backend;
+    enum kernels_status ks = KERNELS_OK;
+    for (size_t at = 0; at < n_items && ks == KERNELS_OK; at += GATHER_ITEMS) {
+        size_t n = n_items - at < GATHER_ITEMS ? n_items - at : GATHER_ITEMS;
+        const struct kernels_gather_logits args = {.x = t->h,
+                                                   .head = t->weights->head,
+                                                   .out = t->logits,
+                                                   .n_items = n,
+                                                   .rows = output + at,
+                                                   .token_ids = token_ids + at};
+        ks = b->gather_logits(t->device->handle, &args);
+        if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits + at, t->logits, n * sizeof(float));
+    }
+    return device_status(ks, NULL, "label logits", err);
+}
+
+enum status transformer_all_logits(struct transformer *t, size_t first, size_t n, float *logits, struct error *err)
+{
+    const struct kernels_backend *b = t->device->backend;
+    size_t vocab = t->config->vocab;
+    if (n > ALL_LOGITS_ROWS || first + n > t->n_outputs)
+        return fail(err, DOCKET_INTERNAL, CODE_internal_error, "logits of rows %zu to %zu of %zu", first, first + n,
+                    t->n_outputs);
+    enum kernels_status ks = linear(t, t->h + first * t->config->dim, t->weights->head, t->logits, n, false);
+    if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits, t->logits, n * vocab * sizeof(float));
+    return device_status(ks, NULL, "logits", err);
+}

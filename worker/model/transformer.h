@@ -1,0 +1,40 @@
+/* transformer.h: one forward pass of a decoder over a packed batch, through the table of operations. Knows the order of the
+ * operations; not where weights came from, nor which sequences run. One thread at a time. */
+#ifndef DOCKET_MODEL_TRANSFORMER_H
+#define DOCKET_MODEL_TRANSFORMER_H
+
+#include "worker/model/device.h"
+#include "worker/model/model_config.h"
+#include "worker/model/weights.h"
+
+struct transformer;
+
+struct transformer_limits {
+    size_t max_rows;      /* tokens of one pass */
+    size_t max_sequences; /* of one pass */
+    size_t kv_slots;      /* tokens that the cache holds */
+    size_t max_outputs;   /* rows of one pass whose hidden state is asked for */
+    enum kernels_format kv_format;
+};
+
+/* Bytes that transformer_open will take on the device, besides the weights. */
+size_t transformer_size(const struct device *device, const struct model_config *config,
+                        const struct transformer_limits *limits);
+/* device, config and weights are borrowed until close. */
+enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *config,
+                             const struct model_weights *weights, const struct transformer_limits *limits,
+                             struct error *err);
+void transformer_close(struct transformer *t);
+
+/* Runs the batch and leaves the final-normed hidden states of `rows` [n_outputs] (ascending row numbers of the batch) on the
+ * device: [n_outputs, dim], valid until the next pass. Keys and values of all rows are in the cache afterwards. */
+enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
+                                size_t n_outputs, const float **hidden, struct error *err);
+
+/* logits[i] of token token_ids[i] at output row output[i] of the pass before, on the host. */
+enum status transformer_gather_logits(struct transformer *t, const uint32_t *output, const int32_t *token_ids,
+                                      size_t n_items, float *logits, struct error *err);
+/* All logits of output rows [first, first + n): [n, vocab] on the host. n is at most 64. */
+enum status transformer_all_logits(struct transformer *t, size_t first, size_t n, float *logits, struct error *err);
+
+#endif

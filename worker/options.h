@@ -1,0 +1,118 @@
+/* options.h: every setting that docket has, each in one row: the table that reads environment and flags, checks them, prints --help
+ * and makes deploy/SETTINGS.md. Included by config.h for the fields and by config.c for the rows; a setting is added here and
+ * nowhere else.
+ *
+ * OPTION(kind, field, names, flag, fallback, allowed, value, shown, help)
+ *   kind      TEXT PATH URL SECRET WORD (const char *), COUNT (uint64_t), NUMBER (double), SWITCH (bool)
+ *   names     environment variables, the first that is set counts. Those of the platform begin with RUNPOD_: a bad value there is
+ *             clamped with a warning. All others are the user's: a bad value stops the program; each may also be written with DOCKET_
+ *             in front, which wins.
+ *   flag      beats the environment. A secret's flag is known only to be refused.
+ *   fallback  the default; "(…)" says in words what an unset value means: NULL, 0, or -1 of a NUMBER
+ *   allowed   RANGE(low, high), WORDS(…) or ANY
+ *   value     how --help calls it
+ *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
+ */
+
+OPTION_GROUP("Model")
+OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlb",
+       "the model: a hub name (org/name) that lies in the cache, or a folder that holds config.json")
+OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlb",
+       "branch, tag or commit of the model")
+OPTION(WORD, quantization, "QUANTIZATION", "--quantization", "none", WORDS("none", "nf4"), "HOW", "wclb",
+       "none: weights as they are; nf4: four bits a weight, made while loading")
+OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the model was made for, at most 32768)",
+       RANGE(64, 1048576), "TOKENS", "wclb", "longest prompt: labels, instructions and document together")
+OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",
+       "eager: load the model before taking jobs; lazy: when the first job comes")
+OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlb",
+       "folder of the hub's cache (models--org--name/…)")
+OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlb",
+       "folder that holds hub/; looked at after HF_HUB_CACHE, before /runpod-volume/huggingface-cache")
+OPTION(SECRET, hf_token, "HF_TOKEN HUGGING_FACE_HUB_TOKEN", "--hf-token", "(none)", ANY, "", "",
+       "accepted; not used yet: models are read from the cache and not downloaded")
+
+OPTION_GROUP("Device")
+OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cpu", "reference"), "NAME", "wclb",
+       "where the model runs; reference is plain and slow, for comparing")
+OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512"), "NAME", "wclb",
+       "instruction set of the CPU to use")
+OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",
+       "wclb", "threads that compute")
+OPTION(NUMBER, gpu_memory_utilization, "GPU_MEMORY_UTILIZATION", "--gpu-memory-utilization", "0.90", RANGE(0.01, 1),
+       "SHARE", "wclb", "share of the free memory of the device (of the machine without one) that the model may take")
+
+OPTION_GROUP("Documents")
+OPTION(PATH, document_root, "DOCUMENT_ROOT", "--document-root", "(none: paths in jobs are refused)", ANY, "DIR", "w",
+       "folder that documents given as path lie in; nothing outside it is read")
+OPTION(COUNT, max_document_bytes, "MAX_DOCUMENT_BYTES", "--max-document-bytes", "67108864", RANGE(1024, 1073741824),
+       "BYTES", "wc", "largest file that is read")
+OPTION(COUNT, max_archive_members, "MAX_ARCHIVE_MEMBERS", "--max-archive-members", "10000", RANGE(1, 10000), "N", "wc",
+       "most members of one archive, those of archives inside it counted")
+OPTION(COUNT, max_archive_depth, "MAX_ARCHIVE_DEPTH", "--max-archive-depth", "4", RANGE(1, 16), "N", "wc",
+       "archives in archives")
+OPTION(COUNT, max_archive_bytes, "MAX_ARCHIVE_BYTES", "--max-archive-bytes", "1073741824", RANGE(1024, 1099511627776),
+       "BYTES", "wc", "most bytes that one archive may unpack to; never more than 200 times its size and 10 MiB")
+
+OPTION_GROUP("Cost")
+OPTION(NUMBER, gpu_price_per_second, "GPU_PRICE_PER_SECOND", "--gpu-price-per-second",
+       "(the table of prices by device name, else unknown)", RANGE(0, 1000), "USD", "wcb",
+       "what a second of this worker costs; results then carry their cost")
+
+OPTION_GROUP("Worker")
+OPTION(COUNT, max_concurrency, "MAX_CONCURRENCY", "--max-concurrency", "4", RANGE(1, 256), "N", "w",
+       "jobs in hand at one time; their documents share the model's passes")
+OPTION(SWITCH, refresh_worker, "REFRESH_WORKER", "--refresh-worker", "false", ANY, "", "w",
+       "ask for a clean worker after every job, and end after the first")
+OPTION(NUMBER, drain_seconds, "DRAIN_SECONDS", "--drain-seconds", "(jobs without limit, then 30 s for their results)",
+       RANGE(0.1, 86400), "SECONDS", "w", "after SIGTERM: time for the jobs in hand and their results together")
+OPTION(COUNT, max_result_bytes, "MAX_RESULT_BYTES", "--max-result-bytes", "8000000", RANGE(10000, 20000000), "BYTES",
+       "w", "largest answer to one job")
+OPTION(PATH, spool_dir, "SPOOL_DIR", "--spool-dir",
+       "(/runpod-volume/docket/spool if that volume is there, else docket-spool under TMPDIR)", ANY, "DIR", "wh",
+       "folder of results that the queue has not accepted yet; put it on a volume that outlives the container")
+OPTION(COUNT, spool_max_bytes, "SPOOL_MAX_BYTES", "--spool-max-bytes", "4294967296", RANGE(1048576, 1099511627776),
+       "BYTES", "w", "more waiting results than this stop the taking of jobs")
+OPTION(COUNT, spool_min_free_bytes, "SPOOL_MIN_FREE_BYTES", "--spool-min-free-bytes", "268435456",
+       RANGE(0, 1099511627776), "BYTES", "w", "less free disk than this stops it too")
+OPTION(PATH, ca_file, "SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE", "--ca-file", "(the system's)", ANY, "FILE",
+       "w", "PEM file of the authorities that sign the queue's certificate")
+OPTION(SWITCH, allow_clear_text, "ALLOW_CLEAR_TEXT", "--allow-clear-text", "false", ANY, "", "w",
+       "allow http:// to a queue on a public host: key and documents are then readable on the way")
+OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON", "w",
+       "without a queue: run this one job ({\"input\": …}), print its result and end")
+
+OPTION_GROUP("Logs")
+OPTION(WORD, log_level, "LOG_LEVEL RUNPOD_LOG_LEVEL RUNPOD_DEBUG_LEVEL", "--log-level", "(info; other commands: warn)",
+       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlb",
+       "least level that is logged")
+OPTION(WORD, log_format, "LOG_FORMAT", "--log-format", "(json on a platform, else text)", WORDS("json", "text"), "FORM",
+       "w", "one JSON object a line, or lines for people")
+
+OPTION_GROUP("Platform")
+OPTION(URL, take_url, "RUNPOD_WEBHOOK_GET_JOB", "", "(local mode)", ANY, "", "w",
+       "where jobs are taken; $ID is the worker's id")
+OPTION(URL, done_url, "RUNPOD_WEBHOOK_POST_OUTPUT", "", "(none)", ANY, "", "w", "where results go; $ID is the job's id")
+OPTION(URL, stream_url, "RUNPOD_WEBHOOK_POST_STREAM", "", "(none)", ANY, "", "", "accepted; docket streams nothing yet")
+OPTION(URL, ping_url, "RUNPOD_WEBHOOK_PING", "", "(no heartbeat)", ANY, "", "w", "where the heartbeat goes")
+OPTION(COUNT, ping_interval_ms, "RUNPOD_PING_INTERVAL", "", "10000", RANGE(1000, 60000), "", "wh",
+       "milliseconds between heartbeats")
+OPTION(SECRET, api_key, "RUNPOD_AI_API_KEY", "--api-key", "(no heartbeat)", ANY, "", "w",
+       "the key that the queue wants")
+OPTION(TEXT, pod_id, "RUNPOD_POD_ID", "", "(made up; no heartbeat)", ANY, "", "wh", "id of this worker")
+OPTION(TEXT, pod_hostname, "RUNPOD_POD_HOSTNAME", "", "(unknown)", ANY, "", "w", "named in error reports")
+OPTION(TEXT, endpoint_id, "RUNPOD_ENDPOINT_ID", "", "(none)", ANY, "", "w",
+       "when set, docket is on a platform: logs are JSON lines")
+OPTION(TEXT, gpu_type_id, "RUNPOD_GPU_TYPE_ID", "", "(none)", ANY, "", "w", "replaces $RUNPOD_GPU_TYPE_ID in the URLs")
+OPTION(NUMBER, min_memory_gb, "RUNPOD_MIN_MEMORY_GB", "", "0.25", RANGE(0, 100000), "", "w",
+       "GiB of memory that must be free at the start")
+OPTION(NUMBER, min_disk_percent, "RUNPOD_MIN_DISK_PERCENT", "", "1", RANGE(0, 100), "", "w",
+       "percent of the spool's disk that must be free at the start")
+OPTION(SWITCH, skip_system_checks, "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS", "", "false", ANY, "", "w",
+       "leave out the checks of memory and disk at the start")
+
+OPTION_GROUP("System")
+OPTION(PATH, home, "HOME", "", "(none)", ANY, "", "", "the hub's cache lies under it when nothing else says where")
+OPTION(PATH, temporary, "TMPDIR", "", "/tmp", ANY, "", "", "for the spool when there is no volume")
+OPTION(TEXT, no_color, "NO_COLOR", "", "(colour on a terminal)", ANY, "", "", "set to anything: no colour")
+OPTION(TEXT, terminal, "TERM", "", "(none)", ANY, "", "", "dumb: no colour and no progress on the terminal")
