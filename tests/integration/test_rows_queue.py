@@ -241,7 +241,8 @@ def test_Q6_ten_thousand_jobs_when_four_were_asked(make_platform, start):
     assert len(takes) < 10 or takes[1].at > jobs[-10].finished_at - 1
     order = [int(re.search(r"Reference (\d+)-", job.payload["input"]["documents"][0]["text"]).group(1))
              for job in sorted(jobs, key=lambda job: job.finished_at)]
-    assert max(abs(place - number) for place, number in enumerate(order)) <= 16, "not in order"
+    # One may come late without limit, when its answer's thread has to wait; none may come before those that were begun first.
+    assert max(number - place for place, number in enumerate(order)) <= 16, "not in order"
 
 
 # Q7: redirects
