@@ -21,6 +21,10 @@ OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wc
        "branch, tag or commit of the model")
 OPTION(WORD, quantization, "QUANTIZATION", "--quantization", "none", WORDS("none", "nf4"), "HOW", "wclb",
        "none: weights as they are; nf4: four bits a weight, made while loading")
+OPTION(WORD, chat_template, "CHAT_TEMPLATE", "--chat-template", "auto",
+       WORDS("auto", "none", "mistral-instruct", "mistral-instruct-spaced", "mistral-v3", "mistral-nemo", "llama-2",
+             "llama-3", "llama-3.1", "gemma", "qwen-3", "qwen-2.5", "qwen-2", "chatml", "zephyr", "olmoe", "tulu"),
+       "NAME", "wcb", "format of the prompts; auto: the one that the model's own template is recognised as")
 OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the model was made for, at most 32768)",
        RANGE(64, 1048576), "TOKENS", "wclb", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",

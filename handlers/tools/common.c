@@ -50,6 +50,7 @@ void tool_model_options(const struct config *config, struct model_options *out)
                 .hf_home = config->hf_home,
                 .home = config->home},
         .device = {.backend = config->device, .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
+        .chat_template = config->chat_template,
         .max_model_len = (size_t)config->max_model_len,
         .memory_utilization = config->gpu_memory_utilization};
     quantization_by_name(config->quantization, &out->quantization);

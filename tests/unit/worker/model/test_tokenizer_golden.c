@@ -115,12 +115,22 @@ static void added_tokens_of_every_kind_and_unknown_characters(void **state)
     check_all("added", 500);
 }
 
+/* Built as those of the families are, with all that theirs have: tests/golden/tokenizer/families.py. */
+static void families_of_models(void **state)
+{
+    static const char *const names[] = {"llama_3",  "qwen_3", "olmoe", "tekken",
+                                        "deepseek", "odd",    "gemma", "mistral_3"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) check_all(names[i], 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_put_in_front_by_the_normalizer),
         cmocka_unit_test(a_mark_put_in_front_by_the_pre_tokenizer),
         cmocka_unit_test(added_tokens_of_every_kind_and_unknown_characters),
+        cmocka_unit_test(families_of_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
