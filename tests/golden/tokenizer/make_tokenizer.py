@@ -132,6 +132,15 @@ def value(text):
     return text["of"] * text["times"] if "of" in text else bytes.fromhex(text["hex"]).decode("utf-8", "replace")
 
 
+def line_of(flags, text, ids, decoded=()):
+    line = [flags, text]
+    if len(ids) > LONG:
+        line.append([len(ids), hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()])
+    else:
+        line += [ids, *decoded]
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
 def cases(name, spec, n, seed):
     full, plain, on = judges(spec)
     flag_sets = [0, 0, CONTINUE, SPECIAL | TEMPLATE, SPECIAL, TEMPLATE]
@@ -145,12 +154,7 @@ def cases(name, spec, n, seed):
         if whole_words and not flags & SPECIAL and {a["id"] for a in spec["added_tokens"] if a["special"]} & set(ids[bool(flags & TEMPLATE):]):
             continue  # the library finds "</s>" as a whole word in the vocabulary; documents never become special tokens here
         decoded = full.decode(ids, skip_special_tokens=False)
-        line = [flags, text]
-        if len(ids) > LONG:
-            line.append([len(ids), hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()])
-        else:
-            line += [ids, None if decoded == value(text) else decoded]
-        yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).replace("\x7f", "\\u007f")
+        yield line_of(flags, text, ids, [None if decoded == value(text) else decoded])
 
 
 def word_ranges():

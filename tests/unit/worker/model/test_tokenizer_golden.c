@@ -84,9 +84,12 @@ static void check_all(const char *name, size_t want_cases)
     struct error err = {0};
     char file[100];
     size_t n = 0;
-    snprintf(file, sizeof(file), "%s.json", name);
+    bool model = strcmp(name, "sentencepiece") == 0;
+    snprintf(file, sizeof(file), "%s.%s", name, model ? "model" : "json");
     read_file(&json, file);
-    if (tokenizer_open(&t, json.data, json.length, &err) != DOCKET_OK) fail_msg("%s: %s", name, err.message);
+    enum status st = model ? tokenizer_open_model(&t, json.data, json.length, &err)
+                           : tokenizer_open(&t, json.data, json.length, &err);
+    if (st != DOCKET_OK) fail_msg("%s: %s", name, err.message);
     snprintf(file, sizeof(file), "%s.cases", name);
     read_file(&lines, file);
     for (char *line = lines.data, *end; (end = strchr(line, '\n')); line = end + 1)
@@ -124,6 +127,12 @@ static void families_of_models(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) check_all(names[i], 2000);
 }
 
+static void a_model_of_sentencepiece(void **state)
+{
+    (void)state;
+    check_all("sentencepiece", 1877);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +140,7 @@ int main(void)
         cmocka_unit_test(a_mark_put_in_front_by_the_pre_tokenizer),
         cmocka_unit_test(added_tokens_of_every_kind_and_unknown_characters),
         cmocka_unit_test(families_of_models),
+        cmocka_unit_test(a_model_of_sentencepiece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
