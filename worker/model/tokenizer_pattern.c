@@ -57,9 +57,9 @@ static size_t escape_length(const char *p, size_t left)
     static const char *const categories[] = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N",  "Nd",
                                              "Nl", "No", "P",  "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S",  "Sm",
                                              "Sc", "Sk", "So", "Z",  "Zs", "Zl", "Zp", "C",  "Cc", "Cf", "Co", "Cn"};
-    if (left == 0) return 0;
-    if (strchr("sSdDrntfv", p[0]) && p[0] != 'v') return 1;
-    if (strchr("-.*+?()[]{}|/\\^$'\"#&~<>=!:,;%@`_ ", p[0]) && p[0] != '\0') return 1;
+    if (left == 0 || p[0] == '\0') return 0;
+    if (strchr("sSdDrntf", p[0])) return 1;
+    if (strchr("-.*+?()[]{}|/\\^$'\"#&~<>=!:,;%@`_ ", p[0])) return 1;
     if ((p[0] == 'p' || p[0] == 'P') && left > 3 && p[1] == '{')
         for (size_t i = 0; i < ARRAY_LENGTH(categories); i++) {
             size_t n = strlen(categories[i]);
@@ -71,7 +71,7 @@ static size_t escape_length(const char *p, size_t left)
 /* Behind "(?". */
 static bool group_is_known(const char *p, size_t left)
 {
-    static const char *const known[] = {":", "i:", "=", "!", "<=", "<!", "i)", ">"};
+    static const char *const known[] = {":", "i:", "=", "!", "<=", "<!", ">"};
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
         if (left >= strlen(known[i]) && memcmp(p, known[i], strlen(known[i])) == 0) return true;
     return false;
@@ -103,7 +103,7 @@ static const char *foreign_part(const char *p, size_t length, size_t *at)
         } else if (p[i] == '(' && left > 0 && (p[i + 1] == '?' || p[i + 1] == '*')) {
             if (p[i + 1] == '*' || !group_is_known(p + i + 2, left - 1)) return "a group";
             i++; /* the question mark repeats nothing */
-        } else if (p[i] == '}' && left > 0 && p[i + 1] == '+')
+        } else if (p[i] == '}' && left > 0 && (p[i + 1] == '+' || p[i + 1] == '?'))
             return "a repetition";
         else if (p[i] == '{' && (left == 0 || p[i + 1] < '0' || p[i + 1] > '9'))
             return "a repetition";

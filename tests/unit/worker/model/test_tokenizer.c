@@ -267,6 +267,8 @@ static const struct {
     {"m9_sets_differ", {.pre_tokenizer = SPLIT("[a&&b]")}, "an intersection of sets"},
     {"m9_sets_in_sets_differ", {.pre_tokenizer = SPLIT("[a[b]]")}, "a set in a set"},
     {"m9_repetitions_differ", {.pre_tokenizer = SPLIT("a{1,3}+")}, "a repetition"},
+    {"m9_lazy_repetitions_differ", {.pre_tokenizer = SPLIT("a{2}?")}, "a repetition"},
+    {"m9_options_in_between_differ", {.pre_tokenizer = SPLIT("a(?i)b|c")}, "a group that is not followed, at byte 1"},
     {"m9_open_repetitions_differ", {.pre_tokenizer = SPLIT("a{,3}")}, "a repetition"},
     {"m9_deep",
      {.pre_tokenizer = SPLIT("((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))))))")},
