@@ -176,7 +176,7 @@ TEMPLATES = [("mistral-instruct", "mixtral", MIXTRAL, ["prepend"]), ("mistral-in
              ("llama-3", "llama_3", LLAMA_3, ["llama_3"]), ("llama-3.1", "llama_3_1", LLAMA_3_1, ["llama_3"]), ("gemma", "gemma", GEMMA, ["gemma"]),
              ("chatml", "chatml", CHATML, ["qwen_3"]), ("chatml", "qwen_3_2507", QWEN_3_2507, ["qwen_3"]), ("qwen-2", "qwen_2", QWEN_2, ["qwen_3"]),
              ("qwen-2.5", "qwen_2_5", QWEN_2_5, ["qwen_3"]), ("qwen-3", "qwen_3", QWEN_3, ["qwen_3"]), ("zephyr", "zephyr", ZEPHYR, ["prepend"]),
-             ("tulu", "tulu", TULU, ["prepend", "qwen_3"]), ("olmoe", "olmoe", "{{ bos_token }}" + TULU, ["olmoe"])]
+             ("tulu", "tulu", TULU, ["prepend", "qwen_3"]), ("olmoe", "olmoe", "{{ bos_token }}" + TULU, ["olmoe", "mistral_3"])]
 MESSAGES = ["Which category fits the document best?", "Read the document.\n\nTotal due: 41.20 € (価格)  within 30 days.", "It's 🙂.", "Is it a"]
 
 

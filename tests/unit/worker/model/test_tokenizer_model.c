@@ -43,8 +43,8 @@ static void put_pieces(struct buffer *out)
     put_piece(out, "<s>", 0, 3);
     put_piece(out, "</s>", 0, 3);
     put_piece(out, "<mark>", 0, 4);
+    put_piece(out, "bb", -1, 1); /* the same score as "ab", and a lower id */
     put_piece(out, "ab", -1, 1);
-    put_piece(out, "bb", -1, 1);
     put_piece(out, MARK, -2, 1);
     put_piece(out, "a", -3, 1);
     put_piece(out, "b", -4, 1);
@@ -174,9 +174,9 @@ static void equal_scores_join_from_the_left(void **state)
     struct error err = {0};
     put_all(&bytes);
     if (tokenizer_open_model(&t, bytes.data, bytes.length, &err) != DOCKET_OK) fail_msg("%s", err.message);
-    EXPECT(t, "abb", 0, 6, 4, 8);
-    EXPECT(t, "bbb", 0, 6, 5, 8);
-    EXPECT(t, "abb", TOKENIZE_CONTINUE, 4, 8);
+    EXPECT(t, "abb", 0, 6, 5, 8);
+    EXPECT(t, "bbb", 0, 6, 4, 8);
+    EXPECT(t, "abb", TOKENIZE_CONTINUE, 5, 8);
     EXPECT(t, "a b", TOKENIZE_POST_PROCESS, 1, 6, 7, 6, 8);
     EXPECT(t, "a<mark>b", TOKENIZE_SPECIAL, 6, 7, 3, 8);
     EXPECT(t, "<mark>", TOKENIZE_SPECIAL, 6, 3);
