@@ -77,6 +77,27 @@ $(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -ldl -lm -o $@
 
+# The CUDA backend's own sources, run on the CPU: tests/cuda_emulation/README.md. The scheduler itself is never sanitized.
+CXX        := g++
+EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o
+EMULATE    := -std=c++17 -D_GNU_SOURCE -I. -Itests/cuda_emulation/include -ffp-contract=off -fno-math-errno -pthread -g -MMD -MP -Wall -Wextra -Werror -Wno-unused-function -fPIE
+EMULATE.release := -O2
+EMULATE.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+EMULATE.tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+EMULATION_BINS  := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
+$(B)/emulated/%.o: %.cu
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(EMULATE) $(EMULATE.$(VARIANT)) -x c++ -c $< -o $@
+$(B)/emulated/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(EMULATE) -O2 $(if $(filter asan tsan,$(VARIANT)),-DEMULATION_$(if $(filter asan,$(VARIANT)),ASAN,TSAN)) -c $< -o $@
+$(B)/tests/cuda_emulation/%: $(B)/tests/conformance/%.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
+
 # A fuzz target finds inputs itself in the fuzz build; elsewhere it replays the files that it is given.
 FUZZ_MAIN = $(if $(filter %fuzz,$(B)),,$(B)/tests/fuzz/replay.o)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libdocket_handlers.a $(B)/libdocket_worker.a $(B)/libdocket_kernels.a

@@ -49,6 +49,7 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
     constexpr uint32_t PARTS = D / WARP_SIZE, WARP_ROWS = ROWS / WARPS;
     SHARED_ARRAY(float, q, [ROWS][D]);
     SHARED_ARRAY(float, keys_or_values, [KEYS][D + 1]);
+    SHARED_ARRAY(float, shares, [ROWS][KEYS]);
     const attention_tile tile = a.tiles[blockIdx.x];
     const kernels_sequence s = a.sequences[tile.sequence];
     const uint32_t first = blockIdx.z * ROWS, n = tile.n > first ? (tile.n - first < ROWS ? tile.n - first : ROWS) : 0;
@@ -56,7 +57,7 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
     const uint32_t lane = warp_lane(), warp_row = threadIdx.x / WARP_SIZE * WARP_ROWS, block_row = tile.first + first;
     const size_t cache = ((size_t)a.layer * a.kv.n_kv_heads + kv_head) * a.kv.n_slots;
     const int32_t *parents = a.parents + s.first_row, *positions = a.positions + s.first_row;
-    float largest[WARP_ROWS], total[WARP_ROWS], share[WARP_ROWS], sum[WARP_ROWS][PARTS];
+    float largest[WARP_ROWS], total[WARP_ROWS], sum[WARP_ROWS][PARTS];
     sight sights[WARP_ROWS];
 
     if (n == 0) return;
@@ -90,11 +91,11 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
                 float top = score;
                 for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) top = fmaxf(top, warp_across(top, mask));
                 top = fmaxf(top, largest[r]);
-                float fade = top == -INFINITY ? 1.0f : expf(largest[r] - top), shares;
-                share[r] = shares = seen ? expf(score - top) : 0.0f;
-                for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) shares += warp_across(shares, mask);
+                float fade = top == -INFINITY ? 1.0f : expf(largest[r] - top), share = seen ? expf(score - top) : 0.0f;
+                shares[warp_row + r][lane] = share;
+                for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) share += warp_across(share, mask);
                 largest[r] = top;
-                total[r] = fmaf(total[r], fade, shares);
+                total[r] = fmaf(total[r], fade, share);
                 UNROLL for (uint32_t p = 0; p < PARTS; p++) sum[r][p] *= fade;
             }
             BLOCK_BARRIER();
@@ -102,7 +103,7 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
             BLOCK_BARRIER();
             for (uint32_t key = 0; key < n_keys; key++) {
                 UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++) {
-                    float weight = warp_from_lane(share[r], key);
+                    float weight = shares[warp_row + r][key];
                     UNROLL for (uint32_t p = 0; p < PARTS; p++)
                         sum[r][p] = fmaf(weight, keys_or_values[key][p * WARP_SIZE + lane], sum[r][p]);
                 }

@@ -171,7 +171,7 @@ template <int FORMAT, bool GATED> __global__ void __launch_bounds__(THREADS) mul
             UNROLL for (uint32_t j = 0; j < 8; j++) w2[row][part + j] = v[j];
         }
         BLOCK_BARRIER();
-        for (uint32_t i = 0; i < DEPTH; i++)
+        UNROLL_BY(4) for (uint32_t i = 0; i < DEPTH; i++)
             UNROLL for (uint32_t j = 0; j < 8; j++) {
                 chunk[j] = fmaf(x[r][i], w[c + j * 8][i], chunk[j]);
                 if (GATED) chunk2[j] = fmaf(x[r][i], w2[c + j * 8][i], chunk2[j]);

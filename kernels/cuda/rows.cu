@@ -22,9 +22,9 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 /* The sum of all threads' values, the same in each: fixed order, so that a row's bits are its own. */
-__device__ __forceinline__ float block_sum(float value, float *scratch)
+__device__ __forceinline__ double block_sum(double value, double *scratch)
 {
-    for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) value += warp_across(value, mask);
+    for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) value += warp_across_f64(value, mask);
     if (warp_lane() == 0) scratch[threadIdx.x / WARP_SIZE] = value;
     BLOCK_BARRIER();
     value = 0;
@@ -36,11 +36,12 @@ template <int FORMAT>
 __global__ void __launch_bounds__(THREADS)
     rmsnorm_rows(const float *x, weight_view weight, float *out, uint32_t cols, float eps, bool plus_one)
 {
-    SHARED_ARRAY(float, scratch, [WARPS]);
+    SHARED_ARRAY(double, scratch, [WARPS]);
     const float *from = x + (size_t)blockIdx.x * cols;
-    float *to = out + (size_t)blockIdx.x * cols, sum = 0;
-    for (uint32_t i = threadIdx.x; i < cols; i += THREADS) sum = fmaf(from[i], from[i], sum);
-    float scale = 1.0f / sqrtf(block_sum(sum, scratch) / (float)cols + eps);
+    float *to = out + (size_t)blockIdx.x * cols;
+    double sum = 0;
+    for (uint32_t i = threadIdx.x; i < cols; i += THREADS) sum += (double)from[i] * from[i];
+    float scale = (float)(1.0 / sqrt(block_sum(sum, scratch) / cols + eps));
     for (uint32_t i = threadIdx.x; i < cols; i += THREADS) {
         float w = decode_one<FORMAT>(weight, nullptr, i);
         to[i] = from[i] * scale * (plus_one ? 1.0f + w : w);

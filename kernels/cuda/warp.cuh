@@ -29,6 +29,11 @@ static __device__ __forceinline__ uint32_t warp_across_u32(uint32_t value, unsig
     return __shfl_xor_sync(FULL_WARP, value, (int)mask);
 }
 
+static __device__ __forceinline__ double warp_across_f64(double value, unsigned mask)
+{
+    return __shfl_xor_sync(FULL_WARP, value, (int)mask);
+}
+
 static __device__ __forceinline__ void warp_meet(void)
 {
     __syncwarp();

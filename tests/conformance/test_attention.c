@@ -284,6 +284,11 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
         double *limits = calloc(nq, sizeof *limits);
         float frequency[KERNELS_MAX_HEAD_SIZE / 2];
 
+        if (!rigs.all[rigs.n - 1].table->kv_size(rigs.all[rigs.n - 1].device, c->format, 1, 1, c->g, c->d)) {
+            print_message("[  NOTE    ] %s holds no %s\n", rigs.all[rigs.n - 1].name, docket_kernels_format_name(c->format));
+            free(limits);
+            continue;
+        }
         frequencies(c, frequency);
         for (size_t r = 0; r < rigs.n; r++)
             for (size_t s = 0; s < 2; s++) {
@@ -308,7 +313,9 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
                     of_isa = got;
                     continue;
                 }
-                assert_true(r == 0 || compare_equal(name, got.out, of_isa.out, nq));
+                /* A GPU sums in tiles of a range, so that its bits are those of the ranges, not of the pass. */
+                bool same = r > 0 && !(rig->is_gpu && s == 1);
+                assert_true(!same || compare_equal(name, got.out, of_isa.out, nq));
                 tokens_free(&got);
             }
         tokens_free(&want);

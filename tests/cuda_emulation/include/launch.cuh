@@ -36,6 +36,7 @@ struct alignas(16) uint4 {
     static const char name##_key = 0;                                                                                  \
     name##_array &name = *(name##_array *)emulation::shared_array(&name##_key, sizeof(name##_array))
 #define UNROLL
+#define UNROLL_BY(n)
 #define BLOCK_BARRIER() emulation::block_barrier(__FILE__, __LINE__)
 
 #endif

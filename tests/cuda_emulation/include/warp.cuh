@@ -38,6 +38,11 @@ static inline uint32_t warp_across_u32(uint32_t value, unsigned mask)
     return warp_exchanged(3, value, warp_lane() ^ mask);
 }
 
+static inline double warp_across_f64(double value, unsigned mask)
+{
+    return warp_exchanged(6, value, warp_lane() ^ mask);
+}
+
 static inline void warp_meet(void)
 {
     warp_exchanged(4, '\0', 0);
