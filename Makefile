@@ -52,6 +52,7 @@ WORKER_A   := $(B)/libdocket_worker.a
 HANDLERS_A := $(B)/libdocket_handlers.a
 TEST_BINS  := $(patsubst tests/%.c,$(B)/tests/%,$(TESTS))
 
+include kernels/cuda/cuda.mk
 include tests/targets.mk
 
 $(B)/%.o: %.c
@@ -122,6 +123,7 @@ install-lib: lib ## copy the library, its header and docket-kernels.pc to PREFIX
 
 install: build install-lib ## copy the program and the library to PREFIX (/usr/local)
 	install -D -m 755 $(B)/docket $(DESTDIR)$(PREFIX)/bin/docket
+	$(if $(wildcard $(B)/libdocket_cuda.so),install -D -m 755 $(B)/libdocket_cuda.so $(DESTDIR)$(LIBDIR)/libdocket_cuda.so)
 
 clean: ## remove build/
 	rm -rf build

@@ -15,7 +15,7 @@ __device__ __forceinline__ float fetch(const kv_view &kv, const void *from, size
     return kv.is_f32 ? ((const float *)from)[at] : float_from_f16(((const uint16_t *)from)[at]);
 }
 
-struct sight { /* what one row sees */
+struct sight {               /* what one row sees */
     int32_t first;           /* keys at positions first and on */
     int32_t row, own_before; /* its number in the sequence; slots of the own range before the sequence's first row */
     bool tree;
@@ -51,7 +51,8 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
     SHARED_ARRAY(float, keys_or_values, [KEYS][D + 1]);
     SHARED_ARRAY(float, shares, [ROWS][KEYS]);
     const attention_tile tile = a.tiles[blockIdx.x];
-    const kernels_sequence s = a.sequences[tile.sequence];
+    const kernels_sequence &s =
+        a.sequences[tile.sequence]; /* read where it lies: a copy would be indexed on the stack */
     const uint32_t first = blockIdx.z * ROWS, n = tile.n > first ? (tile.n - first < ROWS ? tile.n - first : ROWS) : 0;
     const uint32_t head = blockIdx.y, d = a.kv.head_size, kv_head = head / (a.n_heads / a.kv.n_kv_heads);
     const uint32_t lane = warp_lane(), warp_row = threadIdx.x / WARP_SIZE * WARP_ROWS, block_row = tile.first + first;
@@ -66,7 +67,8 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
         bool in = row < n && c < d;
         q[row][c] = in ? a.q[((size_t)(s.first_row + block_row + row) * a.n_heads + head) * d + c] : 0.0f;
     }
-    UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++) {
+    UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)
+    {
         int32_t row = (int32_t)(block_row + warp_row + r), position = warp_row + r < n ? positions[row] : 0;
         sights[r] = {a.window ? position - (int32_t)a.window + 1 : INT32_MIN, row, (int32_t)(s.own.n_slots - s.n_rows),
                      a.is_tree[tile.sequence] != 0};
@@ -78,13 +80,16 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
         const kernels_range keys = own ? s.own : s.shared[range];
         for (uint32_t begin = 0; begin < keys.n_slots; begin += KEYS) {
             const uint32_t n_keys = keys.n_slots - begin < KEYS ? keys.n_slots - begin : KEYS;
-            if (own && begin > s.own.n_slots - s.n_rows + block_row + n - 1) break; /* nobody in the block looks there */
+            if (own && begin > s.own.n_slots - s.n_rows + block_row + n - 1)
+                break; /* nobody in the block looks there */
             BLOCK_BARRIER();
             load_tile<D>(keys_or_values, a.kv, a.kv.k, cache + keys.first_slot + begin, n_keys);
             BLOCK_BARRIER();
-            UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++) {
-                bool seen = warp_row + r < n && lane < n_keys &&
-                            sees(sights[r], own, (int32_t)keys.first_position, (int32_t)(begin + lane), parents, positions);
+            UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)
+            {
+                bool seen =
+                    warp_row + r < n && lane < n_keys &&
+                    sees(sights[r], own, (int32_t)keys.first_position, (int32_t)(begin + lane), parents, positions);
                 float score = 0;
                 for (uint32_t c = 0; c < d; c++) score = fmaf(q[warp_row + r][c], keys_or_values[lane][c], score);
                 score = seen ? score * a.scale : -INFINITY;
@@ -102,17 +107,20 @@ __global__ void __launch_bounds__(THREADS) attend(attention_args a)
             load_tile<D>(keys_or_values, a.kv, a.kv.v, cache + keys.first_slot + begin, n_keys);
             BLOCK_BARRIER();
             for (uint32_t key = 0; key < n_keys; key++) {
-                UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++) {
+                UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)
+                {
                     float weight = shares[warp_row + r][key];
-                    UNROLL for (uint32_t p = 0; p < PARTS; p++)
-                        sum[r][p] = fmaf(weight, keys_or_values[key][p * WARP_SIZE + lane], sum[r][p]);
+                    UNROLL for (uint32_t p = 0; p < PARTS; p++) sum[r][p] =
+                        fmaf(weight, keys_or_values[key][p * WARP_SIZE + lane], sum[r][p]);
                 }
             }
         }
     }
-    UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++) {
+    UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)
+    {
         size_t row = (size_t)s.first_row + block_row + warp_row + r;
-        UNROLL for (uint32_t p = 0; p < PARTS; p++) {
+        UNROLL for (uint32_t p = 0; p < PARTS; p++)
+        {
             uint32_t c = p * WARP_SIZE + lane;
             if (warp_row + r < n && c < d) a.out[(row * a.n_heads + head) * d + c] = sum[r][p] / total[r];
         }

@@ -16,8 +16,9 @@ struct attention_args {
     float *out;
     kv_view kv;
     const kernels_sequence *sequences; /* on the device; `parent` is not used there */
-    const int32_t *positions, *parents;  /* by row of the batch; parents count from their sequence's first row, -1: none */
-    const uint8_t *is_tree;              /* by sequence */
+    const int32_t *positions,
+        *parents;           /* by row of the batch; parents count from their sequence's first row, -1: none */
+    const uint8_t *is_tree; /* by sequence */
     const attention_tile *tiles;
     uint32_t n_tiles, n_heads, layer, window;
     float scale;

@@ -1,5 +1,5 @@
 /* backend_cuda.cu: table "cuda": opening a device, memory, checked calls, and waiting. One stream; nothing runs on the default one. */
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device.cuh"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@ extern "C" {
 enum kernels_status cuda_fail(struct kernels_device *device, enum kernels_status status, const char *format, ...)
 {
     va_list list;
-    if (device->failure.code == KERNELS_DEVICE_LOST || (device->failure.code != KERNELS_OK && status != KERNELS_DEVICE_LOST))
+    if (device->failure.code == KERNELS_DEVICE_LOST ||
+        (device->failure.code != KERNELS_OK && status != KERNELS_DEVICE_LOST))
         return status;
     va_start(list, format);
     vsnprintf(device->failure.message, sizeof device->failure.message, format, list);
@@ -67,7 +68,8 @@ void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes
 
 void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch which, size_t size_bytes)
 {
-    if (device->scratch[which].size_bytes >= size_bytes && device->scratch[which].data) return device->scratch[which].data;
+    if (device->scratch[which].size_bytes >= size_bytes && device->scratch[which].data)
+        return device->scratch[which].data;
     cuda_release(device, device->scratch[which].data, device->scratch[which].size_bytes);
     device->scratch[which] = {};
     void *data = cuda_take(device, size_bytes);
@@ -90,8 +92,8 @@ const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t 
     unsigned char *at = device->ring + device->ring_used, *twin = device->ring_twin + device->ring_used;
     memcpy(at, bytes, size_bytes);
     device->ring_used += taken;
-    if (cuda_check(device, cudaMemcpyAsync(twin, at, size_bytes, cudaMemcpyHostToDevice, device->stream), "arguments") !=
-        KERNELS_OK)
+    if (cuda_check(device, cudaMemcpyAsync(twin, at, size_bytes, cudaMemcpyHostToDevice, device->stream),
+                   "arguments") != KERNELS_OK)
         return NULL;
     return twin;
 }
@@ -121,7 +123,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     int n_devices = 0, index = options ? options->device_index : 0;
     cudaError_t result = cudaGetDeviceCount(&n_devices);
     if (result != cudaSuccess || n_devices == 0) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s", result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
+                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
         return NULL;
     }
     if (index < 0 || index >= n_devices) {
@@ -135,17 +138,23 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     }
     device->index = index;
     enum kernels_status status = cuda_check(device, cudaSetDevice(index), "cudaSetDevice");
-    if (status == KERNELS_OK) status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
-    if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
-        status = cuda_fail(device, KERNELS_UNSUPPORTED, "compute capability %d.%d, at least 7.5 is needed", facts.major, facts.minor);
     if (status == KERNELS_OK)
-        status = cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
+        status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
+    if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
+        status = cuda_fail(device, KERNELS_UNSUPPORTED, "compute capability %d.%d, at least 7.5 is needed", facts.major,
+                           facts.minor);
+    if (status == KERNELS_OK)
+        status =
+            cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES), "cudaMallocHost");
-    if (status == KERNELS_OK) status = cuda_check(device, cudaMalloc((void **)&device->ring_twin, CUDA_RING_BYTES), "cudaMalloc");
-    if (status == KERNELS_OK) status = cuda_check(device, cudaMalloc((void **)&device->wrong, sizeof *device->wrong), "cudaMalloc");
     if (status == KERNELS_OK)
-        status = cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *device->wrong, device->stream), "cudaMemset");
+        status = cuda_check(device, cudaMalloc((void **)&device->ring_twin, CUDA_RING_BYTES), "cudaMalloc");
+    if (status == KERNELS_OK)
+        status = cuda_check(device, cudaMalloc((void **)&device->wrong, sizeof *device->wrong), "cudaMalloc");
+    if (status == KERNELS_OK)
+        status =
+            cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *device->wrong, device->stream), "cudaMemset");
     if (status != KERNELS_OK) {
         kernels_fail(error, status, "cuda: %s", device->failure.message);
         cuda_close(device);
@@ -170,7 +179,8 @@ static void cuda_memory(const struct kernels_device *device, struct kernels_memo
     if (cudaMemGetInfo(&free_bytes, &total) == cudaSuccess) out->free_bytes = free_bytes, out->total_bytes = total;
 }
 
-static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l, struct kernels_error *error)
+static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l,
+                                        struct kernels_error *error)
 {
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
@@ -178,7 +188,8 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
                                            (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0};
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
-            return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i], device->failure.message);
+            return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
+                                device->failure.message);
     return KERNELS_OK;
 }
 
@@ -244,7 +255,8 @@ static enum kernels_status cuda_wait(struct kernels_device *device, uint64_t mar
 static enum kernels_status cuda_synchronize(struct kernels_device *device, struct kernels_error *error)
 {
     uint32_t wrong = 0;
-    if (cuda_wait(device, 0) == KERNELS_OK && cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
+    if (cuda_wait(device, 0) == KERNELS_OK &&
+        cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
         cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: an id that is no expert");
         cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof wrong, device->stream), "cudaMemset");
     }

@@ -1,5 +1,5 @@
 /* batches.cu: caches of keys and values, and packed batches, as they lie on the device. */
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device.cuh"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,19 +26,21 @@ size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format for
     return n_slots <= INT32_MAX && head_size <= KERNELS_MAX_HEAD_SIZE ? bytes : 0;
 }
 
-struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                                  size_t n_kv_heads, size_t head_size, struct kernels_error *error)
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
+                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error)
 {
     size_t bytes = cuda_kv_size(device, format, n_layers, n_slots, n_kv_heads, head_size);
     if (bytes == 0) {
         bool known = format == KERNELS_F32 || format == KERNELS_F16;
-        kernels_fail(error, known ? KERNELS_BAD_SHAPE : KERNELS_UNSUPPORTED, "cuda: cache of %zu layers, %zu slots, %zu heads of %zu in %s",
-                     n_layers, n_slots, n_kv_heads, head_size, docket_kernels_format_name(format));
+        kernels_fail(error, known ? KERNELS_BAD_SHAPE : KERNELS_UNSUPPORTED,
+                     "cuda: cache of %zu layers, %zu slots, %zu heads of %zu in %s", n_layers, n_slots, n_kv_heads,
+                     head_size, docket_kernels_format_name(format));
         return NULL;
     }
     struct kernels_kv *kv = (struct kernels_kv *)calloc(1, sizeof *kv);
     if (kv) kv->memory = cuda_take(device, bytes);
-    if (!kv || !kv->memory || cuda_check(device, cudaMemsetAsync(kv->memory, 0, bytes, device->stream), "cache") != KERNELS_OK) {
+    if (!kv || !kv->memory ||
+        cuda_check(device, cudaMemsetAsync(kv->memory, 0, bytes, device->stream), "cache") != KERNELS_OK) {
         kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a cache of %zu bytes", bytes);
         if (kv) cuda_release(device, kv->memory, bytes);
         free(kv);
@@ -49,7 +51,8 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
     kv->size_bytes = bytes;
     kv->view.k = kv->memory;
     kv->view.v = (unsigned char *)kv->memory + bytes / 2;
-    kv->view.n_slots = (uint32_t)n_slots, kv->view.n_kv_heads = (uint32_t)n_kv_heads, kv->view.head_size = (uint32_t)head_size;
+    kv->view.n_slots = (uint32_t)n_slots, kv->view.n_kv_heads = (uint32_t)n_kv_heads,
+    kv->view.head_size = (uint32_t)head_size;
     kv->view.is_f32 = format == KERNELS_F32;
     return kv;
 }
@@ -66,13 +69,20 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
 {
     struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
     size_t tiles = max_rows / ATTENTION_ROWS + max_sequences + 1;
-    const size_t sizes[] = {max_rows * 4, max_rows * 4, max_rows * 4, max_rows * 4, max_sequences * sizeof(struct kernels_sequence),
-                            max_sequences, tiles * sizeof(struct attention_tile)};
+    const size_t sizes[] = {max_rows * 4,
+                            max_rows * 4,
+                            max_rows * 4,
+                            max_rows * 4,
+                            max_sequences * sizeof(struct kernels_sequence),
+                            max_sequences,
+                            tiles * sizeof(struct attention_tile)};
     size_t at[7], total = 0;
     for (size_t i = 0; i < 7; i++) at[i] = total, total += round_up(sizes[i]);
-    if (b && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX) b->memory = cuda_take(device, total);
+    if (b && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
+        b->memory = cuda_take(device, total);
     if (!b || !b->memory) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows, max_sequences);
+        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows,
+                     max_sequences);
         free(b);
         return NULL;
     }
@@ -95,7 +105,9 @@ static void put(struct kernels_device *device, void *to, const void *from, size_
         size_t piece = bytes - done < CUDA_STAGE_BYTES ? bytes - done : CUDA_STAGE_BYTES;
         const void *staged = cuda_stage(device, at + done, piece);
         if (!staged) return;
-        cuda_check(device, cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice, device->stream), "batch");
+        cuda_check(device,
+                   cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice, device->stream),
+                   "batch");
     }
 }
 
@@ -128,8 +140,8 @@ static bool derive(struct kernels_device *device, struct kernels_batch *b, const
     return good;
 }
 
-enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc,
-                                   struct kernels_error *error)
+enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *b,
+                                   const struct kernels_batch_desc *desc, struct kernels_error *error)
 {
     size_t slots_end = 0, most_visible = 0;
     enum kernels_status status =

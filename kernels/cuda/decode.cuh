@@ -57,7 +57,8 @@ static __device__ __forceinline__ void decode_eight(const weight_view &w, const 
 {
     size_t first = (size_t)row * w.cols + k;
     if (w.cols % 8) { /* rows begin anywhere */
-        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] = k + j < w.cols ? decode_one<FORMAT>(w, table, first + j) : 0.0f;
+        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] =
+            k + j < w.cols ? decode_one<FORMAT>(w, table, first + j) : 0.0f;
         return;
     }
     if (k >= w.cols) {
@@ -73,7 +74,8 @@ static __device__ __forceinline__ void decode_eight(const weight_view &w, const 
     if (FORMAT == KERNELS_BF16 || FORMAT == KERNELS_F16) {
         uint4 bits = *(const uint4 *)((const uint16_t *)w.data + first);
         uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
-        UNROLL for (uint32_t j = 0; j < 8; j++) {
+        UNROLL for (uint32_t j = 0; j < 8; j++)
+        {
             uint32_t half = j % 2 ? words[j / 2] >> 16 : words[j / 2] & 0xffffu;
             out[j] = FORMAT == KERNELS_BF16 ? float_from_bits(half << 16) : float_from_f16((uint16_t)half);
         }
@@ -81,7 +83,8 @@ static __device__ __forceinline__ void decode_eight(const weight_view &w, const 
     }
     uint32_t codes = *(const uint32_t *)((const uint8_t *)w.data + first / 2);
     float absmax = decode_absmax<FORMAT>(w, first / 64);
-    UNROLL for (uint32_t j = 0; j < 8; j++) { /* the earlier of two in the high nibble of its byte */
+    UNROLL for (uint32_t j = 0; j < 8; j++)
+    { /* the earlier of two in the high nibble of its byte */
         uint32_t shift = j / 2 * 8 + (j % 2 ? 0 : 4);
         out[j] = table[codes >> shift & 15u] * absmax;
     }

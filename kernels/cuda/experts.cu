@@ -8,8 +8,8 @@ namespace
 constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE;
 
 /* A warp a row. A logit is known by its rank, so that ties go to the lower index whoever asks. */
-__global__ void __launch_bounds__(THREADS)
-    route_rows(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, bool renormalize, int32_t *ids, float *weights)
+__global__ void __launch_bounds__(THREADS) route_rows(const float *logits, uint32_t m, uint32_t e, uint32_t top_k,
+                                                      bool renormalize, int32_t *ids, float *weights)
 {
     uint32_t row = blockIdx.x * WARPS + threadIdx.x / WARP_SIZE, lane = warp_lane();
     if (row >= m) return;
@@ -88,12 +88,12 @@ __global__ void __launch_bounds__(THREADS) combine_rows(combine_args a)
 
 } // namespace
 
-void cuda_route(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, bool renormalize, int32_t *ids, float *weights,
-                cudaStream_t stream)
+void cuda_route(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, bool renormalize, int32_t *ids,
+                float *weights, cudaStream_t stream)
 {
     if (m)
-        LAUNCH(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k, renormalize, ids,
-               weights);
+        LAUNCH(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k, renormalize,
+               ids, weights);
 }
 
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
@@ -105,6 +105,7 @@ void cuda_combine(const combine_args &args, cudaStream_t stream)
 {
     uint32_t n = args.n_rows * args.top_k;
     if (n == 0) return;
-    if (args.pairs) LAUNCH(invert, dim3((n + THREADS - 1) / THREADS), dim3(THREADS), 0, stream, args.pairs, args.places, n);
+    if (args.pairs)
+        LAUNCH(invert, dim3((n + THREADS - 1) / THREADS), dim3(THREADS), 0, stream, args.pairs, args.places, n);
     LAUNCH(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
 }

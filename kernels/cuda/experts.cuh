@@ -5,8 +5,8 @@
 #include "kernels/cuda/decode.cuh"
 
 /* The router: see struct kernels_route. logits [m, e] is scratch. */
-void cuda_route(const float *logits, uint32_t n_rows, uint32_t n_experts, uint32_t top_k, bool renormalize, int32_t *ids,
-                float *weights, cudaStream_t stream);
+void cuda_route(const float *logits, uint32_t n_rows, uint32_t n_experts, uint32_t top_k, bool renormalize,
+                int32_t *ids, float *weights, cudaStream_t stream);
 
 /* From ids [m, t]: starts [e + 1], and for each place behind it the row it comes from (rows) and the pair row * t + i (pairs), experts one
  * after the other, rows ascending in each. counts [e] is scratch; *wrong is set where an id is no expert. */

@@ -9,10 +9,10 @@
 #define LAUNCH(kernel, grid, block, dynamic_shared_bytes, stream, ...)                                                 \
     (kernel<<<(grid), (block), (dynamic_shared_bytes), (stream)>>>(__VA_ARGS__))
 
-#define SHARED_ARRAY(type, name, ...)  __shared__ type name __VA_ARGS__ /* SHARED_ARRAY(float, tile, [8][33]) */
-#define BLOCK_BARRIER()                __syncthreads()
-#define UNROLL_TEXT(text)              _Pragma(#text)
-#define UNROLL_BY(n)                   UNROLL_TEXT(unroll n)
-#define UNROLL                         _Pragma("unroll")
+#define SHARED_ARRAY(type, name, ...) __shared__ type name __VA_ARGS__ /* SHARED_ARRAY(float, tile, [8][33]) */
+#define BLOCK_BARRIER()               __syncthreads()
+#define UNROLL_TEXT(text)             _Pragma(#text)
+#define UNROLL_BY(n)                  UNROLL_TEXT(unroll n)
+#define UNROLL                        _Pragma("unroll")
 
 #endif

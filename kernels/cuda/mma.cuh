@@ -17,7 +17,8 @@ static __device__ __forceinline__ void mma_bf16(float d[4], const uint32_t a[4],
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
     unsigned lane = threadIdx.x % 32u, g = lane / 4u, t = lane % 4u;
-_Pragma("unroll 1") for (unsigned k = 0; k < 8; k++) { /* two columns of a at a time */
+    _Pragma("unroll 1") for (unsigned k = 0; k < 8; k++)
+    { /* two columns of a at a time */
         unsigned word = k / 4u, from = k % 4u;
         uint32_t low = __shfl_sync(0xffffffffu, a[2 * word], (int)(g * 4 + from));
         uint32_t high = __shfl_sync(0xffffffffu, a[2 * word + 1], (int)(g * 4 + from));

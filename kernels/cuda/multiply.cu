@@ -14,7 +14,8 @@ namespace
 {
 
 constexpr uint32_t COLUMNS = 64, DEPTH = 64, THREADS = 128;
-constexpr uint32_t STRIDE = DEPTH / 2 + 4; /* words of a row of a tile; 36: fragments of a warp meet 32 different banks */
+constexpr uint32_t STRIDE =
+    DEPTH / 2 + 4; /* words of a row of a tile; 36: fragments of a warp meet 32 different banks */
 constexpr uint32_t EXACT_ROWS = 16, EXACT_CHUNK = 1024;
 
 struct tile {
@@ -52,7 +53,8 @@ __device__ __forceinline__ void store(const multiply_args &a, uint32_t row, uint
 __device__ __forceinline__ void load_x(const multiply_args &a, uint32_t row, uint32_t k, uint32_t *to)
 {
     const float *from = a.x + (size_t)row * a.k + k;
-    UNROLL for (uint32_t j = 0; j < 8; j += 2) {
+    UNROLL for (uint32_t j = 0; j < 8; j += 2)
+    {
         float v0 = k + j < a.k ? from[j] : 0.0f, v1 = k + j + 1 < a.k ? from[j + 1] : 0.0f;
         to[j / 2] = bf16_pair(v0, v1);
     }
@@ -117,10 +119,12 @@ __global__ void __launch_bounds__(THREADS) multiply_tiles(multiply_args a)
         load_weights<FORMAT>(w, weight, table, first_column, k);
         if (GATED) load_weights<FORMAT>(w2, second, table, first_column, k);
         BLOCK_BARRIER();
-        UNROLL for (uint32_t step = 0; step < DEPTH / 16; step++) {
+        UNROLL for (uint32_t step = 0; step < DEPTH / 16; step++)
+        {
             uint32_t fa[4], fb[2];
             load_a(fa, x, row, step * 8);
-            UNROLL for (uint32_t p = 0; p < PIECES; p++) {
+            UNROLL for (uint32_t p = 0; p < PIECES; p++)
+            {
                 load_b(fb, w, column + p * 8, step * 8);
                 mma_bf16(sum[p], fa, fb);
                 if (GATED) {
@@ -130,13 +134,13 @@ __global__ void __launch_bounds__(THREADS) multiply_tiles(multiply_args a)
             }
         }
     }
-    UNROLL for (uint32_t p = 0; p < PIECES; p++)
-        UNROLL for (uint32_t i = 0; i < 4; i++) {
-            uint32_t r = t.first + row + warp_lane() / 4 + i / 2 * 8;
-            uint32_t c = first_column + column + p * 8 + warp_lane() % 4 * 2 + i % 2;
-            if (r >= t.end || c >= a.n) continue;
-            store(a, r, c, GATED ? activate(a.activation, sum[p][i]) * sum2[p][i] : sum[p][i]);
-        }
+    UNROLL for (uint32_t p = 0; p < PIECES; p++) UNROLL for (uint32_t i = 0; i < 4; i++)
+    {
+        uint32_t r = t.first + row + warp_lane() / 4 + i / 2 * 8;
+        uint32_t c = first_column + column + p * 8 + warp_lane() % 4 * 2 + i % 2;
+        if (r >= t.end || c >= a.n) continue;
+        store(a, r, c, GATED ? activate(a.activation, sum[p][i]) * sum2[p][i] : sum[p][i]);
+    }
 }
 
 /* Thread (r, c) of 16 x 8 makes outputs c, c + 8, ... of row r. */
@@ -171,51 +175,50 @@ template <int FORMAT, bool GATED> __global__ void __launch_bounds__(THREADS) mul
             UNROLL for (uint32_t j = 0; j < 8; j++) w2[row][part + j] = v[j];
         }
         BLOCK_BARRIER();
-        UNROLL_BY(4) for (uint32_t i = 0; i < DEPTH; i++)
-            UNROLL for (uint32_t j = 0; j < 8; j++) {
-                chunk[j] = fmaf(x[r][i], w[c + j * 8][i], chunk[j]);
-                if (GATED) chunk2[j] = fmaf(x[r][i], w2[c + j * 8][i], chunk2[j]);
-            }
+        UNROLL_BY(4) for (uint32_t i = 0; i < DEPTH; i++) UNROLL for (uint32_t j = 0; j < 8; j++)
+        {
+            chunk[j] = fmaf(x[r][i], w[c + j * 8][i], chunk[j]);
+            if (GATED) chunk2[j] = fmaf(x[r][i], w2[c + j * 8][i], chunk2[j]);
+        }
         if ((k + DEPTH) % EXACT_CHUNK && k + DEPTH < a.k) continue;
-        UNROLL for (uint32_t j = 0; j < 8; j++) {
+        UNROLL for (uint32_t j = 0; j < 8; j++)
+        {
             sum[j] += chunk[j], sum2[j] += chunk2[j];
             chunk[j] = chunk2[j] = 0;
         }
     }
-    UNROLL for (uint32_t j = 0; j < 8; j++) {
+    UNROLL for (uint32_t j = 0; j < 8; j++)
+    {
         uint32_t row = t.first + r, column = first_column + c + j * 8;
-        if (row < t.end && column < a.n) store(a, row, column, GATED ? activate(a.activation, sum[j]) * sum2[j] : sum[j]);
+        if (row < t.end && column < a.n)
+            store(a, row, column, GATED ? activate(a.activation, sum[j]) * sum2[j] : sum[j]);
     }
 }
 
 /* One warp makes 8 items: rows of x against rows of W, of which the diagonal is wanted; the same chain of mma as multiply_tiles. */
 template <int FORMAT>
-__global__ void __launch_bounds__(THREADS)
-    multiply_item_tiles(const float *x, weight_view w, const uint32_t *rows, const int32_t *tokens, float *out, uint32_t n)
+__global__ void __launch_bounds__(THREADS) multiply_item_tiles(const float *x, weight_view w, const uint32_t *rows,
+                                                               const int32_t *tokens, float *out, uint32_t n)
 {
     SHARED_ARRAY(float, table, [DECODE_TABLE]);
     decode_prepare(table);
     BLOCK_BARRIER();
     uint32_t g = warp_lane() / 4, t = warp_lane() % 4;
-    uint32_t item = (blockIdx.x * (THREADS / WARP_SIZE) + threadIdx.x / WARP_SIZE) * 8 + g, kept = item < n ? item : n - 1;
-    multiply_args a = {};
+    uint32_t item = (blockIdx.x * (THREADS / WARP_SIZE) + threadIdx.x / WARP_SIZE) * 8 + g,
+             kept = item < n ? item : n - 1;
+    const float *row = x + (size_t)rows[kept] * w.cols;
+    const size_t first = (size_t)tokens[kept] * w.cols;
     float sum[4] = {0, 0, 0, 0};
-    a.x = x;
-    a.k = w.cols;
     for (uint32_t k = 0; k < (w.cols + 15) / 16 * 16; k += 16) {
-        uint32_t fa[4] = {0, 0, 0, 0}, fb[2], words[4];
-        float v[8];
-        UNROLL for (uint32_t half = 0; half < 2; half++) { /* columns k + 8 half + 2t and the one behind it */
-            load_x(a, rows[kept], k + half * 8, words);
-            decode_eight<FORMAT>(w, table, (uint32_t)tokens[kept], k + half * 8, v);
-            uint32_t word = 0;
-            float v0 = 0, v1 = 0;
-            UNROLL for (uint32_t j = 0; j < 4; j++) {
-                word = t == j ? words[j] : word;
-                v0 = t == j ? v[2 * j] : v0, v1 = t == j ? v[2 * j + 1] : v1;
-            }
-            fa[2 * half] = word;
-            fb[half] = bf16_pair(v0, v1);
+        uint32_t fa[4] = {0, 0, 0, 0}, fb[2];
+        UNROLL for (uint32_t half = 0; half < 2; half++)
+        {
+            uint32_t at = k + half * 8 + 2 * t; /* this lane's column and the one behind it */
+            float x0 = 0, x1 = 0, w0 = 0, w1 = 0;
+            if (at < w.cols) x0 = row[at], w0 = decode_one<FORMAT>(w, table, first + at);
+            if (at + 1 < w.cols) x1 = row[at + 1], w1 = decode_one<FORMAT>(w, table, first + at + 1);
+            fa[2 * half] = bf16_pair(x0, x1);
+            fb[half] = bf16_pair(w0, w1);
         }
         mma_bf16(sum, fa, fb);
     }
@@ -223,16 +226,16 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 template <int FORMAT>
-__global__ void multiply_item_exact(const float *x, weight_view w, const uint32_t *rows, const int32_t *tokens, float *out,
-                                    uint32_t n)
+__global__ void multiply_item_exact(const float *x, weight_view w, const uint32_t *rows, const int32_t *tokens,
+                                    float *out, uint32_t n)
 {
     uint32_t item = blockIdx.x * THREADS + threadIdx.x;
     if (item >= n) return;
     float sum = 0, chunk = 0, v[8];
     for (uint32_t k = 0; k < w.cols; k += 8) {
         decode_eight<FORMAT>(w, nullptr, (uint32_t)tokens[item], k, v);
-        UNROLL for (uint32_t j = 0; j < 8; j++)
-            if (k + j < w.cols) chunk = fmaf(x[(size_t)rows[item] * w.cols + k + j], v[j], chunk);
+        UNROLL for (uint32_t j = 0; j < 8; j++) if (k + j < w.cols) chunk =
+            fmaf(x[(size_t)rows[item] * w.cols + k + j], v[j], chunk);
         if ((k + 8) % EXACT_CHUNK && k + 8 < w.cols) continue;
         sum += chunk;
         chunk = 0;
@@ -240,7 +243,8 @@ __global__ void multiply_item_exact(const float *x, weight_view w, const uint32_
     out[item] = sum;
 }
 
-template <int FORMAT> void launch_tiles(const multiply_args &a, bool few, uint32_t columns, uint32_t groups, cudaStream_t stream)
+template <int FORMAT>
+void launch_tiles(const multiply_args &a, bool few, uint32_t columns, uint32_t groups, cudaStream_t stream)
 {
     uint32_t tiles = few ? (a.m + 15) / 16 + groups : (a.m + 63) / 64 + groups;
     if (few && a.second)
@@ -262,7 +266,8 @@ template <int FORMAT> void launch_exact(const multiply_args &a, uint32_t columns
         LAUNCH((multiply_exact<FORMAT, false>), grid, dim3(THREADS), 0, stream, a);
 }
 
-template <int FORMAT> void launch(const multiply_args &a, bool few, uint32_t columns, uint32_t groups, cudaStream_t stream)
+template <int FORMAT>
+void launch(const multiply_args &a, bool few, uint32_t columns, uint32_t groups, cudaStream_t stream)
 {
     if (a.exact)
         launch_exact<FORMAT>(a, columns, groups, stream);
@@ -279,11 +284,21 @@ void cuda_multiply(const multiply_args &a, cudaStream_t stream)
     uint32_t columns = (a.n + COLUMNS - 1) / COLUMNS, groups = a.starts ? a.n_groups : 0;
     bool few = a.m <= 32 * (groups ? groups : 1);
     switch (a.weight.format) {
-    case KERNELS_F32: launch_exact<KERNELS_F32>(a, columns, groups, stream); break;
-    case KERNELS_F16: launch_exact<KERNELS_F16>(a, columns, groups, stream); break;
-    case KERNELS_BF16: launch<KERNELS_BF16>(a, few, columns, groups, stream); break;
-    case KERNELS_NF4: launch<KERNELS_NF4>(a, few, columns, groups, stream); break;
-    default: launch<KERNELS_NF4_NESTED>(a, few, columns, groups, stream); break;
+    case KERNELS_F32:
+        launch_exact<KERNELS_F32>(a, columns, groups, stream);
+        break;
+    case KERNELS_F16:
+        launch_exact<KERNELS_F16>(a, columns, groups, stream);
+        break;
+    case KERNELS_BF16:
+        launch<KERNELS_BF16>(a, few, columns, groups, stream);
+        break;
+    case KERNELS_NF4:
+        launch<KERNELS_NF4>(a, few, columns, groups, stream);
+        break;
+    default:
+        launch<KERNELS_NF4_NESTED>(a, few, columns, groups, stream);
+        break;
     }
 }
 
@@ -293,10 +308,20 @@ void cuda_multiply_items(const float *x, const weight_view &w, const uint32_t *r
     if (n_items == 0) return;
     dim3 tiles((n_items + 31) / 32), blocks((n_items + THREADS - 1) / THREADS), threads(THREADS);
     switch (w.format) {
-    case KERNELS_F32: LAUNCH(multiply_item_exact<KERNELS_F32>, blocks, threads, 0, stream, x, w, rows, tokens, out, n_items); break;
-    case KERNELS_F16: LAUNCH(multiply_item_exact<KERNELS_F16>, blocks, threads, 0, stream, x, w, rows, tokens, out, n_items); break;
-    case KERNELS_BF16: LAUNCH(multiply_item_tiles<KERNELS_BF16>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items); break;
-    case KERNELS_NF4: LAUNCH(multiply_item_tiles<KERNELS_NF4>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items); break;
-    default: LAUNCH(multiply_item_tiles<KERNELS_NF4_NESTED>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items); break;
+    case KERNELS_F32:
+        LAUNCH(multiply_item_exact<KERNELS_F32>, blocks, threads, 0, stream, x, w, rows, tokens, out, n_items);
+        break;
+    case KERNELS_F16:
+        LAUNCH(multiply_item_exact<KERNELS_F16>, blocks, threads, 0, stream, x, w, rows, tokens, out, n_items);
+        break;
+    case KERNELS_BF16:
+        LAUNCH(multiply_item_tiles<KERNELS_BF16>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items);
+        break;
+    case KERNELS_NF4:
+        LAUNCH(multiply_item_tiles<KERNELS_NF4>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items);
+        break;
+    default:
+        LAUNCH(multiply_item_tiles<KERNELS_NF4_NESTED>, tiles, threads, 0, stream, x, w, rows, tokens, out, n_items);
+        break;
     }
 }

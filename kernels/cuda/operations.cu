@@ -1,5 +1,5 @@
 /* operations.cu: the operations of the table: arguments that cannot be are refused as the CPU refuses them, the rest is queued. */
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/experts.cuh"
 #include "kernels/cuda/multiply.cuh"
 
@@ -24,9 +24,10 @@ enum kernels_status cuda_op_embed(struct kernels_device *device, const struct ke
     if (!is_ready(a->table) || !a->batch || (a->batch->n_rows && !a->out))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: table, batch or out missing");
     if (a->batch->n_rows && (a->batch->least_id < 0 || (size_t)a->batch->largest_id >= a->table->desc.rows))
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: token_ids: want below %zu, got %d to %d", a->table->desc.rows,
-                         a->batch->least_id, a->batch->largest_id);
-    cuda_embed(a->table->view, a->batch->ids, (uint32_t)a->batch->n_rows, a->scale != 0 ? a->scale : 1.0f, a->out, device->stream);
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: token_ids: want below %zu, got %d to %d",
+                         a->table->desc.rows, a->batch->least_id, a->batch->largest_id);
+    cuda_embed(a->table->view, a->batch->ids, (uint32_t)a->batch->n_rows, a->scale != 0 ? a->scale : 1.0f, a->out,
+               device->stream);
     return cuda_check_launch(device, "embed");
 }
 
@@ -42,7 +43,8 @@ enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct 
         return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: weight [%zu, %zu] for %zu columns", a->weight->desc.rows,
                          a->weight->desc.cols, a->cols);
     if (!(a->eps >= 0)) return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: eps: want 0 or more, got %g", a->eps);
-    cuda_rmsnorm(a->x, a->weight->view, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, a->eps, a->weight_plus_one, device->stream);
+    cuda_rmsnorm(a->x, a->weight->view, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, a->eps, a->weight_plus_one,
+                 device->stream);
     return cuda_check_launch(device, "rmsnorm");
 }
 
@@ -68,18 +70,20 @@ enum kernels_status cuda_op_linear(struct kernels_device *device, const struct k
     return cuda_check_launch(device, "linear");
 }
 
-static enum kernels_status check_heads(struct kernels_device *device, const char *operation, const struct kernels_batch *batch,
-                                       const struct kernels_kv *kv, size_t layer, size_t h, size_t g, size_t d)
+static enum kernels_status check_heads(struct kernels_device *device, const char *operation,
+                                       const struct kernels_batch *batch, const struct kernels_kv *kv, size_t layer,
+                                       size_t h, size_t g, size_t d)
 {
     if (is_lost(device)) return KERNELS_DEVICE_LOST;
     if (!batch || !kv) return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: batch or cache missing", operation);
     if (h == 0 || g != kv->view.n_kv_heads || d != kv->view.head_size || h % g)
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: %zu and %zu heads of %zu, cache with %u heads of %u", operation, h, g, d,
-                         kv->view.n_kv_heads, kv->view.head_size);
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: %zu and %zu heads of %zu, cache with %u heads of %u",
+                         operation, h, g, d, kv->view.n_kv_heads, kv->view.head_size);
     if (layer >= kv->n_layers)
         return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: layer %zu of a cache of %zu", operation, layer, kv->n_layers);
     if (batch->slots_end > kv->view.n_slots)
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %u", operation, batch->slots_end - 1, kv->view.n_slots);
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %u", operation, batch->slots_end - 1,
+                         kv->view.n_slots);
     return KERNELS_OK;
 }
 
@@ -112,7 +116,8 @@ enum kernels_status cuda_op_attention(struct kernels_device *device, const struc
     args.q = a->q, args.out = a->out, args.kv = a->kv->view;
     args.sequences = a->batch->sequences, args.positions = a->batch->positions, args.parents = a->batch->parents;
     args.is_tree = a->batch->is_tree, args.tiles = a->batch->tiles, args.n_tiles = a->batch->n_tiles;
-    args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer, args.window = a->window, args.scale = a->scale;
+    args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer, args.window = a->window,
+    args.scale = a->scale;
     cuda_attention(args, device->stream);
     return cuda_check_launch(device, "attention");
 }
@@ -130,7 +135,8 @@ enum kernels_status cuda_op_route(struct kernels_device *device, const struct ke
     multiply_args args = product(a->x, a->weight, logits, a->n_rows);
     args.exact = true;
     cuda_multiply(args, device->stream);
-    cuda_route(logits, (uint32_t)a->n_rows, (uint32_t)e, (uint32_t)a->top_k, a->renormalize, a->ids, a->weights, device->stream);
+    cuda_route(logits, (uint32_t)a->n_rows, (uint32_t)e, (uint32_t)a->top_k, a->renormalize, a->ids, a->weights,
+               device->stream);
     return cuda_check_launch(device, "route");
 }
 
@@ -141,7 +147,8 @@ static enum kernels_status check_experts(struct kernels_device *device, const st
         (a->n_rows && (!a->x || !a->out)) || (a->ids && !a->weights))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: %zu experts, or an address missing", a->n_experts);
     if (a->ids && (a->top_k == 0 || a->top_k > KERNELS_MAX_TOP_K))
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: top_k: want 1 to %d, got %zu", KERNELS_MAX_TOP_K, a->top_k);
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: top_k: want 1 to %d, got %zu", KERNELS_MAX_TOP_K,
+                         a->top_k);
     if (a->activation != KERNELS_SILU && a->activation != KERNELS_GELU_TANH)
         return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: activation %d is unknown", (int)a->activation);
     for (size_t e = 0; e < (a->ids ? a->n_experts : 1); e++) {
@@ -149,11 +156,13 @@ static enum kernels_status check_experts(struct kernels_device *device, const st
             return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: a weight of expert %zu is missing", e);
         const struct kernels_weight_desc *first = &a->gate[0]->desc, *gate = &a->gate[e]->desc, *up = &a->up[e]->desc,
                                          *down = &a->down[e]->desc;
-        if (gate->rows != first->rows || gate->cols != first->cols || up->rows != first->rows || up->cols != first->cols ||
-            down->rows != first->cols || down->cols != first->rows)
-            return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: the weights of expert %zu are not of one shape", e);
+        if (gate->rows != first->rows || gate->cols != first->cols || up->rows != first->rows ||
+            up->cols != first->cols || down->rows != first->cols || down->cols != first->rows)
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: the weights of expert %zu are not of one shape",
+                             e);
         if (gate->format != first->format || up->format != first->format || down->format != a->down[0]->desc.format)
-            return cuda_fail(device, KERNELS_UNSUPPORTED, "expert_ffn: expert %zu: gate, up and each expert want one format", e);
+            return cuda_fail(device, KERNELS_UNSUPPORTED,
+                             "expert_ffn: expert %zu: gate, up and each expert want one format", e);
     }
     return KERNELS_OK;
 }
@@ -182,10 +191,13 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, (3 * pairs + n + 1) * sizeof *sort);
     if (!views || !hidden || !results || !sort) return device->failure.code;
 
-    sort_args order = {a->ids, sort, sort + n + 1, sort + n + 1 + pairs, device->wrong, (uint32_t)a->n_rows, (uint32_t)n, (uint32_t)top_k};
+    sort_args order = {
+        a->ids,      sort,           sort + n + 1, sort + n + 1 + pairs, device->wrong, (uint32_t)a->n_rows,
+        (uint32_t)n, (uint32_t)top_k};
     uint32_t *places = sort + n + 1 + 2 * pairs;
     if (a->ids) {
-        status = cuda_check(device, cudaMemsetAsync(sort, 0, (3 * pairs + n + 1) * sizeof *sort, device->stream), "expert_ffn");
+        status = cuda_check(device, cudaMemsetAsync(sort, 0, (3 * pairs + n + 1) * sizeof *sort, device->stream),
+                            "expert_ffn");
         if (status != KERNELS_OK) return status;
         cuda_sort_by_expert(order, device->stream);
     }
@@ -200,8 +212,14 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     down.n_groups = (uint32_t)n;
     down.starts = gated.starts;
     cuda_multiply(down, device->stream);
-    combine_args sums = {results, a->ids ? a->weights : NULL, a->ids ? order.pairs : NULL, places, a->out, (uint32_t)a->n_rows,
-                         (uint32_t)top_k, (uint32_t)k};
+    combine_args sums = {results,
+                         a->ids ? a->weights : NULL,
+                         a->ids ? order.pairs : NULL,
+                         places,
+                         a->out,
+                         (uint32_t)a->n_rows,
+                         (uint32_t)top_k,
+                         (uint32_t)k};
     cuda_combine(sums, device->stream);
     return cuda_check_launch(device, "expert_ffn");
 }
@@ -233,8 +251,8 @@ enum kernels_status cuda_op_gather_logits(struct kernels_device *device, const s
         return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_logits: x, head, out, rows or token_ids missing");
     for (size_t i = 0; i < a->n_items; i++)
         if (a->token_ids[i] < 0 || (size_t)a->token_ids[i] >= a->head->desc.rows)
-            return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_logits: token_ids[%zu]: want below %zu, got %d", i, a->head->desc.rows,
-                             a->token_ids[i]);
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_logits: token_ids[%zu]: want below %zu, got %d", i,
+                             a->head->desc.rows, a->token_ids[i]);
     if (a->n_items == 0) return KERNELS_OK;
     const uint32_t *rows = (const uint32_t *)cuda_stage(device, a->rows, a->n_items * sizeof *rows);
     const int32_t *tokens = (const int32_t *)cuda_stage(device, a->token_ids, a->n_items * sizeof *tokens);

@@ -7,8 +7,7 @@ namespace
 constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE;
 
 template <int FORMAT>
-__global__ void __launch_bounds__(THREADS)
-    embed_rows(weight_view table, const int32_t *ids, float scale, float *out)
+__global__ void __launch_bounds__(THREADS) embed_rows(weight_view table, const int32_t *ids, float scale, float *out)
 {
     SHARED_ARRAY(float, codes, [DECODE_TABLE]);
     decode_prepare(codes);
@@ -16,8 +15,8 @@ __global__ void __launch_bounds__(THREADS)
     for (uint32_t i = threadIdx.x * 8; i < table.cols; i += THREADS * 8) {
         float v[8];
         decode_eight<FORMAT>(table, codes, (uint32_t)ids[blockIdx.x], i, v);
-        UNROLL for (uint32_t j = 0; j < 8; j++)
-            if (i + j < table.cols) out[(size_t)blockIdx.x * table.cols + i + j] = v[j] * scale;
+        UNROLL for (uint32_t j = 0; j < 8; j++) if (i + j < table.cols) out[(size_t)blockIdx.x * table.cols + i + j] =
+            v[j] * scale;
     }
 }
 
@@ -97,23 +96,39 @@ void cuda_embed(const weight_view &t, const int32_t *ids, uint32_t n_rows, float
     dim3 grid(n_rows), threads(THREADS);
     if (n_rows == 0) return;
     switch (t.format) {
-    case KERNELS_F32: LAUNCH(embed_rows<KERNELS_F32>, grid, threads, 0, stream, t, ids, scale, out); break;
-    case KERNELS_F16: LAUNCH(embed_rows<KERNELS_F16>, grid, threads, 0, stream, t, ids, scale, out); break;
-    case KERNELS_BF16: LAUNCH(embed_rows<KERNELS_BF16>, grid, threads, 0, stream, t, ids, scale, out); break;
-    case KERNELS_NF4: LAUNCH(embed_rows<KERNELS_NF4>, grid, threads, 0, stream, t, ids, scale, out); break;
-    default: LAUNCH(embed_rows<KERNELS_NF4_NESTED>, grid, threads, 0, stream, t, ids, scale, out); break;
+    case KERNELS_F32:
+        LAUNCH(embed_rows<KERNELS_F32>, grid, threads, 0, stream, t, ids, scale, out);
+        break;
+    case KERNELS_F16:
+        LAUNCH(embed_rows<KERNELS_F16>, grid, threads, 0, stream, t, ids, scale, out);
+        break;
+    case KERNELS_BF16:
+        LAUNCH(embed_rows<KERNELS_BF16>, grid, threads, 0, stream, t, ids, scale, out);
+        break;
+    case KERNELS_NF4:
+        LAUNCH(embed_rows<KERNELS_NF4>, grid, threads, 0, stream, t, ids, scale, out);
+        break;
+    default:
+        LAUNCH(embed_rows<KERNELS_NF4_NESTED>, grid, threads, 0, stream, t, ids, scale, out);
+        break;
     }
 }
 
-void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_rows, uint32_t cols, float eps, bool plus_one,
-                  cudaStream_t stream)
+void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_rows, uint32_t cols, float eps,
+                  bool plus_one, cudaStream_t stream)
 {
     dim3 grid(n_rows), threads(THREADS);
     if (n_rows == 0) return;
     switch (w.format) {
-    case KERNELS_F32: LAUNCH(rmsnorm_rows<KERNELS_F32>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one); break;
-    case KERNELS_F16: LAUNCH(rmsnorm_rows<KERNELS_F16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one); break;
-    default: LAUNCH(rmsnorm_rows<KERNELS_BF16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one); break;
+    case KERNELS_F32:
+        LAUNCH(rmsnorm_rows<KERNELS_F32>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        break;
+    case KERNELS_F16:
+        LAUNCH(rmsnorm_rows<KERNELS_F16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        break;
+    default:
+        LAUNCH(rmsnorm_rows<KERNELS_BF16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        break;
     }
 }
 
@@ -127,7 +142,8 @@ void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream)
     if (n) LAUNCH(add_values, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, out, x, n);
 }
 
-void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols, cudaStream_t stream)
+void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols,
+                      cudaStream_t stream)
 {
     if (n_rows && cols) LAUNCH(copy_rows, dim3(n_rows), dim3(THREADS), 0, stream, x, rows, out, cols);
 }

@@ -10,7 +10,8 @@ struct kv_view {
     bool is_f32;
 };
 
-void cuda_embed(const weight_view &table, const int32_t *ids, uint32_t n_rows, float scale, float *out, cudaStream_t stream);
+void cuda_embed(const weight_view &table, const int32_t *ids, uint32_t n_rows, float scale, float *out,
+                cudaStream_t stream);
 void cuda_rmsnorm(const float *x, const weight_view &weight, float *out, uint32_t n_rows, uint32_t cols, float eps,
                   bool weight_plus_one, cudaStream_t stream);
 
@@ -25,6 +26,7 @@ struct rope_args {
 void cuda_rope_kv(const rope_args &args, cudaStream_t stream);
 
 void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream);
-void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols, cudaStream_t stream);
+void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols,
+                      cudaStream_t stream);
 
 #endif

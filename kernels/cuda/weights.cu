@@ -1,5 +1,5 @@
 /* weights.cu: weights on the device, in their canonical bytes. Sources go over in pieces and are quantized there. */
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/quantize.cuh"
 
 #include <stdlib.h>
@@ -59,8 +59,8 @@ static struct parts_layout lay_out(enum kernels_format format, size_t n)
 
 static bool can_hold(const struct kernels_weight_desc *desc)
 {
-    return (is_plain(desc->format) || desc->format == KERNELS_NF4 || desc->format == KERNELS_NF4_NESTED) && desc->rows &&
-           desc->cols && desc->rows <= INT32_MAX && desc->cols <= INT32_MAX;
+    return (is_plain(desc->format) || desc->format == KERNELS_NF4 || desc->format == KERNELS_NF4_NESTED) &&
+           desc->rows && desc->cols && desc->rows <= INT32_MAX && desc->cols <= INT32_MAX;
 }
 
 size_t cuda_weight_size(const struct kernels_device *device, const struct kernels_weight_desc *desc)
@@ -73,12 +73,14 @@ struct kernels_weight *cuda_weight_begin(struct kernels_device *device, const st
                                          struct kernels_error *error)
 {
     if (desc->rows == 0 || desc->cols == 0 || desc->format >= KERNELS_N_FORMATS) {
-        kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu] of format %d", desc->rows, desc->cols, (int)desc->format);
+        kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu] of format %d", desc->rows, desc->cols,
+                     (int)desc->format);
         return NULL;
     }
     if (!can_hold(desc)) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: weight [%zu, %zu]: format %s is not held on the GPU by this version",
-                     desc->rows, desc->cols, docket_kernels_format_name(desc->format));
+        kernels_fail(error, KERNELS_UNSUPPORTED,
+                     "cuda: weight [%zu, %zu]: format %s is not held on the GPU by this version", desc->rows,
+                     desc->cols, docket_kernels_format_name(desc->format));
         return NULL;
     }
     struct kernels_weight *w = (struct kernels_weight *)calloc(1, sizeof *w);
@@ -90,7 +92,8 @@ struct kernels_weight *cuda_weight_begin(struct kernels_device *device, const st
     if (w && nested) w->absmax = (float *)cuda_take(device, nf4_n_blocks(n) * sizeof(float));
     if (w) w->desc = *desc, w->n_elements = n, w->size_bytes = parts.total;
     if (!w || !w->memory || !w->not_finite || (nested && !w->absmax) ||
-        cuda_check(device, cudaMemsetAsync(w->not_finite, 0, sizeof *w->not_finite, device->stream), "weight") != KERNELS_OK) {
+        cuda_check(device, cudaMemsetAsync(w->not_finite, 0, sizeof *w->not_finite, device->stream), "weight") !=
+            KERNELS_OK) {
         kernels_fail(error, device->failure.code == KERNELS_OK ? KERNELS_NO_MEMORY : device->failure.code,
                      "cuda: weight [%zu, %zu]: %s", desc->rows, desc->cols, device->failure.message);
         cuda_weight_free(device, w);
@@ -114,14 +117,16 @@ static enum kernels_status failed(struct kernels_device *device, struct kernels_
 }
 
 /* One piece: over, and into its place. */
-static enum kernels_status write_piece(struct kernels_device *device, struct kernels_weight *w, enum kernels_format format,
-                                       const void *source, size_t first, size_t n)
+static enum kernels_status write_piece(struct kernels_device *device, struct kernels_weight *w,
+                                       enum kernels_format format, const void *source, size_t first, size_t n)
 {
     size_t bytes = n * value_bytes(format);
     unsigned char *data = (unsigned char *)w->memory;
     if (w->desc.format == format)
-        return cuda_check(device, cudaMemcpyAsync(data + first * value_bytes(format), source, bytes, cudaMemcpyHostToDevice,
-                                                  device->stream), "weight");
+        return cuda_check(
+            device,
+            cudaMemcpyAsync(data + first * value_bytes(format), source, bytes, cudaMemcpyHostToDevice, device->stream),
+            "weight");
     void *staged = cuda_scratch_at_least(device, CUDA_SCRATCH_SOURCE, PIECE_ELEMENTS * sizeof(float));
     if (!staged) return device->failure.code;
     enum kernels_status status =
@@ -130,25 +135,28 @@ static enum kernels_status write_piece(struct kernels_device *device, struct ker
     if (is_plain(w->desc.format))
         cuda_convert(staged, format, n, data + first * value_bytes(w->desc.format), w->desc.format, device->stream);
     else
-        cuda_quantize_nf4(staged, format, n, data + first / 2, (w->absmax ? w->absmax : (float *)w->view.absmax) + first / NF4_BLOCK,
-                          w->not_finite, device->stream);
+        cuda_quantize_nf4(staged, format, n, data + first / 2,
+                          (w->absmax ? w->absmax : (float *)w->view.absmax) + first / NF4_BLOCK, w->not_finite,
+                          device->stream);
     return cuda_check_launch(device, "weight");
 }
 
-enum kernels_status cuda_weight_write(struct kernels_device *device, struct kernels_weight *w, enum kernels_format format,
-                                      const void *source, size_t n, struct kernels_error *error)
+enum kernels_status cuda_weight_write(struct kernels_device *device, struct kernels_weight *w,
+                                      enum kernels_format format, const void *source, size_t n,
+                                      struct kernels_error *error)
 {
     if (w->finished || n > w->n_elements - w->n_written)
-        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu]: %zu elements behind %zu", w->desc.rows, w->desc.cols, n,
-                            w->n_written);
+        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu]: %zu elements behind %zu", w->desc.rows,
+                            w->desc.cols, n, w->n_written);
     if (!is_plain(format))
         return kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: source in %s", docket_kernels_format_name(format));
     if (n && w->n_written % 16384)
-        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight: a write of %zu elements came before its last", w->n_written % 16384);
+        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight: a write of %zu elements came before its last",
+                            w->n_written % 16384);
     for (size_t at = 0; at < n; at += PIECE_ELEMENTS) {
         size_t piece = n - at < PIECE_ELEMENTS ? n - at : PIECE_ELEMENTS;
-        if (write_piece(device, w, format, (const unsigned char *)source + at * value_bytes(format), w->n_written + at, piece) !=
-            KERNELS_OK)
+        if (write_piece(device, w, format, (const unsigned char *)source + at * value_bytes(format), w->n_written + at,
+                        piece) != KERNELS_OK)
             return failed(device, error);
     }
     w->n_written += n;
@@ -161,15 +169,18 @@ static enum kernels_status nest(struct kernels_device *device, struct kernels_we
     size_t blocks = nf4_n_blocks(w->n_elements);
     float *absmax = (float *)malloc(blocks * sizeof *absmax);
     if (!absmax) return cuda_fail(device, KERNELS_NO_MEMORY, "no memory for %zu scales", blocks);
-    enum kernels_status status =
-        cuda_check(device, cudaMemcpyAsync(absmax, w->absmax, blocks * sizeof *absmax, cudaMemcpyDeviceToHost, device->stream), "scales");
+    enum kernels_status status = cuda_check(
+        device, cudaMemcpyAsync(absmax, w->absmax, blocks * sizeof *absmax, cudaMemcpyDeviceToHost, device->stream),
+        "scales");
     if (status == KERNELS_OK) status = cuda_check(device, cudaStreamSynchronize(device->stream), "scales");
     if (status == KERNELS_OK) {
         w->view.nested_offset = nf4_nested_offset(absmax, blocks);
         const void *map = cuda_stage(device, nf4_nested_map, sizeof nf4_nested_map);
         status = !map ? device->failure.code
-                      : cuda_check(device, cudaMemcpyAsync((void *)w->view.nested_map, map, sizeof nf4_nested_map,
-                                                           cudaMemcpyDeviceToDevice, device->stream), "scales");
+                      : cuda_check(device,
+                                   cudaMemcpyAsync((void *)w->view.nested_map, map, sizeof nf4_nested_map,
+                                                   cudaMemcpyDeviceToDevice, device->stream),
+                                   "scales");
     }
     if (status == KERNELS_OK) {
         cuda_nest(w->absmax, blocks, w->view.nested_offset, w->view.nested_map, (uint8_t *)w->view.absmax_codes,
@@ -180,17 +191,20 @@ static enum kernels_status nest(struct kernels_device *device, struct kernels_we
     return status;
 }
 
-enum kernels_status cuda_weight_finish(struct kernels_device *device, struct kernels_weight *w, struct kernels_error *error)
+enum kernels_status cuda_weight_finish(struct kernels_device *device, struct kernels_weight *w,
+                                       struct kernels_error *error)
 {
     uint32_t not_finite = 0;
     if (w->finished || w->n_written != w->n_elements)
-        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu]: %zu of %zu elements written", w->desc.rows, w->desc.cols,
-                            w->n_written, w->n_elements);
+        return kernels_fail(error, KERNELS_BAD_SHAPE, "weight [%zu, %zu]: %zu of %zu elements written", w->desc.rows,
+                            w->desc.cols, w->n_written, w->n_elements);
     enum kernels_status status = cuda_check(
-        device, cudaMemcpyAsync(&not_finite, w->not_finite, sizeof not_finite, cudaMemcpyDeviceToHost, device->stream), "weight");
+        device, cudaMemcpyAsync(&not_finite, w->not_finite, sizeof not_finite, cudaMemcpyDeviceToHost, device->stream),
+        "weight");
     if (status == KERNELS_OK) status = cuda_check(device, cudaStreamSynchronize(device->stream), "weight");
     if (status == KERNELS_OK && not_finite)
-        return kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: its source holds NaN or infinity", w->desc.rows, w->desc.cols);
+        return kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: its source holds NaN or infinity", w->desc.rows,
+                            w->desc.cols);
     if (status == KERNELS_OK && w->absmax) status = nest(device, w);
     if (status != KERNELS_OK) return failed(device, error);
     if (w->absmax) cuda_release(device, w->absmax, nf4_n_blocks(w->n_elements) * sizeof(float));
@@ -206,15 +220,19 @@ enum kernels_status cuda_weight_scale(struct kernels_device *device, struct kern
 {
     (void)device;
     (void)scale;
-    return kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: weight [%zu, %zu]: sources with a scale are not read on the GPU by this version",
+    return kernels_fail(error, KERNELS_UNSUPPORTED,
+                        "cuda: weight [%zu, %zu]: sources with a scale are not read on the GPU by this version",
                         w->desc.rows, w->desc.cols);
 }
 
-static enum kernels_status copy_part(struct kernels_device *device, const void *to, const void *from, size_t bytes, bool out)
+static enum kernels_status copy_part(struct kernels_device *device, const void *to, const void *from, size_t bytes,
+                                     bool out)
 {
     if (!to || !from || !bytes) return KERNELS_OK;
-    return cuda_check(device, cudaMemcpyAsync((void *)to, from, bytes, out ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice,
-                                              device->stream), "parts");
+    return cuda_check(
+        device,
+        cudaMemcpyAsync((void *)to, from, bytes, out ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, device->stream),
+        "parts");
 }
 
 struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
@@ -230,7 +248,8 @@ struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, con
         kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: blocks of %u, want %u", parts->block_size, NF4_BLOCK);
         return NULL;
     }
-    if (!parts->codes || (nested ? !parts->absmax_codes || !parts->nested_absmax || !parts->nested_map : !parts->absmax)) {
+    if (!parts->codes ||
+        (nested ? !parts->absmax_codes || !parts->nested_absmax || !parts->nested_map : !parts->absmax)) {
         kernels_fail(error, KERNELS_BAD_SHAPE, "weight: a part is missing");
         return NULL;
     }
@@ -245,9 +264,11 @@ struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, con
                   {w->view.absmax_codes, parts->absmax_codes, blocks},
                   {w->view.nested_absmax, parts->nested_absmax, nf4_n_nested_blocks(blocks) * sizeof(float)},
                   {w->view.nested_map, parts->nested_map, NF4_MAP_SIZE * sizeof(float)}};
-    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) copy_part(device, copies[i].to, copies[i].from, copies[i].bytes, false);
+    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
+        copy_part(device, copies[i].to, copies[i].from, copies[i].bytes, false);
     if (nested) w->view.nested_offset = parts->nested_offset;
-    if (cuda_check(device, cudaStreamSynchronize(device->stream), "parts") != KERNELS_OK || device->failure.code != KERNELS_OK) {
+    if (cuda_check(device, cudaStreamSynchronize(device->stream), "parts") != KERNELS_OK ||
+        device->failure.code != KERNELS_OK) {
         failed(device, error);
         cuda_weight_free(device, w);
         return NULL;
@@ -261,11 +282,13 @@ struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, con
     return w;
 }
 
-enum kernels_status cuda_weight_read_parts(struct kernels_device *device, const struct kernels_weight *w, struct kernels_parts *parts)
+enum kernels_status cuda_weight_read_parts(struct kernels_device *device, const struct kernels_weight *w,
+                                           struct kernels_parts *parts)
 {
     size_t n = w->n_elements, blocks = nf4_n_blocks(n);
     if (is_plain(w->desc.format) || !w->finished)
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "weight_read_parts: a weight in %s has no parts, or is not finished",
+        return cuda_fail(device, KERNELS_BAD_SHAPE,
+                         "weight_read_parts: a weight in %s has no parts, or is not finished",
                          docket_kernels_format_name(w->desc.format));
     copy_part(device, parts->codes, w->view.data, nf4_code_bytes(n), true);
     copy_part(device, parts->absmax, w->view.absmax, blocks * sizeof(float), true);

@@ -97,8 +97,8 @@ char dynamic_key;
 [[noreturn]] void stop(const char *why)
 {
     const fiber &f = fibers[(size_t)current];
-    fprintf(stderr, "emulation: block (%u, %u, %u) thread (%u, %u): %s\n", block_now.x, block_now.y, block_now.z, f.index.x,
-            f.index.y, why);
+    fprintf(stderr, "emulation: block (%u, %u, %u) thread (%u, %u): %s\n", block_now.x, block_now.y, block_now.z,
+            f.index.x, f.index.y, why);
     abort();
 }
 

@@ -65,21 +65,32 @@ long calls_made()
     return n_calls;
 }
 
-size_t live_allocations()
-{
-    return n_live;
-}
-
 void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)
 {
     unsigned threads = block.x * block.y * block.z;
     if (turn() != cudaSuccess) return;
-    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.y > 65535 || grid.z > 65535)
+    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.y > 65535 ||
+        grid.z > 65535)
         last_error = cudaErrorInvalidValue;
     else
         launch(grid, block, dynamic_shared_bytes, kernel);
 }
 } // namespace emulation
+
+void emulation_fail_call(long n, int error)
+{
+    emulation::fail_call(n, (cudaError_t)error);
+}
+
+long emulation_calls_made(void)
+{
+    return emulation::calls_made();
+}
+
+size_t emulation_live_allocations(void)
+{
+    return n_live;
+}
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
@@ -132,7 +143,8 @@ cudaError_t cudaFreeHost(void *memory)
     return give_back(memory);
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream)
 {
     cudaError_t error = turn();
     (void)kind;
@@ -210,11 +222,17 @@ cudaError_t cudaGetLastError(void)
 const char *cudaGetErrorString(cudaError_t error)
 {
     switch (error) {
-    case cudaSuccess: return "no error";
-    case cudaErrorMemoryAllocation: return "out of memory";
-    case cudaErrorNoDevice: return "no CUDA-capable device is detected";
-    case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
-    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
-    default: return "an error that was put in";
+    case cudaSuccess:
+        return "no error";
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorNoDevice:
+        return "no CUDA-capable device is detected";
+    case cudaErrorInsufficientDriver:
+        return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorIllegalAddress:
+        return "an illegal memory access was encountered";
+    default:
+        return "an error that was put in";
     }
 }

@@ -35,7 +35,8 @@ cudaError_t cudaMalloc(void **out, size_t size_bytes);
 cudaError_t cudaFree(void *memory);
 cudaError_t cudaMallocHost(void **out, size_t size_bytes);
 cudaError_t cudaFreeHost(void *memory);
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
@@ -58,7 +59,11 @@ namespace emulation
 void fail_call(long n, cudaError_t error);
 long calls_made();
 void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
-size_t live_allocations();
 } // namespace emulation
+
+/* The same for a test in C. live: allocations, streams and events that were not given back. */
+extern "C" void emulation_fail_call(long n, int error);
+extern "C" long emulation_calls_made(void);
+extern "C" size_t emulation_live_allocations(void);
 
 #endif

@@ -12,7 +12,7 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
-#define __restrict__    __restrict
+#define __restrict__ __restrict
 #define __launch_bounds__(...)
 #define __constant__
 
@@ -29,7 +29,8 @@ struct alignas(16) uint4 {
 #define gridDim   emulation::grid_size()
 
 #define LAUNCH(kernel, grid, block, dynamic_shared_bytes, stream, ...)                                                 \
-    ((void)(stream), emulation::launch_if_healthy((grid), (block), (dynamic_shared_bytes), [=] { kernel(__VA_ARGS__); }))
+    ((void)(stream),                                                                                                   \
+     emulation::launch_if_healthy((grid), (block), (dynamic_shared_bytes), [=] { kernel(__VA_ARGS__); }))
 
 #define SHARED_ARRAY(type, name, ...)                                                                                  \
     using name##_array = type __VA_ARGS__;                                                                             \

@@ -1,6 +1,6 @@
-/* device.h: what the host side of the CUDA backend shares: the device, how calls are checked, how host arrays get to the device. */
-#ifndef DOCKET_KERNELS_CUDA_DEVICE_H
-#define DOCKET_KERNELS_CUDA_DEVICE_H
+/* device.cuh: what the host side of the CUDA backend shares: the device, how calls are checked, how host arrays get to the device. */
+#ifndef DOCKET_KERNELS_CUDA_DEVICE_CUH
+#define DOCKET_KERNELS_CUDA_DEVICE_CUH
 
 #include "kernels/cuda/attention.cuh"
 #include "kernels/kernels.h"
@@ -111,8 +111,8 @@ void cuda_weight_free(struct kernels_device *device, struct kernels_weight *weig
 /* batches.cu */
 size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
                     size_t n_kv_heads, size_t head_size);
-struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                                  size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
+                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
 void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv);
 struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                         struct kernels_error *error);
