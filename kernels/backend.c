@@ -1,4 +1,4 @@
-/* backend.c: the list of backends that are linked in, the check of a table before anyone calls it, and names.
+/* backend.c: the list of backends that are linked in, the check of a table before anyone calls it.
  * Does not know which backend is fastest, or how one that is opened at run time got here. */
 #include <string.h>
 
@@ -34,48 +34,4 @@ enum kernels_status docket_kernels_check_backend(const struct kernels_backend *b
                                 (at - offsetof(struct kernels_backend, open)) / sizeof entry);
     }
     return KERNELS_OK;
-}
-
-const char *docket_kernels_status_name(enum kernels_status status)
-{
-    static const char *const names[] = {
-        [KERNELS_OK] = "ok",
-        [KERNELS_BAD_SHAPE] = "bad shape",
-        [KERNELS_UNSUPPORTED] = "unsupported",
-        [KERNELS_NO_MEMORY] = "no memory",
-        [KERNELS_DEVICE_LOST] = "device lost",
-        [KERNELS_FAILED] = "failed",
-    };
-
-    return (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
-}
-
-const char *docket_kernels_format_name(enum kernels_format format)
-{
-    static const char *const names[KERNELS_N_FORMATS] = {
-        [KERNELS_F32] = "f32",
-        [KERNELS_F16] = "f16",
-        [KERNELS_BF16] = "bf16",
-        [KERNELS_NF4] = "nf4",
-        [KERNELS_NF4_NESTED] = "nf4_nested",
-    };
-
-    return (size_t)format < KERNELS_N_FORMATS ? names[format] : "unknown";
-}
-
-double docket_kernels_format_bits(enum kernels_format format)
-{
-    switch (format) {
-    case KERNELS_F32:
-        return 32;
-    case KERNELS_F16:
-    case KERNELS_BF16:
-        return 16;
-    case KERNELS_NF4:
-        return 4 + 32.0 / 64;
-    case KERNELS_NF4_NESTED:
-        return 4 + 8.0 / 64 + 32.0 / (64 * 256);
-    default:
-        return 0;
-    }
 }

@@ -80,8 +80,9 @@ def environment_for(build):
 
 def suite_unit(count, build, _):
     failed = []
-    for source in sources("unit", "conformance", prefix="test"):
-        name = source.relative_to(TESTS).with_suffix("")
+    names = [source.relative_to(TESTS).with_suffix("") for source in sources("unit", "conformance", "cuda_emulation", prefix="test")]
+    names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance"]
+    for name in names:
         program = build / "tests" / name
         output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
         if may_be_load(output, code) and len(failed) < 3:

@@ -6,6 +6,7 @@ PYTHON := /usr/bin/python3
 CLANG  := clang
 
 MOCK_WORKER := $(B)/tests/mock_worker
+EMULATION_BINS := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c)) $(B)/tests/cuda_emulation/test_failures
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
@@ -17,7 +18,7 @@ test: ## everything that must hold: unit, conformance, integration, documents, c
 	@$(RUN)
 
 # Built by a second make, so that libraries which were just installed are found.
-test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS)
+test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS) $(EMULATION_BINS) $(B)/libdocket_cuda_emulated.so $(if $(filter release,$(VARIANT)),cuda)
 
 unit: $(TEST_BINS) ## unit and conformance tests of the C code alone
 	@$(RUN) unit
@@ -76,6 +77,35 @@ $(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -ldl -lm -o $@
+
+# The CUDA backend's own sources, run on the CPU: tests/cuda_emulation/README.md. The scheduler itself is never sanitized.
+CXX        := g++
+EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o
+EMULATE    := -std=c++17 -D_GNU_SOURCE -I. -Itests/cuda_emulation/include -ffp-contract=off -fno-math-errno -pthread -g -MMD -MP -Wall -Wextra -Werror -Wno-unused-function -fPIC
+EMULATE.release := -O2
+EMULATE.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+EMULATE.tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+$(B)/emulated/%.o: %.cu
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(EMULATE) $(EMULATE.$(VARIANT)) -x c++ -c $< -o $@
+$(B)/emulated/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(EMULATE) -O2 $(if $(filter asan tsan,$(VARIANT)),-DEMULATION_$(if $(filter asan,$(VARIANT)),ASAN,TSAN)) -c $< -o $@
+$(B)/tests/cuda_emulation/test_failures: $(B)/tests/cuda_emulation/test_failures.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
+$(B)/tests/cuda_emulation/%: $(B)/tests/conformance/%.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
+
+# The same as a library that the program itself can open: DEVICE=cuda without a GPU.
+$(B)/libdocket_cuda_emulated.so: $(EMULATED) $(CUDA_C_O)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CXX) -shared $(filter-out -pie,$(LINK.$(VARIANT))) -Wl,--version-script=kernels/cuda/exports.map $^ -o $@
 
 # A fuzz target finds inputs itself in the fuzz build; elsewhere it replays the files that it is given.
 FUZZ_MAIN = $(if $(filter %fuzz,$(B)),,$(B)/tests/fuzz/replay.o)

@@ -37,8 +37,11 @@ OPTION(SECRET, hf_token, "HF_TOKEN HUGGING_FACE_HUB_TOKEN", "--hf-token", "(none
        "accepted; not used yet: models are read from the cache and not downloaded")
 
 OPTION_GROUP("Device")
-OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cpu", "reference"), "NAME", "wclb",
-       "where the model runs; reference is plain and slow, for comparing")
+OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", "reference"), "NAME", "wclb",
+       "where the model runs; auto: on a GPU if one can be opened, else on the CPU; reference is plain and slow, for "
+       "comparing")
+OPTION(PATH, cuda_library, "CUDA_LIBRARY", "--cuda-library",
+       "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclb", "the CUDA backend")
 OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512"), "NAME", "wclb",
        "instruction set of the CPU to use")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",

@@ -43,16 +43,18 @@ enum status tool_log_open(const struct config *config, enum log_level least, str
 
 void tool_model_options(const struct config *config, struct model_options *out)
 {
-    *out = (struct model_options){
-        .hub = {.model = config->model,
-                .revision = config->revision,
-                .hub_cache = config->hub_cache,
-                .hf_home = config->hf_home,
-                .home = config->home},
-        .device = {.backend = config->device, .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
-        .chat_template = config->chat_template,
-        .max_model_len = (size_t)config->max_model_len,
-        .memory_utilization = config->gpu_memory_utilization};
+    *out = (struct model_options){.hub = {.model = config->model,
+                                          .revision = config->revision,
+                                          .hub_cache = config->hub_cache,
+                                          .hf_home = config->hf_home,
+                                          .home = config->home},
+                                  .device = {.backend = config->device,
+                                             .cuda_library = config->cuda_library,
+                                             .cpu_isa = config->cpu_isa,
+                                             .n_threads = (unsigned)config->cpu_threads},
+                                  .chat_template = config->chat_template,
+                                  .max_model_len = (size_t)config->max_model_len,
+                                  .memory_utilization = config->gpu_memory_utilization};
     quantization_by_name(config->quantization, &out->quantization);
 }
 

@@ -22,15 +22,21 @@ struct rig {
     struct host host;
     char name[64];
     size_t lanes; /* of its sums, for the limits; the fewer, the longer the chains */
+    bool is_gpu;  /* whose tensor cores take bf16 */
 };
+
+/* There where the CUDA backend is linked in: its sources on the host (tests/cuda_emulation), or on a GPU. */
+const struct kernels_backend *docket_cuda_backend(void) __attribute__((weak));
 
 static inline bool rig_open(struct rig *rig, const char *backend, const char *isa, unsigned n_workers)
 {
     struct kernels_options options;
 
     *rig = (struct rig){.table = docket_kernels_backend(backend), .host = {.n_workers = n_workers}};
+    if (!strcmp(backend, "cuda")) rig->table = docket_cuda_backend();
     snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
     rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
+    if ((rig->is_gpu = !strcmp(backend, "cuda"))) rig->lanes = 1;
     options = host_options(&rig->host, isa);
     return (rig->device = rig->table->open(&options, NULL)) != NULL;
 }
@@ -57,6 +63,10 @@ static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
 
     rigs->n = 0;
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
+    if (docket_cuda_backend) { /* a program of its own, which judges nothing else */
+        assert_true(rig_open(&rigs->all[rigs->n++], "cuda", NULL, 1));
+        return;
+    }
     for (size_t i = 0; i < 3; i++)
         for (unsigned workers = 1; workers <= most_workers; workers++) {
             if (rig_open(&rigs->all[rigs->n], "cpu", isas[i], workers))
@@ -135,6 +145,20 @@ static inline double sum_roundings(const struct rig *rig, size_t k)
     size_t chunk = k < 1024 ? k : 1024;
 
     return 1.0 + (double)((chunk + rig->lanes - 1) / rig->lanes) + 4 + (double)((k + 1023) / 1024);
+}
+
+/* Further ones of a product whose operands are rounded to bf16 first: 2^-9 of itself for each. */
+static inline double operand_roundings(const struct rig *rig, enum kernels_format format)
+{
+    return rig->is_gpu && format != KERNELS_F32 && format != KERNELS_F16 ? 2 * 0x1p-9 / ULP + 1 : 0;
+}
+
+/* Whether the backend says that it holds such weights. */
+static inline bool rig_holds(const struct rig *rig, enum kernels_format format)
+{
+    struct kernels_weight_desc desc = {format, 64, 64};
+
+    return rig->table->weight_size(rig->device, &desc) != 0;
 }
 
 #endif

@@ -4,7 +4,12 @@
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define CUDA_LIBRARY "libdocket_cuda.so"
 
 static void *device_allocate(void *context, size_t size_bytes)
 {
@@ -43,31 +48,96 @@ enum status device_status(enum kernels_status status, const struct kernels_error
     return fail(err, DOCKET_INTERNAL, CODE_internal_error, "%s: %s", what, text);
 }
 
-enum status device_open(struct device *device, const struct device_options *options, struct error *err)
+/* The library beside the program, if it is there; else its bare name, which the loader looks for. */
+static void beside_program(char *path, size_t size)
 {
-    struct device out = {0};
+    ssize_t n = readlink("/proc/self/exe", path, size - 1);
+    path[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash && (size_t)(slash - path) + sizeof(CUDA_LIBRARY) + 1 < size) {
+        snprintf(slash + 1, size - (size_t)(slash + 1 - path), "%s", CUDA_LIBRARY);
+        if (access(path, R_OK) == 0) return;
+    }
+    snprintf(path, size, "%s", CUDA_LIBRARY);
+}
+
+/* Never closed: its table and its code stay in use until the process ends. */
+static const struct kernels_backend *load_cuda(const char *library, struct error *why)
+{
+    char path[4096];
     struct kernels_error detail = {0};
-    struct kernels_description facts;
-    const char *name = options->backend && strcmp(options->backend, "auto") != 0 ? options->backend : "cpu";
-    out.backend = docket_kernels_backend(name);
-    if (!out.backend)
-        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "device %s: this program has only cpu and reference", name);
-    if (docket_kernels_check_backend(out.backend, &detail) != KERNELS_OK)
-        return fail(err, DOCKET_INTERNAL, CODE_internal_error, "device %s: %s", name, detail.message);
-    enum status st = pool_open(&out.pool, options->n_threads, err);
-    if (st != DOCKET_OK) return st;
+    if (!library) beside_program(path, sizeof(path));
+    void *handle = dlopen(library ? library : path, RTLD_NOW | RTLD_LOCAL);
+    const struct kernels_backend *(*find)(void) = NULL;
+    if (handle) *(void **)&find = dlsym(handle, "docket_cuda_backend");
+    if (!find) {
+        const char *text = dlerror();
+        fail(why, DOCKET_DEVICE, CODE_accelerator_lost, "cuda: %s", text ? text : "the library has no backend");
+        return NULL;
+    }
+    const struct kernels_backend *backend = find();
+    if (docket_kernels_check_backend(backend, &detail) == KERNELS_OK) return backend;
+    fail(why, DOCKET_DEVICE, CODE_accelerator_lost, "%s", detail.message);
+    return NULL;
+}
+
+static enum status open_with(struct device *out, const struct kernels_backend *backend,
+                             const struct device_options *options, struct error *err)
+{
+    struct kernels_error detail = {0};
+    if (docket_kernels_check_backend(backend, &detail) != KERNELS_OK)
+        return fail(err, DOCKET_INTERNAL, CODE_internal_error, "device: %s", detail.message);
     struct kernels_options open = {.allocate = device_allocate,
                                    .release = device_release,
                                    .parallel_for = device_parallel,
-                                   .context = out.pool,
-                                   .n_workers = pool_threads(out.pool),
+                                   .context = out->pool,
+                                   .n_workers = pool_threads(out->pool),
                                    .cpu_isa = options->cpu_isa};
-    out.handle = out.backend->open(&open, &detail);
-    if (!out.handle) {
+    out->backend = backend;
+    out->handle = backend->open(&open, &detail);
+    if (out->handle) return DOCKET_OK;
+    if (strcmp(backend->name, "cuda") == 0)
+        return fail(err, DOCKET_DEVICE, CODE_accelerator_lost, "%s", detail.message);
+    if (detail.code == KERNELS_UNSUPPORTED)
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "device %s: %s", backend->name, detail.message);
+    return device_status(detail.code == KERNELS_OK ? KERNELS_FAILED : detail.code, &detail, backend->name, err);
+}
+
+static enum status open_cuda(struct device *out, const struct device_options *options, struct error *err)
+{
+    const struct kernels_backend *backend = load_cuda(options->cuda_library, err);
+    return backend ? open_with(out, backend, options, err) : DOCKET_DEVICE;
+}
+
+static enum status open_named(struct device *out, const char *name, const struct device_options *options,
+                              struct error *err)
+{
+    const struct kernels_backend *backend = docket_kernels_backend(name);
+    if (!backend)
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "device %s: this program has cuda, cpu and reference", name);
+    return open_with(out, backend, options, err);
+}
+
+enum status device_open(struct device *device, const struct device_options *options, struct error *err)
+{
+    struct device out = {0};
+    struct error why = {0};
+    struct kernels_description facts;
+    const char *name = options->backend ? options->backend : "auto";
+    enum status st = pool_open(&out.pool, options->n_threads, err);
+    if (st != DOCKET_OK) return st;
+    if (strcmp(name, "auto") == 0) {
+        st = open_cuda(&out, options, &why);
+        if (st != DOCKET_OK) {
+            log_event(LOG_INFO, EVENT_backend_fallback, F_STR("backend", "cuda"), F_STR("serves", "cpu"),
+                      F_STR("reason", why.message));
+            st = open_named(&out, "cpu", options, err);
+        }
+    } else
+        st = strcmp(name, "cuda") == 0 ? open_cuda(&out, options, err) : open_named(&out, name, options, err);
+    if (st != DOCKET_OK) {
         pool_close(out.pool);
-        if (detail.code == KERNELS_UNSUPPORTED)
-            return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "device %s: %s", name, detail.message);
-        return device_status(detail.code == KERNELS_OK ? KERNELS_FAILED : detail.code, &detail, name, err);
+        return st;
     }
     out.backend->describe(out.handle, &facts);
     log_event(LOG_INFO, EVENT_device_found, F_STR("backend", out.backend->name), F_STR("name", facts.name),

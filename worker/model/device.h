@@ -13,12 +13,14 @@ struct device {
 };
 
 struct device_options {
-    const char *backend; /* "auto", "cpu" or "reference" */
-    const char *cpu_isa; /* "auto", "reference", "avx2", "avx512" */
-    unsigned n_threads;  /* 0: the CPUs of this process */
+    const char *backend;      /* "auto", "cuda", "cpu" or "reference" */
+    const char *cuda_library; /* file; NULL: libdocket_cuda.so beside the program, else where the loader looks */
+    const char *cpu_isa;      /* "auto", "reference", "avx2", "avx512" */
+    unsigned n_threads;       /* 0: the CPUs of this process */
 };
 
-/* UNSUPPORTED or BAD_CONFIG name what is not there. Logs device_found. */
+/* UNSUPPORTED or BAD_CONFIG name what is not there; DEVICE: the GPU that was asked for cannot be opened. "auto" takes the CPU where there
+ * is no GPU, and says why. Logs device_found. */
 enum status device_open(struct device *device, const struct device_options *options, struct error *err);
 void device_close(struct device *device); /* {0} is fine */
 

@@ -135,7 +135,12 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                                const struct engine_options *engine, struct error *err)
 {
     struct transformer_limits limits;
+    struct kernels_description facts;
+    struct kernels_memory memory;
     size_t weights = 0, total = 0, available = memory_available(&total);
+    m->device.backend->describe(m->device.handle, &facts);
+    m->device.backend->memory(m->device.handle, &memory);
+    if (facts.is_gpu) available = memory.free_bytes;
     double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
     enum status st = load_predict(&weights, &m->device, &o->config, o->files, options->quantization, err);
     if (st != DOCKET_OK) return st;

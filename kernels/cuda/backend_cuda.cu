@@ -1,0 +1,320 @@
+/* backend_cuda.cu: table "cuda": opening a device, memory, checked calls, and waiting. One stream; nothing runs on the default one. */
+#include "kernels/cuda/device.cuh"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern "C" {
+#include "kernels/error.h"
+}
+
+enum kernels_status cuda_fail(struct kernels_device *device, enum kernels_status status, const char *format, ...)
+{
+    va_list list;
+    if (device->failure.code == KERNELS_DEVICE_LOST ||
+        (device->failure.code != KERNELS_OK && status != KERNELS_DEVICE_LOST))
+        return status;
+    va_start(list, format);
+    vsnprintf(device->failure.message, sizeof device->failure.message, format, list);
+    va_end(list);
+    device->failure.code = status;
+    return status;
+}
+
+/* What no call of the process will recover from. */
+static bool is_sticky(cudaError_t result)
+{
+    return result >= cudaErrorIllegalAddress;
+}
+
+static enum kernels_status status_of(cudaError_t result)
+{
+    if (result == cudaSuccess) return KERNELS_OK;
+    if (result == cudaErrorMemoryAllocation) return KERNELS_NO_MEMORY;
+    return is_sticky(result) ? KERNELS_DEVICE_LOST : KERNELS_FAILED;
+}
+
+enum kernels_status cuda_check(struct kernels_device *device, cudaError_t result, const char *what)
+{
+    if (result == cudaSuccess) return KERNELS_OK;
+    if (!is_sticky(result)) cudaGetLastError(); /* it is ours now */
+    return cuda_fail(device, status_of(result), "%s: %s", what, cudaGetErrorString(result));
+}
+
+enum kernels_status cuda_check_launch(struct kernels_device *device, const char *what)
+{
+    if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
+    return cuda_check(device, cudaGetLastError(), what);
+}
+
+void *cuda_take(struct kernels_device *device, size_t size_bytes)
+{
+    void *memory = NULL;
+    if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
+    if (cuda_check(device, cudaMalloc(&memory, size_bytes ? size_bytes : 1), "cudaMalloc") != KERNELS_OK) return NULL;
+    device->used.used_bytes += size_bytes;
+    if (device->used.used_bytes > device->used.peak_bytes) device->used.peak_bytes = device->used.used_bytes;
+    return memory;
+}
+
+void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes)
+{
+    if (!memory) return;
+    cuda_check(device, cudaFree(memory), "cudaFree"); /* waits for what uses it */
+    device->used.used_bytes -= size_bytes;
+}
+
+void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch which, size_t size_bytes)
+{
+    if (device->scratch[which].size_bytes >= size_bytes && device->scratch[which].data)
+        return device->scratch[which].data;
+    cuda_release(device, device->scratch[which].data, device->scratch[which].size_bytes);
+    device->scratch[which] = {};
+    void *data = cuda_take(device, size_bytes);
+    if (data) device->scratch[which] = {data, size_bytes};
+    return data;
+}
+
+const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes)
+{
+    size_t taken = (size_bytes + 255) & ~(size_t)255;
+    if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
+    if (taken > CUDA_STAGE_BYTES) {
+        cuda_fail(device, KERNELS_BAD_SHAPE, "%zu bytes of arguments, at most %zu", size_bytes, CUDA_STAGE_BYTES);
+        return NULL;
+    }
+    if (device->ring_used + taken > CUDA_RING_BYTES) {
+        if (cuda_check(device, cudaStreamSynchronize(device->stream), "arguments") != KERNELS_OK) return NULL;
+        device->ring_used = 0;
+    }
+    unsigned char *at = device->ring + device->ring_used, *twin = device->ring_twin + device->ring_used;
+    memcpy(at, bytes, size_bytes);
+    device->ring_used += taken;
+    if (cuda_check(device, cudaMemcpyAsync(twin, at, size_bytes, cudaMemcpyHostToDevice, device->stream),
+                   "arguments") != KERNELS_OK)
+        return NULL;
+    return twin;
+}
+
+static void cuda_close(struct kernels_device *device)
+{
+    if (!device) return;
+    if (device->stream) cudaStreamSynchronize(device->stream);
+    while (device->buffers) {
+        struct cuda_buffer *next = device->buffers->next;
+        cudaFree(device->buffers->memory);
+        free(device->buffers);
+        device->buffers = next;
+    }
+    for (int i = 0; i < CUDA_N_SCRATCH; i++)
+        if (device->scratch[i].data) cudaFree(device->scratch[i].data);
+    if (device->ring_twin) cudaFree(device->ring_twin);
+    if (device->ring) cudaFreeHost(device->ring);
+    if (device->wrong) cudaFree(device->wrong);
+    if (device->stream) cudaStreamDestroy(device->stream);
+    free(device);
+}
+
+static struct kernels_device *cuda_open(const struct kernels_options *options, struct kernels_error *error)
+{
+    struct cudaDeviceProp facts;
+    int n_devices = 0, index = options ? options->device_index : 0;
+    cudaError_t result = cudaGetDeviceCount(&n_devices);
+    if (result != cudaSuccess || n_devices == 0) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
+                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        return NULL;
+    }
+    if (index < 0 || index >= n_devices) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: device %d: this machine has %d", index, n_devices);
+        return NULL;
+    }
+    struct kernels_device *device = (struct kernels_device *)calloc(1, sizeof *device);
+    if (!device) {
+        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory");
+        return NULL;
+    }
+    device->index = index;
+    enum kernels_status status = cuda_check(device, cudaSetDevice(index), "cudaSetDevice");
+    if (status == KERNELS_OK)
+        status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
+    if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
+        status = cuda_fail(device, KERNELS_UNSUPPORTED, "compute capability %d.%d, at least 7.5 is needed", facts.major,
+                           facts.minor);
+    if (status == KERNELS_OK)
+        status =
+            cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    if (status == KERNELS_OK)
+        status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES), "cudaMallocHost");
+    if (status == KERNELS_OK)
+        status = cuda_check(device, cudaMalloc((void **)&device->ring_twin, CUDA_RING_BYTES), "cudaMalloc");
+    if (status == KERNELS_OK)
+        status = cuda_check(device, cudaMalloc((void **)&device->wrong, sizeof *device->wrong), "cudaMalloc");
+    if (status == KERNELS_OK)
+        status =
+            cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *device->wrong, device->stream), "cudaMemset");
+    if (status != KERNELS_OK) {
+        kernels_fail(error, status, "cuda: %s", device->failure.message);
+        cuda_close(device);
+        return NULL;
+    }
+    snprintf(device->facts.name, sizeof device->facts.name, "%.95s", facts.name);
+    snprintf(device->facts.variant, sizeof device->facts.variant, "sm_%d%d", facts.major, facts.minor);
+    device->facts.is_gpu = true;
+    device->used.total_bytes = facts.totalGlobalMem;
+    return device;
+}
+
+static void cuda_describe(const struct kernels_device *device, struct kernels_description *out)
+{
+    *out = device->facts;
+}
+
+static void cuda_memory(const struct kernels_device *device, struct kernels_memory *out)
+{
+    size_t free_bytes = 0, total = 0;
+    *out = device->used;
+    if (cudaMemGetInfo(&free_bytes, &total) == cudaSuccess) out->free_bytes = free_bytes, out->total_bytes = total;
+}
+
+static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l,
+                                        struct kernels_error *error)
+{
+    size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
+    size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
+    const size_t wanted[CUDA_N_SCRATCH] = {pairs * l->ffn_dim * sizeof(float), results * sizeof(float),
+                                           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0};
+    for (int i = 0; i < CUDA_N_SCRATCH; i++)
+        if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
+            return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
+                                device->failure.message);
+    return KERNELS_OK;
+}
+
+static void *cuda_buffer_allocate(struct kernels_device *device, size_t size_bytes, struct kernels_error *error)
+{
+    struct cuda_buffer *buffer = (struct cuda_buffer *)calloc(1, sizeof *buffer);
+    if (buffer) buffer->memory = cuda_take(device, size_bytes);
+    if (!buffer || !buffer->memory) {
+        free(buffer);
+        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a buffer of %zu bytes", size_bytes);
+        return NULL;
+    }
+    buffer->size_bytes = size_bytes;
+    buffer->next = device->buffers;
+    device->buffers = buffer;
+    return buffer->memory;
+}
+
+static void cuda_buffer_free(struct kernels_device *device, void *memory)
+{
+    for (struct cuda_buffer **at = &device->buffers; memory && *at; at = &(*at)->next)
+        if ((*at)->memory == memory) {
+            struct cuda_buffer *gone = *at;
+            *at = gone->next;
+            cuda_release(device, gone->memory, gone->size_bytes);
+            free(gone);
+            return;
+        }
+}
+
+static enum kernels_status cuda_upload(struct kernels_device *device, void *to, const void *from, size_t size_bytes)
+{
+    if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
+    if (size_bytes == 0) return KERNELS_OK;
+    enum kernels_status status =
+        cuda_check(device, cudaMemcpyAsync(to, from, size_bytes, cudaMemcpyHostToDevice, device->stream), "upload");
+    return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "upload") : status;
+}
+
+static enum kernels_status cuda_download(struct kernels_device *device, void *to, const void *from, size_t size_bytes)
+{
+    if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
+    if (size_bytes == 0) return KERNELS_OK;
+    enum kernels_status status =
+        cuda_check(device, cudaMemcpyAsync(to, from, size_bytes, cudaMemcpyDeviceToHost, device->stream), "download");
+    return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "download") : status;
+}
+
+static uint64_t cuda_record(struct kernels_device *device)
+{
+    return ++device->marks;
+}
+
+/* One stream in order: waiting for all of it is waiting for the mark. */
+static enum kernels_status cuda_wait(struct kernels_device *device, uint64_t mark)
+{
+    (void)mark;
+    if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
+    device->ring_used = 0;
+    return cuda_check(device, cudaStreamSynchronize(device->stream), "wait");
+}
+
+static enum kernels_status cuda_synchronize(struct kernels_device *device, struct kernels_error *error)
+{
+    uint32_t wrong = 0;
+    if (cuda_wait(device, 0) == KERNELS_OK &&
+        cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
+        cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: an id that is no expert");
+        cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof wrong, device->stream), "cudaMemset");
+    }
+    enum kernels_status status = device->failure.code;
+    if (status != KERNELS_OK && error) *error = device->failure;
+    if (status != KERNELS_DEVICE_LOST) device->failure = {};
+    return status;
+}
+
+static struct kernels_backend make_table(void)
+{
+    struct kernels_backend t = {};
+    t.abi = KERNELS_ABI;
+    t.size = sizeof t;
+    t.name = "cuda";
+    t.open = cuda_open;
+    t.close = cuda_close;
+    t.describe = cuda_describe;
+    t.memory = cuda_memory;
+    t.reserve = cuda_reserve;
+    t.buffer_allocate = cuda_buffer_allocate;
+    t.buffer_free = cuda_buffer_free;
+    t.upload = cuda_upload;
+    t.download = cuda_download;
+    t.weight_size = cuda_weight_size;
+    t.weight_begin = cuda_weight_begin;
+    t.weight_write = cuda_weight_write;
+    t.weight_finish = cuda_weight_finish;
+    t.weight_scale = cuda_weight_scale;
+    t.weight_from_parts = cuda_weight_from_parts;
+    t.weight_read_parts = cuda_weight_read_parts;
+    t.weight_read = cuda_weight_read;
+    t.weight_describe = cuda_weight_describe;
+    t.weight_free = cuda_weight_free;
+    t.kv_size = cuda_kv_size;
+    t.kv_create = cuda_kv_create;
+    t.kv_free = cuda_kv_free;
+    t.batch_create = cuda_batch_create;
+    t.batch_set = cuda_batch_set;
+    t.batch_free = cuda_batch_free;
+    t.embed = cuda_op_embed;
+    t.rmsnorm = cuda_op_rmsnorm;
+    t.linear = cuda_op_linear;
+    t.rope_kv = cuda_op_rope_kv;
+    t.attention = cuda_op_attention;
+    t.route = cuda_op_route;
+    t.expert_ffn = cuda_op_expert_ffn;
+    t.add = cuda_op_add;
+    t.gather_rows = cuda_op_gather_rows;
+    t.gather_logits = cuda_op_gather_logits;
+    t.record = cuda_record;
+    t.wait = cuda_wait;
+    t.synchronize = cuda_synchronize;
+    return t;
+}
+
+const struct kernels_backend *docket_cuda_backend(void)
+{
+    static const struct kernels_backend table = make_table();
+    return &table;
+}

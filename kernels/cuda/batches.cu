@@ -1,0 +1,170 @@
+/* batches.cu: caches of keys and values, and packed batches, as they lie on the device. */
+#include "kernels/cuda/device.cuh"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern "C" {
+#include "kernels/batch_check.h"
+#include "kernels/error.h"
+}
+
+static size_t round_up(size_t n)
+{
+    return (n + 255) & ~(size_t)255;
+}
+
+size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
+                    size_t n_kv_heads, size_t head_size)
+{
+    (void)device;
+    if (format != KERNELS_F32 && format != KERNELS_F16) return 0;
+    size_t bytes = 2 * (format == KERNELS_F32 ? 4 : 2);
+    const size_t factors[] = {n_layers, n_slots, n_kv_heads, head_size};
+    for (size_t i = 0; i < 4; i++)
+        if (factors[i] == 0 || __builtin_mul_overflow(bytes, factors[i], &bytes)) return 0;
+    return n_slots <= INT32_MAX && head_size <= KERNELS_MAX_HEAD_SIZE ? bytes : 0;
+}
+
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
+                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error)
+{
+    size_t bytes = cuda_kv_size(device, format, n_layers, n_slots, n_kv_heads, head_size);
+    if (bytes == 0) {
+        bool known = format == KERNELS_F32 || format == KERNELS_F16;
+        kernels_fail(error, known ? KERNELS_BAD_SHAPE : KERNELS_UNSUPPORTED,
+                     "cuda: cache of %zu layers, %zu slots, %zu heads of %zu in %s", n_layers, n_slots, n_kv_heads,
+                     head_size, docket_kernels_format_name(format));
+        return NULL;
+    }
+    struct kernels_kv *kv = (struct kernels_kv *)calloc(1, sizeof *kv);
+    if (kv) kv->memory = cuda_take(device, bytes);
+    if (!kv || !kv->memory ||
+        cuda_check(device, cudaMemsetAsync(kv->memory, 0, bytes, device->stream), "cache") != KERNELS_OK) {
+        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a cache of %zu bytes", bytes);
+        if (kv) cuda_release(device, kv->memory, bytes);
+        free(kv);
+        return NULL;
+    }
+    kv->format = format;
+    kv->n_layers = n_layers;
+    kv->size_bytes = bytes;
+    kv->view.k = kv->memory;
+    kv->view.v = (unsigned char *)kv->memory + bytes / 2;
+    kv->view.n_slots = (uint32_t)n_slots, kv->view.n_kv_heads = (uint32_t)n_kv_heads,
+    kv->view.head_size = (uint32_t)head_size;
+    kv->view.is_f32 = format == KERNELS_F32;
+    return kv;
+}
+
+void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv)
+{
+    if (!kv) return;
+    cuda_release(device, kv->memory, kv->size_bytes);
+    free(kv);
+}
+
+struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
+                                        struct kernels_error *error)
+{
+    struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
+    size_t tiles = max_rows / ATTENTION_ROWS + max_sequences + 1;
+    const size_t sizes[] = {max_rows * 4,
+                            max_rows * 4,
+                            max_rows * 4,
+                            max_rows * 4,
+                            max_sequences * sizeof(struct kernels_sequence),
+                            max_sequences,
+                            tiles * sizeof(struct attention_tile)};
+    size_t at[7], total = 0;
+    for (size_t i = 0; i < 7; i++) at[i] = total, total += round_up(sizes[i]);
+    if (b && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
+        b->memory = cuda_take(device, total);
+    if (!b || !b->memory) {
+        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows,
+                     max_sequences);
+        free(b);
+        return NULL;
+    }
+    unsigned char *memory = (unsigned char *)b->memory;
+    b->max_rows = max_rows, b->max_sequences = max_sequences, b->size_bytes = total;
+    b->ids = (int32_t *)(memory + at[0]);
+    b->positions = (int32_t *)(memory + at[1]);
+    b->parents = (int32_t *)(memory + at[2]);
+    b->slots = (uint32_t *)(memory + at[3]);
+    b->sequences = (struct kernels_sequence *)(memory + at[4]);
+    b->is_tree = memory + at[5];
+    b->tiles = (struct attention_tile *)(memory + at[6]);
+    return b;
+}
+
+static void put(struct kernels_device *device, void *to, const void *from, size_t bytes)
+{
+    const unsigned char *at = (const unsigned char *)from;
+    for (size_t done = 0; done < bytes; done += CUDA_STAGE_BYTES) {
+        size_t piece = bytes - done < CUDA_STAGE_BYTES ? bytes - done : CUDA_STAGE_BYTES;
+        const void *staged = cuda_stage(device, at + done, piece);
+        if (!staged) return;
+        cuda_check(device,
+                   cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice, device->stream),
+                   "batch");
+    }
+}
+
+/* Parents by row, which sequences are trees, and the tiles that attention works on. */
+static bool derive(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc)
+{
+    int32_t *parents = (int32_t *)malloc((desc->n_rows + 1) * sizeof *parents);
+    uint8_t *is_tree = (uint8_t *)calloc(desc->n_sequences + 1, 1);
+    size_t n_tiles = 0;
+    struct attention_tile *tiles =
+        (struct attention_tile *)malloc((desc->n_rows / ATTENTION_ROWS + desc->n_sequences + 1) * sizeof *tiles);
+    bool good = parents && is_tree && tiles;
+    for (size_t i = 0; good && i < desc->n_rows; i++) parents[i] = -1;
+    for (size_t at = 0; good && at < desc->n_sequences; at++) {
+        const struct kernels_sequence *s = &desc->sequences[at];
+        is_tree[at] = s->parent != NULL;
+        if (s->parent) memcpy(parents + s->first_row, s->parent, s->n_rows * sizeof *parents);
+        for (uint32_t row = 0; row < s->n_rows; row += ATTENTION_ROWS)
+            tiles[n_tiles++] = {(uint32_t)at, row, s->n_rows - row < ATTENTION_ROWS ? s->n_rows - row : ATTENTION_ROWS};
+    }
+    if (good) {
+        put(device, b->parents, parents, desc->n_rows * sizeof *parents);
+        put(device, b->is_tree, is_tree, desc->n_sequences);
+        put(device, b->tiles, tiles, n_tiles * sizeof *tiles);
+        b->n_tiles = (uint32_t)n_tiles;
+    }
+    free(parents);
+    free(is_tree);
+    free(tiles);
+    return good;
+}
+
+enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *b,
+                                   const struct kernels_batch_desc *desc, struct kernels_error *error)
+{
+    size_t slots_end = 0, most_visible = 0;
+    enum kernels_status status =
+        kernels_check_batch(desc, b->max_rows, b->max_sequences, &slots_end, &most_visible, error);
+    if (status != KERNELS_OK) return status;
+    b->least_id = INT32_MAX, b->largest_id = -1;
+    for (size_t i = 0; i < desc->n_rows; i++) {
+        if (desc->token_ids[i] < b->least_id) b->least_id = desc->token_ids[i];
+        if (desc->token_ids[i] > b->largest_id) b->largest_id = desc->token_ids[i];
+    }
+    b->n_rows = desc->n_rows, b->n_sequences = desc->n_sequences, b->slots_end = slots_end;
+    put(device, b->ids, desc->token_ids, desc->n_rows * sizeof *b->ids);
+    put(device, b->positions, desc->positions, desc->n_rows * sizeof *b->positions);
+    put(device, b->slots, desc->slots, desc->n_rows * sizeof *b->slots);
+    put(device, b->sequences, desc->sequences, desc->n_sequences * sizeof *b->sequences);
+    if (!derive(device, b, desc)) return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch");
+    if (device->failure.code == KERNELS_OK) return KERNELS_OK;
+    return kernels_fail(error, device->failure.code, "%s", device->failure.message);
+}
+
+void cuda_batch_free(struct kernels_device *device, struct kernels_batch *b)
+{
+    if (!b) return;
+    cuda_release(device, b->memory, b->size_bytes);
+    free(b);
+}

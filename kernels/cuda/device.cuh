@@ -1,0 +1,135 @@
+/* device.cuh: what the host side of the CUDA backend shares: the device, how calls are checked, how host arrays get to the device. */
+#ifndef DOCKET_KERNELS_CUDA_DEVICE_CUH
+#define DOCKET_KERNELS_CUDA_DEVICE_CUH
+
+#include "kernels/cuda/attention.cuh"
+#include "kernels/kernels.h"
+
+#include <launch.cuh>
+
+/* The one exported symbol of libdocket_cuda.so. */
+extern "C" __attribute__((visibility("default"))) const struct kernels_backend *docket_cuda_backend(void);
+
+enum cuda_scratch {
+    CUDA_SCRATCH_HIDDEN,  /* [pairs, f] */
+    CUDA_SCRATCH_RESULTS, /* [pairs, k], or logits of the router */
+    CUDA_SCRATCH_SORT,    /* starts, rows, pairs, places */
+    CUDA_SCRATCH_SOURCE,  /* pieces of a weight's source, or of its values */
+    CUDA_N_SCRATCH,
+};
+
+struct cuda_buffer { /* in front of nothing: a list beside the memory */
+    void *memory;
+    size_t size_bytes;
+    struct cuda_buffer *next;
+};
+
+struct kernels_device {
+    int index;
+    cudaStream_t stream;
+    struct kernels_description facts;
+    struct kernels_memory used;
+    struct kernels_error failure; /* the first since the last synchronize; DEVICE_LOST stays */
+    struct cuda_buffer *buffers;
+    struct {
+        void *data;
+        size_t size_bytes;
+    } scratch[CUDA_N_SCRATCH];
+    /* Host arrays go through a pinned ring with a twin on the device; when it is full, the stream is waited for. */
+    unsigned char *ring, *ring_twin;
+    size_t ring_used;
+    uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
+    uint64_t marks;
+};
+
+struct kernels_weight {
+    struct kernels_weight_desc desc;
+    struct weight_view view;
+    size_t n_elements, n_written;
+    bool finished;
+    void *memory; /* all of the parts */
+    size_t size_bytes;
+    float *absmax; /* nested: until finish */
+    uint32_t *not_finite;
+};
+
+struct kernels_kv {
+    enum kernels_format format;
+    size_t n_layers, size_bytes;
+    struct kv_view view;
+    void *memory;
+};
+
+struct kernels_batch {
+    size_t max_rows, max_sequences, n_rows, n_sequences, slots_end;
+    int32_t least_id, largest_id;
+    uint32_t n_tiles;
+    void *memory;
+    size_t size_bytes;
+    int32_t *ids, *positions, *parents;
+    uint32_t *slots;
+    struct kernels_sequence *sequences;
+    uint8_t *is_tree;
+    struct attention_tile *tiles;
+};
+
+/* backend_cuda.cu. Notes the first failure for synchronize; returns status. */
+enum kernels_status cuda_fail(struct kernels_device *device, enum kernels_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for a call of the runtime. */
+enum kernels_status cuda_check(struct kernels_device *device, cudaError_t result, const char *what);
+/* What the launches since the last look failed with. */
+enum kernels_status cuda_check_launch(struct kernels_device *device, const char *what);
+void *cuda_take(struct kernels_device *device, size_t size_bytes);
+void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes);
+void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch which, size_t size_bytes);
+/* A copy of host bytes on the device, good until the next wait; NULL after a failure. At most CUDA_STAGE_BYTES: two that
+ * one operation needs then never lie over each other, even where the ring begins anew between them. */
+#define CUDA_RING_BYTES  ((size_t)8 << 20)
+#define CUDA_STAGE_BYTES (CUDA_RING_BYTES / 4)
+const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes);
+
+/* weights.cu */
+size_t cuda_weight_size(const struct kernels_device *device, const struct kernels_weight_desc *desc);
+struct kernels_weight *cuda_weight_begin(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                         struct kernels_error *error);
+enum kernels_status cuda_weight_write(struct kernels_device *device, struct kernels_weight *weight,
+                                      enum kernels_format source_format, const void *source, size_t n_elements,
+                                      struct kernels_error *error);
+enum kernels_status cuda_weight_finish(struct kernels_device *device, struct kernels_weight *weight,
+                                       struct kernels_error *error);
+enum kernels_status cuda_weight_scale(struct kernels_device *device, struct kernels_weight *weight,
+                                      const struct kernels_source_scale *scale, struct kernels_error *error);
+struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                              const struct kernels_parts *parts, struct kernels_error *error);
+enum kernels_status cuda_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
+                                           struct kernels_parts *parts);
+enum kernels_status cuda_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
+void cuda_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
+void cuda_weight_free(struct kernels_device *device, struct kernels_weight *weight);
+
+/* batches.cu */
+size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
+                    size_t n_kv_heads, size_t head_size);
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
+                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv);
+struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
+                                        struct kernels_error *error);
+enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *batch,
+                                   const struct kernels_batch_desc *desc, struct kernels_error *error);
+void cuda_batch_free(struct kernels_device *device, struct kernels_batch *batch);
+
+/* operations.cu: arguments checked, kernels queued. */
+enum kernels_status cuda_op_embed(struct kernels_device *device, const struct kernels_embed *args);
+enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *args);
+enum kernels_status cuda_op_linear(struct kernels_device *device, const struct kernels_linear *args);
+enum kernels_status cuda_op_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args);
+enum kernels_status cuda_op_attention(struct kernels_device *device, const struct kernels_attention *args);
+enum kernels_status cuda_op_route(struct kernels_device *device, const struct kernels_route *args);
+enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args);
+enum kernels_status cuda_op_add(struct kernels_device *device, float *out, const float *x, size_t n_values);
+enum kernels_status cuda_op_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *args);
+enum kernels_status cuda_op_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args);
+
+#endif

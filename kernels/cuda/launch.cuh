@@ -1,0 +1,18 @@
+/* launch.cuh: how kernels are launched, share memory and meet. With warp.cuh and mma.cuh the only file that the host emulation
+ * (tests/cuda_emulation) replaces. */
+#ifndef DOCKET_KERNELS_CUDA_LAUNCH_CUH
+#define DOCKET_KERNELS_CUDA_LAUNCH_CUH
+
+#include <cuda_runtime.h>
+
+/* A kernel whose template arguments hold a comma goes in parentheses. */
+#define LAUNCH(kernel, grid, block, dynamic_shared_bytes, stream, ...)                                                 \
+    (kernel<<<(grid), (block), (dynamic_shared_bytes), (stream)>>>(__VA_ARGS__))
+
+#define SHARED_ARRAY(type, name, ...) __shared__ type name __VA_ARGS__ /* SHARED_ARRAY(float, tile, [8][33]) */
+#define BLOCK_BARRIER()               __syncthreads()
+#define UNROLL_TEXT(text)             _Pragma(#text)
+#define UNROLL_BY(n)                  UNROLL_TEXT(unroll n)
+#define UNROLL                        _Pragma("unroll")
+
+#endif

@@ -1,0 +1,29 @@
+/* multiply.cuh: what multiply.cu computes: rows of activations times a weight, or the gated pair of an expert, for one group of rows
+ * or for one group an expert. */
+#ifndef DOCKET_KERNELS_CUDA_MULTIPLY_CUH
+#define DOCKET_KERNELS_CUDA_MULTIPLY_CUH
+
+#include "kernels/cuda/decode.cuh"
+
+/* out[i, n] = x[source(i), k] W^T, f32. With `second` the gated pair: act(x W^T) * (x W2^T). Groups: rows [starts[e], starts[e + 1]) of
+ * out belong to weight e; without starts all m rows belong to weight 0. source(i) = rows[i] where rows is given. */
+struct multiply_args {
+    const float *x;
+    float *out;
+    const weight_view *weights, *second; /* [n_groups] on the device; NULL: `weight` is the only one */
+    weight_view weight;
+    const uint32_t *starts, *rows; /* on the device */
+    uint32_t n_groups, m, n, k;
+    bool accumulate;
+    bool exact; /* f32 arithmetic whatever the format: the router */
+    enum kernels_activation activation;
+};
+
+/* Queues the product. m: most rows that there can be, of all groups. */
+void cuda_multiply(const multiply_args &args, cudaStream_t stream);
+
+/* out[i] = x[rows[i]] . W[tokens[i]], to the bit what the whole product would give. rows and tokens on the device. */
+void cuda_multiply_items(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
+                         float *out, uint32_t n_items, cudaStream_t stream);
+
+#endif

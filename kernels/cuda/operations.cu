@@ -1,0 +1,262 @@
+/* operations.cu: the operations of the table: arguments that cannot be are refused as the CPU refuses them, the rest is queued. */
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/experts.cuh"
+#include "kernels/cuda/multiply.cuh"
+
+static bool is_plain(const struct kernels_weight *w)
+{
+    return w->desc.format == KERNELS_F32 || w->desc.format == KERNELS_F16 || w->desc.format == KERNELS_BF16;
+}
+
+static bool is_ready(const struct kernels_weight *w)
+{
+    return w && w->finished;
+}
+
+static bool is_lost(const struct kernels_device *device)
+{
+    return device->failure.code == KERNELS_DEVICE_LOST;
+}
+
+enum kernels_status cuda_op_embed(struct kernels_device *device, const struct kernels_embed *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!is_ready(a->table) || !a->batch || (a->batch->n_rows && !a->out))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: table, batch or out missing");
+    if (a->batch->n_rows && (a->batch->least_id < 0 || (size_t)a->batch->largest_id >= a->table->desc.rows))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: token_ids: want below %zu, got %d to %d",
+                         a->table->desc.rows, a->batch->least_id, a->batch->largest_id);
+    cuda_embed(a->table->view, a->batch->ids, (uint32_t)a->batch->n_rows, a->scale != 0 ? a->scale : 1.0f, a->out,
+               device->stream);
+    return cuda_check_launch(device, "embed");
+}
+
+enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: x, weight or out missing");
+    if (!is_plain(a->weight))
+        return cuda_fail(device, KERNELS_UNSUPPORTED, "rmsnorm: weight: want f32, f16 or bf16, got %s",
+                         docket_kernels_format_name(a->weight->desc.format));
+    if (a->cols == 0 || a->weight->desc.rows != 1 || a->weight->desc.cols != a->cols)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: weight [%zu, %zu] for %zu columns", a->weight->desc.rows,
+                         a->weight->desc.cols, a->cols);
+    if (!(a->eps >= 0)) return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: eps: want 0 or more, got %g", a->eps);
+    cuda_rmsnorm(a->x, a->weight->view, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, a->eps, a->weight_plus_one,
+                 device->stream);
+    return cuda_check_launch(device, "rmsnorm");
+}
+
+static multiply_args product(const float *x, const struct kernels_weight *w, float *out, size_t m)
+{
+    multiply_args args = {};
+    args.x = x;
+    args.out = out;
+    args.weight = w->view;
+    args.n_groups = 1;
+    args.m = (uint32_t)m, args.n = w->view.rows, args.k = w->view.cols;
+    return args;
+}
+
+enum kernels_status cuda_op_linear(struct kernels_device *device, const struct kernels_linear *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
+    multiply_args args = product(a->x, a->weight, a->out, a->n_rows);
+    args.accumulate = a->accumulate;
+    cuda_multiply(args, device->stream);
+    return cuda_check_launch(device, "linear");
+}
+
+static enum kernels_status check_heads(struct kernels_device *device, const char *operation,
+                                       const struct kernels_batch *batch, const struct kernels_kv *kv, size_t layer,
+                                       size_t h, size_t g, size_t d)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!batch || !kv) return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: batch or cache missing", operation);
+    if (h == 0 || g != kv->view.n_kv_heads || d != kv->view.head_size || h % g)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: %zu and %zu heads of %zu, cache with %u heads of %u",
+                         operation, h, g, d, kv->view.n_kv_heads, kv->view.head_size);
+    if (layer >= kv->n_layers)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: layer %zu of a cache of %zu", operation, layer, kv->n_layers);
+    if (batch->slots_end > kv->view.n_slots)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %u", operation, batch->slots_end - 1,
+                         kv->view.n_slots);
+    return KERNELS_OK;
+}
+
+enum kernels_status cuda_op_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *a)
+{
+    if (a->batch && a->batch->n_rows && (!a->q || !a->k || !a->v || !a->inverse_frequency))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "rope_kv: q, k, v or inverse_frequency missing");
+    enum kernels_status status =
+        check_heads(device, "rope_kv", a->batch, a->kv, a->layer, a->n_heads, a->n_kv_heads, a->head_size);
+    if (status != KERNELS_OK) return status;
+    rope_args args = {};
+    args.inverse_frequency = (const float *)cuda_stage(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
+    if (!args.inverse_frequency && a->batch->n_rows) return device->failure.code;
+    args.q = a->q, args.k = a->k, args.v = a->v;
+    args.positions = a->batch->positions, args.slots = a->batch->slots;
+    args.kv = a->kv->view;
+    args.n_rows = (uint32_t)a->batch->n_rows, args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer;
+    cuda_rope_kv(args, device->stream);
+    return cuda_check_launch(device, "rope_kv");
+}
+
+enum kernels_status cuda_op_attention(struct kernels_device *device, const struct kernels_attention *a)
+{
+    if (a->batch && a->batch->n_rows && (!a->q || !a->out))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "attention: q or out missing");
+    enum kernels_status status =
+        check_heads(device, "attention", a->batch, a->kv, a->layer, a->n_heads, a->n_kv_heads, a->head_size);
+    if (status != KERNELS_OK) return status;
+    attention_args args = {};
+    args.q = a->q, args.out = a->out, args.kv = a->kv->view;
+    args.sequences = a->batch->sequences, args.positions = a->batch->positions, args.parents = a->batch->parents;
+    args.is_tree = a->batch->is_tree, args.tiles = a->batch->tiles, args.n_tiles = a->batch->n_tiles;
+    args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer, args.window = a->window,
+    args.scale = a->scale;
+    cuda_attention(args, device->stream);
+    return cuda_check_launch(device, "attention");
+}
+
+enum kernels_status cuda_op_route(struct kernels_device *device, const struct kernels_route *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->ids || !a->weights)))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "route: x, weight, ids or weights missing");
+    size_t e = a->weight->desc.rows;
+    if (e > KERNELS_MAX_EXPERTS || a->top_k == 0 || a->top_k > KERNELS_MAX_TOP_K || a->top_k > e)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "route: the best %zu of %zu experts", a->top_k, e);
+    float *logits = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, a->n_rows * e * sizeof *logits);
+    if (!logits) return device->failure.code;
+    multiply_args args = product(a->x, a->weight, logits, a->n_rows);
+    args.exact = true;
+    cuda_multiply(args, device->stream);
+    cuda_route(logits, (uint32_t)a->n_rows, (uint32_t)e, (uint32_t)a->top_k, a->renormalize, a->ids, a->weights,
+               device->stream);
+    return cuda_check_launch(device, "route");
+}
+
+static enum kernels_status check_experts(struct kernels_device *device, const struct kernels_expert_ffn *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (a->n_experts == 0 || a->n_experts > KERNELS_MAX_EXPERTS || !a->gate || !a->up || !a->down ||
+        (a->n_rows && (!a->x || !a->out)) || (a->ids && !a->weights))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: %zu experts, or an address missing", a->n_experts);
+    if (a->ids && (a->top_k == 0 || a->top_k > KERNELS_MAX_TOP_K))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: top_k: want 1 to %d, got %zu", KERNELS_MAX_TOP_K,
+                         a->top_k);
+    if (a->activation != KERNELS_SILU && a->activation != KERNELS_GELU_TANH)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: activation %d is unknown", (int)a->activation);
+    for (size_t e = 0; e < (a->ids ? a->n_experts : 1); e++) {
+        if (!is_ready(a->gate[e]) || !is_ready(a->up[e]) || !is_ready(a->down[e]))
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: a weight of expert %zu is missing", e);
+        const struct kernels_weight_desc *first = &a->gate[0]->desc, *gate = &a->gate[e]->desc, *up = &a->up[e]->desc,
+                                         *down = &a->down[e]->desc;
+        if (gate->rows != first->rows || gate->cols != first->cols || up->rows != first->rows ||
+            up->cols != first->cols || down->rows != first->cols || down->cols != first->rows)
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: the weights of expert %zu are not of one shape",
+                             e);
+        if (gate->format != first->format || up->format != first->format || down->format != a->down[0]->desc.format)
+            return cuda_fail(device, KERNELS_UNSUPPORTED,
+                             "expert_ffn: expert %zu: gate, up and each expert want one format", e);
+    }
+    return KERNELS_OK;
+}
+
+/* Views of the experts' weights on the device: gate, up, down, one list after the other. */
+static const weight_view *stage_views(struct kernels_device *device, const struct kernels_expert_ffn *a, size_t n)
+{
+    weight_view views[3 * KERNELS_MAX_EXPERTS];
+    for (size_t e = 0; e < n; e++) {
+        views[e] = a->gate[e]->view;
+        views[n + e] = a->up[e]->view;
+        views[2 * n + e] = a->down[e]->view;
+    }
+    return (const weight_view *)cuda_stage(device, views, 3 * n * sizeof *views);
+}
+
+enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *a)
+{
+    enum kernels_status status = check_experts(device, a);
+    if (status != KERNELS_OK || a->n_rows == 0) return status;
+    const size_t n = a->ids ? a->n_experts : 1, top_k = a->ids ? a->top_k : 1, pairs = a->n_rows * top_k;
+    const size_t f = a->gate[0]->desc.rows, k = a->gate[0]->desc.cols;
+    const weight_view *views = stage_views(device, a, n);
+    float *hidden = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_HIDDEN, pairs * f * sizeof *hidden);
+    float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
+    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, (3 * pairs + n + 1) * sizeof *sort);
+    if (!views || !hidden || !results || !sort) return device->failure.code;
+
+    sort_args order = {
+        a->ids,      sort,           sort + n + 1, sort + n + 1 + pairs, device->wrong, (uint32_t)a->n_rows,
+        (uint32_t)n, (uint32_t)top_k};
+    uint32_t *places = sort + n + 1 + 2 * pairs;
+    if (a->ids) {
+        status = cuda_check(device, cudaMemsetAsync(sort, 0, (3 * pairs + n + 1) * sizeof *sort, device->stream),
+                            "expert_ffn");
+        if (status != KERNELS_OK) return status;
+        cuda_sort_by_expert(order, device->stream);
+    }
+    multiply_args gated = product(a->x, a->gate[0], hidden, pairs);
+    gated.weights = views, gated.second = views + n;
+    gated.n_groups = (uint32_t)n;
+    gated.starts = a->ids ? order.starts : NULL, gated.rows = a->ids ? order.rows : NULL;
+    gated.activation = a->activation;
+    cuda_multiply(gated, device->stream);
+    multiply_args down = product(hidden, a->down[0], results, pairs);
+    down.weights = views + 2 * n;
+    down.n_groups = (uint32_t)n;
+    down.starts = gated.starts;
+    cuda_multiply(down, device->stream);
+    combine_args sums = {results,
+                         a->ids ? a->weights : NULL,
+                         a->ids ? order.pairs : NULL,
+                         places,
+                         a->out,
+                         (uint32_t)a->n_rows,
+                         (uint32_t)top_k,
+                         (uint32_t)k};
+    cuda_combine(sums, device->stream);
+    return cuda_check_launch(device, "expert_ffn");
+}
+
+enum kernels_status cuda_op_add(struct kernels_device *device, float *out, const float *x, size_t n_values)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (n_values && (!out || !x)) return cuda_fail(device, KERNELS_BAD_SHAPE, "add: out or x missing");
+    cuda_add(out, x, n_values, device->stream);
+    return cuda_check_launch(device, "add");
+}
+
+enum kernels_status cuda_op_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (a->n_rows && a->cols && (!a->x || !a->out || !a->rows))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_rows: x, out or rows missing");
+    if (a->n_rows == 0 || a->cols == 0) return KERNELS_OK;
+    const uint32_t *rows = (const uint32_t *)cuda_stage(device, a->rows, a->n_rows * sizeof *rows);
+    if (!rows) return device->failure.code;
+    cuda_gather_rows(a->x, rows, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, device->stream);
+    return cuda_check_launch(device, "gather_rows");
+}
+
+enum kernels_status cuda_op_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *a)
+{
+    if (is_lost(device)) return KERNELS_DEVICE_LOST;
+    if (!is_ready(a->head) || (a->n_items && (!a->x || !a->out || !a->rows || !a->token_ids)))
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_logits: x, head, out, rows or token_ids missing");
+    for (size_t i = 0; i < a->n_items; i++)
+        if (a->token_ids[i] < 0 || (size_t)a->token_ids[i] >= a->head->desc.rows)
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_logits: token_ids[%zu]: want below %zu, got %d", i,
+                             a->head->desc.rows, a->token_ids[i]);
+    if (a->n_items == 0) return KERNELS_OK;
+    const uint32_t *rows = (const uint32_t *)cuda_stage(device, a->rows, a->n_items * sizeof *rows);
+    const int32_t *tokens = (const int32_t *)cuda_stage(device, a->token_ids, a->n_items * sizeof *tokens);
+    if (!rows || !tokens) return device->failure.code;
+    cuda_multiply_items(a->x, a->head->view, rows, tokens, a->out, (uint32_t)a->n_items, device->stream);
+    return cuda_check_launch(device, "gather_logits");
+}

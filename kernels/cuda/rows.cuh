@@ -1,0 +1,32 @@
+/* rows.cuh: operations on rows of activations that are bound by reading and writing them: embedding, norms, rotation, copies. */
+#ifndef DOCKET_KERNELS_CUDA_ROWS_CUH
+#define DOCKET_KERNELS_CUDA_ROWS_CUH
+
+#include "kernels/cuda/decode.cuh"
+
+struct kv_view {
+    void *k, *v; /* [layer, kv head, slot, head_size], f32 or f16 */
+    uint32_t n_slots, n_kv_heads, head_size;
+    bool is_f32;
+};
+
+void cuda_embed(const weight_view &table, const int32_t *ids, uint32_t n_rows, float scale, float *out,
+                cudaStream_t stream);
+void cuda_rmsnorm(const float *x, const weight_view &weight, float *out, uint32_t n_rows, uint32_t cols, float eps,
+                  bool weight_plus_one, cudaStream_t stream);
+
+struct rope_args {
+    float *q, *k;
+    const float *v, *inverse_frequency;
+    const int32_t *positions;
+    const uint32_t *slots;
+    kv_view kv;
+    uint32_t n_rows, n_heads, layer;
+};
+void cuda_rope_kv(const rope_args &args, cudaStream_t stream);
+
+void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream);
+void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols,
+                      cudaStream_t stream);
+
+#endif

@@ -1,0 +1,68 @@
+/* warp.cuh: what the 32 threads of a warp do together, and scalar conversions that need the device's own instructions. */
+#ifndef DOCKET_KERNELS_CUDA_WARP_CUH
+#define DOCKET_KERNELS_CUDA_WARP_CUH
+
+#include <cuda_fp16.h>
+#include <stdint.h>
+
+#define WARP_SIZE 32u
+#define FULL_WARP 0xffffffffu
+
+static __device__ __forceinline__ unsigned warp_lane(void)
+{
+    return threadIdx.x % WARP_SIZE; /* blocks are one-dimensional */
+}
+
+static __device__ __forceinline__ float warp_from_lane(float value, unsigned lane)
+{
+    return __shfl_sync(FULL_WARP, value, (int)lane);
+}
+
+/* Of the lane whose number differs by `mask`. */
+static __device__ __forceinline__ float warp_across(float value, unsigned mask)
+{
+    return __shfl_xor_sync(FULL_WARP, value, (int)mask);
+}
+
+static __device__ __forceinline__ uint32_t warp_across_u32(uint32_t value, unsigned mask)
+{
+    return __shfl_xor_sync(FULL_WARP, value, (int)mask);
+}
+
+static __device__ __forceinline__ double warp_across_f64(double value, unsigned mask)
+{
+    return __shfl_xor_sync(FULL_WARP, value, (int)mask);
+}
+
+static __device__ __forceinline__ void warp_meet(void)
+{
+    __syncwarp();
+}
+
+static __device__ __forceinline__ float float_from_bits(uint32_t bits)
+{
+    return __uint_as_float(bits);
+}
+
+static __device__ __forceinline__ uint32_t bits_from_float(float value)
+{
+    return __float_as_uint(value);
+}
+
+static __device__ __forceinline__ float float_from_f16(uint16_t bits)
+{
+    return __half2float(__ushort_as_half(bits));
+}
+
+static __device__ __forceinline__ uint16_t f16_from_float(float value)
+{
+    return __half_as_ushort(__float2half_rn(value));
+}
+
+/* Any number of threads may set it; somebody else reads it after the kernel. */
+static __device__ __forceinline__ void flag_set(uint32_t *flag)
+{
+    atomicExch(flag, 1u);
+}
+
+#endif

@@ -1,0 +1,391 @@
+/* emulation.cpp: fibers and their schedules. Compiled without a sanitizer: under ThreadSanitizer each CUDA thread is a fiber of its
+ * own, and what the scheduler does must not count as that thread's doing. */
+#include "tests/cuda_emulation/emulation.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <sys/mman.h>
+#include <vector>
+
+#ifdef EMULATION_TSAN
+extern "C" {
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+}
+#define TSAN(statement) statement
+#else
+#define TSAN(statement)
+#endif
+
+#ifdef EMULATION_ASAN
+extern "C" {
+void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t size);
+void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom, size_t *size);
+}
+#define ASAN(statement) statement
+#else
+#define ASAN(statement)
+#endif
+
+/* Saves the callee's registers on the stack that is left, and takes up those on the stack that is entered. */
+asm(".text\n"
+    ".type emulation_switch, @function\n"
+    "emulation_switch:\n"
+    "push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
+    "mov %rsp, (%rdi)\n"
+    "mov %rsi, %rsp\n"
+    "pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
+    "ret\n");
+extern "C" void emulation_switch(void **save, void *load);
+
+namespace emulation
+{
+namespace
+{
+
+constexpr size_t STACK_BYTES = 128 << 10;
+enum state { READY, AT_BARRIER, AT_WARP, DONE };
+
+struct fiber {
+    void *stack_pointer;
+    char *stack;
+    uint3 index;
+    enum state state;
+    void *tsan, *fake_stack;
+};
+
+struct warp {
+    uint32_t arrived, mask, live;
+    int kind;
+    size_t size_bytes;
+    char in[32][EMULATION_WARP_BYTES], out[32][EMULATION_WARP_BYTES];
+    char mark[2]; /* two, by turns: with one, a late lane would acquire what others released at the next meeting */
+    unsigned meetings;
+};
+
+struct shared_piece {
+    void *memory;
+    size_t size_bytes;
+};
+
+std::vector<fiber> fibers;
+std::vector<warp> warps;
+std::map<const void *, shared_piece> shared;
+std::map<std::pair<std::string, int>, int> barriers;
+std::vector<std::string> barrier_names;
+enum schedule order = GREEDY;
+unsigned random_state = 1, seed_now = 1;
+uint3 block_now;
+dim3 block_dim, grid_dim;
+int current, n_live, n_at_barrier, skipped = -1;
+unsigned barrier_turn;
+size_t dynamic_bytes;
+const std::function<void()> *kernel_now;
+void *scheduler_stack_pointer;
+[[maybe_unused]] char started, ended, barrier_mark[2];
+char dynamic_key;
+[[maybe_unused]] void *scheduler_fake_stack, *scheduler_tsan;
+[[maybe_unused]] const void *scheduler_bottom;
+[[maybe_unused]] size_t scheduler_size;
+
+[[noreturn]] void stop(const char *why)
+{
+    const fiber &f = fibers[(size_t)current];
+    fprintf(stderr, "emulation: block (%u, %u, %u) thread (%u, %u): %s\n", block_now.x, block_now.y, block_now.z,
+            f.index.x, f.index.y, why);
+    abort();
+}
+
+unsigned next_random()
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+/* Not memcpy: a sanitizer would see the scheduler's copies as the fiber's own. */
+void copy(void *to, const void *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) ((volatile char *)to)[i] = ((const volatile char *)from)[i];
+}
+
+#ifdef EMULATION_TSAN
+alignas(256) char arena[1 << 20]; /* an allocation on a fiber would count as that fiber's write */
+size_t arena_used;
+void *take(size_t n)
+{
+    void *p = arena + arena_used;
+    arena_used += (n + 255) & ~(size_t)255;
+    if (arena_used > sizeof arena) stop("shared arrays of more than 1 MiB");
+    return p;
+}
+void give_back(void *)
+{
+    arena_used = 0;
+}
+#else
+void *take(size_t n)
+{
+    return std::malloc(n); /* exactly: one byte too far is then seen */
+}
+void give_back(void *memory)
+{
+    std::free(memory);
+}
+#endif
+
+void leave(bool for_good)
+{
+    [[maybe_unused]] fiber &f = fibers[(size_t)current];
+    (void)for_good;
+    ASAN(__sanitizer_start_switch_fiber(for_good ? nullptr : &f.fake_stack, scheduler_bottom, scheduler_size);)
+    TSAN(__tsan_switch_to_fiber(scheduler_tsan, 1);)
+    emulation_switch(&f.stack_pointer, scheduler_stack_pointer);
+    ASAN(__sanitizer_finish_switch_fiber(fibers[(size_t)current].fake_stack, nullptr, nullptr);)
+}
+
+void fiber_entry()
+{
+    ASAN(__sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_size);)
+    TSAN(__tsan_acquire(&started);)
+    (*kernel_now)();
+    TSAN(__tsan_release(&ended);)
+    fiber &f = fibers[(size_t)current];
+    f.state = DONE;
+    n_live--;
+    warps[(size_t)current / 32].live &= ~(1u << (current & 31));
+    leave(true);
+}
+
+void run(int i)
+{
+    current = i;
+    ASAN(__sanitizer_start_switch_fiber(&scheduler_fake_stack, fibers[(size_t)i].stack, STACK_BYTES);)
+    TSAN(__tsan_switch_to_fiber(fibers[(size_t)i].tsan, 1);)
+    emulation_switch(&scheduler_stack_pointer, fibers[(size_t)i].stack_pointer);
+    ASAN(__sanitizer_finish_switch_fiber(scheduler_fake_stack, nullptr, nullptr);)
+}
+
+bool release_warp(int w, int n)
+{
+    warp &x = warps[(size_t)w];
+    if (!x.arrived || x.arrived != x.mask) return false;
+    copy(x.out, x.in, sizeof x.out);
+    x.arrived = 0;
+    x.meetings++;
+    for (int i = w * 32; i < std::min(n, w * 32 + 32); i++)
+        if (fibers[(size_t)i].state == AT_WARP) fibers[(size_t)i].state = READY;
+    return true;
+}
+
+void shuffle(std::vector<int> &v)
+{
+    for (size_t i = v.size(); i > 1; i--) std::swap(v[i - 1], v[next_random() % i]);
+}
+
+void prepare_fiber(int i, dim3 block)
+{
+    fiber &f = fibers[(size_t)i];
+    unsigned u = (unsigned)i;
+    f.state = READY;
+    f.index = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
+    void **top = (void **)(f.stack + STACK_BYTES);
+    *--top = nullptr; /* as if called: the stack is 16-byte aligned before the return address */
+    *--top = (void *)fiber_entry;
+    for (int saved = 0; saved < 6; saved++) *--top = nullptr;
+    f.stack_pointer = top;
+}
+
+bool run_warps(std::vector<int> &ws, int n)
+{
+    bool progress = false;
+    std::vector<int> lanes;
+    shuffle(ws);
+    for (int w : ws) do {
+            lanes.clear();
+            for (int i = w * 32; i < std::min(n, w * 32 + 32); i++) lanes.push_back(i);
+            shuffle(lanes);
+            for (int i : lanes)
+                if (fibers[(size_t)i].state == READY) {
+                    run(i);
+                    progress = true;
+                }
+        } while (release_warp(w, n));
+    return progress;
+}
+
+bool run_round(int n, int n_warps)
+{
+    bool progress = false;
+    for (int i = 0; i < n; i++)
+        if (fibers[(size_t)i].state == READY) {
+            run(i);
+            progress = true;
+        }
+    for (int w = 0; w < n_warps; w++) progress |= release_warp(w, n);
+    return progress;
+}
+
+void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
+{
+    n_live = n;
+    n_at_barrier = 0;
+    for (int w = 0; w < n_warps; w++) {
+        warps[(size_t)w].arrived = 0;
+        warps[(size_t)w].live = 0;
+    }
+    for (int i = 0; i < n; i++) {
+        prepare_fiber(i, block);
+        warps[(size_t)i / 32].live |= 1u << (i & 31);
+    }
+    TSAN(__tsan_release(&started);)
+    while (n_live) {
+        bool progress = order == GREEDY ? run_warps(ws, n) : run_round(n, n_warps);
+        if (n_at_barrier && n_at_barrier == n_live) {
+            n_at_barrier = 0;
+            barrier_turn++;
+            for (int i = 0; i < n; i++)
+                if (fibers[(size_t)i].state == AT_BARRIER) fibers[(size_t)i].state = READY;
+            progress = true;
+        }
+        if (!progress) stop("deadlock: a barrier or warp operation that not all of its threads reach");
+    }
+    TSAN(__tsan_acquire(&ended);)
+    for (auto &piece : shared) give_back(piece.second.memory);
+    shared.clear();
+}
+
+} // namespace
+
+void set_schedule(enum schedule schedule, unsigned seed)
+{
+    order = schedule;
+    seed_now = seed;
+}
+
+uint3 thread_index()
+{
+    return fibers[(size_t)current].index;
+}
+
+uint3 block_index()
+{
+    return block_now;
+}
+
+dim3 block_size()
+{
+    return block_dim;
+}
+
+dim3 grid_size()
+{
+    return grid_dim;
+}
+
+unsigned lane_index()
+{
+    return (unsigned)current & 31u;
+}
+
+void *shared_array(const void *key, size_t size_bytes)
+{
+    shared_piece &piece = shared[key];
+    if (!piece.memory) {
+        piece = {take(size_bytes), size_bytes};
+        for (size_t i = 0; i < size_bytes; i++) ((volatile unsigned char *)piece.memory)[i] = 0xff;
+    }
+    return piece.memory;
+}
+
+void *dynamic_shared()
+{
+    return shared_array(&dynamic_key, dynamic_bytes);
+}
+
+void block_barrier(const char *file, int line)
+{
+    auto found = barriers.emplace(std::make_pair(std::string(file), line), (int)barriers.size());
+    if (found.second) barrier_names.push_back(std::string(file) + ":" + std::to_string(line));
+    if (found.first->second == skipped) return;
+    [[maybe_unused]] char *mark = &barrier_mark[barrier_turn & 1];
+    TSAN(__tsan_release(mark);)
+    n_at_barrier++;
+    fibers[(size_t)current].state = AT_BARRIER;
+    leave(false);
+    TSAN(__tsan_acquire(mark);)
+}
+
+void skip_barrier(int number)
+{
+    skipped = number;
+}
+
+int barrier_count()
+{
+    return (int)barrier_names.size();
+}
+
+const char *barrier_name(int number)
+{
+    return barrier_names[(size_t)number].c_str();
+}
+
+void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all)
+{
+    warp &x = warps[(size_t)current / 32];
+    uint32_t bit = 1u << (current & 31);
+    if (!(mask & bit)) stop("a lane outside of its own mask");
+    if (mask & ~x.live) stop("a mask that names a lane which has ended");
+    if (size_bytes > EMULATION_WARP_BYTES) stop("a warp operation over too many bytes");
+    if (!x.arrived) {
+        x.mask = mask;
+        x.kind = kind;
+        x.size_bytes = size_bytes;
+    } else if (x.mask != mask || x.kind != kind || x.size_bytes != size_bytes)
+        stop("lanes of a warp that disagree about the operation");
+    [[maybe_unused]] char *mark = &x.mark[x.meetings & 1];
+    TSAN(__tsan_release(mark);)
+    copy(x.in[current & 31], mine, size_bytes);
+    x.arrived |= bit;
+    fibers[(size_t)current].state = AT_WARP;
+    leave(false);
+    TSAN(__tsan_acquire(mark);)
+    for (size_t i = 0; i < 32; i++) copy((char *)all + i * size_bytes, warps[(size_t)current / 32].out[i], size_bytes);
+}
+
+void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)
+{
+    int n = (int)(block.x * block.y * block.z), n_warps = (n + 31) / 32;
+    std::vector<int> ws((size_t)n_warps);
+    kernel_now = &kernel;
+    grid_dim = grid;
+    block_dim = block;
+    dynamic_bytes = dynamic_shared_bytes;
+    random_state = seed_now * 2654435761u | 1u;
+    TSAN(scheduler_tsan = __tsan_get_current_fiber();)
+    while ((int)fibers.size() < n) {
+        fiber f{};
+        f.stack = (char *)mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (f.stack == MAP_FAILED) abort();
+        TSAN(f.tsan = __tsan_create_fiber(0);)
+        fibers.push_back(f);
+    }
+    if ((int)warps.size() < n_warps) warps.resize((size_t)n_warps);
+    for (int w = 0; w < n_warps; w++) ws[(size_t)w] = w;
+    for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+            for (unsigned x = 0; x < grid.x; x++) {
+                block_now = {x, y, z};
+                run_block(block, n, n_warps, ws);
+            }
+}
+
+} // namespace emulation

@@ -1,0 +1,51 @@
+/* emulation.h: CUDA's execution model on one host thread: blocks one after another, a block's threads as fibers, barriers, warp
+ * operations, shared arrays of exactly their size. What it cannot show stands in README.md. */
+#ifndef DOCKET_TESTS_CUDA_EMULATION_H
+#define DOCKET_TESTS_CUDA_EMULATION_H
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#define EMULATION_MAX_THREADS 1024
+#define EMULATION_WARP_BYTES  64 /* most that a lane brings to a warp operation */
+
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+struct uint3 {
+    unsigned x, y, z;
+};
+
+namespace emulation
+{
+
+/* In which order the threads of a block run. Greedy: a random warp runs until it waits for the whole block, then the next. */
+enum schedule { GREEDY, ROUND_ROBIN };
+void set_schedule(enum schedule schedule, unsigned seed);
+
+uint3 thread_index();
+uint3 block_index();
+dim3 block_size();
+dim3 grid_size();
+unsigned lane_index();
+
+/* An array that all threads of the block share, made on first use, filled with 0xff, freed at the block's end. */
+void *shared_array(const void *key, size_t size_bytes);
+void *dynamic_shared();
+
+/* Barriers are numbered by where they stand, so that one can be left out: -1 leaves out none. */
+void block_barrier(const char *file, int line);
+void skip_barrier(int number);
+int barrier_count();
+const char *barrier_name(int number);
+
+/* Every lane of mask brings `mine` and gets all 32 lanes' in `all`. Lanes that disagree about mask or kind stop the program. */
+void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all);
+
+void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
+
+} // namespace emulation
+
+#endif

@@ -1,0 +1,76 @@
+/* warp.cuh on the host. */
+#ifndef DOCKET_TESTS_CUDA_EMULATION_WARP_CUH
+#define DOCKET_TESTS_CUDA_EMULATION_WARP_CUH
+
+#include "launch.cuh"
+
+extern "C" {
+#include "kernels/formats/half.h"
+}
+
+#define WARP_SIZE 32u
+#define FULL_WARP 0xffffffffu
+
+static inline unsigned warp_lane(void)
+{
+    return emulation::lane_index();
+}
+
+template <class value_type> static inline value_type warp_exchanged(int kind, value_type value, unsigned lane)
+{
+    value_type all[32];
+    emulation::warp_exchange(FULL_WARP, kind, &value, sizeof value, all);
+    return all[lane];
+}
+
+static inline float warp_from_lane(float value, unsigned lane)
+{
+    return warp_exchanged(1, value, lane % 32u);
+}
+
+static inline float warp_across(float value, unsigned mask)
+{
+    return warp_exchanged(2, value, warp_lane() ^ mask);
+}
+
+static inline uint32_t warp_across_u32(uint32_t value, unsigned mask)
+{
+    return warp_exchanged(3, value, warp_lane() ^ mask);
+}
+
+static inline double warp_across_f64(double value, unsigned mask)
+{
+    return warp_exchanged(6, value, warp_lane() ^ mask);
+}
+
+static inline void warp_meet(void)
+{
+    warp_exchanged(4, '\0', 0);
+}
+
+static inline float float_from_bits(uint32_t bits)
+{
+    return half_f32_from_bits(bits);
+}
+
+static inline uint32_t bits_from_float(float value)
+{
+    return half_bits_from_f32(value);
+}
+
+static inline float float_from_f16(uint16_t bits)
+{
+    return half_f16_to_f32(bits);
+}
+
+static inline uint16_t f16_from_float(float value)
+{
+    return half_f16_from_f32(value);
+}
+
+static inline void flag_set(uint32_t *flag)
+{
+    __atomic_store_n(flag, 1u, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,238 @@
+/* runtime.cpp: see runtime.h. */
+#include "tests/cuda_emulation/runtime.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+struct emulated_stream {
+    int unused;
+};
+struct emulated_event {
+    int unused;
+};
+
+namespace
+{
+long n_calls, fail_at;
+cudaError_t fail_with, last_error, sticky;
+size_t n_live;
+
+/* Counts the call; what it is to fail with, if it is. */
+cudaError_t turn()
+{
+    n_calls++;
+    if (sticky != cudaSuccess) return sticky;
+    if (fail_at == 0 || --fail_at != 0) return cudaSuccess;
+    if (fail_with >= cudaErrorIllegalAddress) sticky = fail_with;
+    last_error = fail_with;
+    return fail_with;
+}
+
+/* Not zeroed: what is read before it is written should show. */
+cudaError_t take(void **out, size_t size_bytes)
+{
+    cudaError_t error = turn();
+    *out = nullptr;
+    if (error != cudaSuccess) return error;
+    *out = std::malloc(size_bytes ? size_bytes : 1);
+    if (!*out) return cudaErrorMemoryAllocation;
+    std::memset(*out, 0xff, size_bytes);
+    n_live++;
+    return cudaSuccess;
+}
+
+cudaError_t give_back(void *memory)
+{
+    if (memory) n_live--;
+    std::free(memory);
+    return turn();
+}
+} // namespace
+
+namespace emulation
+{
+void fail_call(long n, cudaError_t error)
+{
+    fail_at = n;
+    fail_with = error;
+    sticky = last_error = cudaSuccess;
+    n_calls = 0;
+}
+
+long calls_made()
+{
+    return n_calls;
+}
+
+void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)
+{
+    unsigned threads = block.x * block.y * block.z;
+    if (turn() != cudaSuccess) return;
+    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.y > 65535 ||
+        grid.z > 65535)
+        last_error = cudaErrorInvalidValue;
+    else
+        launch(grid, block, dynamic_shared_bytes, kernel);
+}
+} // namespace emulation
+
+void emulation_fail_call(long n, int error)
+{
+    emulation::fail_call(n, (cudaError_t)error);
+}
+
+long emulation_calls_made(void)
+{
+    return emulation::calls_made();
+}
+
+size_t emulation_live_allocations(void)
+{
+    return n_live;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    cudaError_t error = turn();
+    *count = error == cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    cudaError_t error = turn();
+    return error != cudaSuccess ? error : device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
+{
+    cudaError_t error = turn();
+    (void)device;
+    std::memset(out, 0, sizeof *out);
+    std::snprintf(out->name, sizeof out->name, "emulated on the host");
+    out->totalGlobalMem = (size_t)4 << 30;
+    out->major = 8;
+    out->multiProcessorCount = 2;
+    return error;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+    *free_bytes = *total_bytes = (size_t)4 << 30;
+    return turn();
+}
+
+cudaError_t cudaMalloc(void **out, size_t size_bytes)
+{
+    return take(out, size_bytes);
+}
+
+cudaError_t cudaFree(void *memory)
+{
+    return give_back(memory);
+}
+
+cudaError_t cudaMallocHost(void **out, size_t size_bytes)
+{
+    return take(out, size_bytes);
+}
+
+cudaError_t cudaFreeHost(void *memory)
+{
+    return give_back(memory);
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream)
+{
+    cudaError_t error = turn();
+    (void)kind;
+    (void)stream;
+    if (error == cudaSuccess && size_bytes) std::memcpy(to, from, size_bytes);
+    return error;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream)
+{
+    cudaError_t error = turn();
+    (void)stream;
+    if (error == cudaSuccess && size_bytes) std::memset(to, value, size_bytes);
+    return error;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
+{
+    cudaError_t error = turn();
+    (void)flags;
+    *out = error == cudaSuccess ? new emulated_stream() : nullptr;
+    n_live += *out != nullptr;
+    return error;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    n_live -= stream != nullptr;
+    delete stream;
+    return turn();
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    (void)stream;
+    return turn();
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
+{
+    cudaError_t error = turn();
+    (void)flags;
+    *out = error == cudaSuccess ? new emulated_event() : nullptr;
+    n_live += *out != nullptr;
+    return error;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    n_live -= event != nullptr;
+    delete event;
+    return turn();
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    (void)event;
+    (void)stream;
+    return turn();
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    (void)event;
+    return turn();
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    cudaError_t error = turn(), last = last_error;
+    last_error = cudaSuccess;
+    return error != cudaSuccess ? error : last;
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    switch (error) {
+    case cudaSuccess:
+        return "no error";
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorNoDevice:
+        return "no CUDA-capable device is detected";
+    case cudaErrorInsufficientDriver:
+        return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorIllegalAddress:
+        return "an illegal memory access was encountered";
+    default:
+        return "an error that was put in";
+    }
+}

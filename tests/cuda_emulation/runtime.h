@@ -1,0 +1,69 @@
+/* runtime.h: the calls of the CUDA runtime that docket makes, on the host: device memory is the heap's, work is done when it is queued.
+ * Any call can be made to fail. Names and numbers are the CUDA runtime API's. */
+#ifndef DOCKET_TESTS_CUDA_EMULATION_RUNTIME_H
+#define DOCKET_TESTS_CUDA_EMULATION_RUNTIME_H
+
+#include "tests/cuda_emulation/emulation.h"
+
+typedef enum cudaError {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorNoDevice = 100,
+    cudaErrorInvalidDevice = 101,
+    cudaErrorNotReady = 600,
+    cudaErrorIllegalAddress = 700,
+} cudaError_t;
+
+typedef struct emulated_stream *cudaStream_t;
+typedef struct emulated_event *cudaEvent_t;
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
+
+struct cudaDeviceProp {
+    char name[256];
+    size_t totalGlobalMem;
+    int major, minor, multiProcessorCount;
+};
+
+cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device);
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes);
+cudaError_t cudaMalloc(void **out, size_t size_bytes);
+cudaError_t cudaFree(void *memory);
+cudaError_t cudaMallocHost(void **out, size_t size_bytes);
+cudaError_t cudaFreeHost(void *memory);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaGetLastError(void);
+const char *cudaGetErrorString(cudaError_t error);
+
+template <class type> static inline cudaError_t cudaMalloc(type **out, size_t size_bytes)
+{
+    return cudaMalloc((void **)out, size_t(size_bytes));
+}
+
+namespace emulation
+{
+/* The nth call from now on fails with this error, launches included; 0: none does. A sticky error stays. */
+void fail_call(long n, cudaError_t error);
+long calls_made();
+void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
+} // namespace emulation
+
+/* The same for a test in C. live: allocations, streams and events that were not given back. */
+extern "C" void emulation_fail_call(long n, int error);
+extern "C" long emulation_calls_made(void);
+extern "C" size_t emulation_live_allocations(void);
+
+#endif

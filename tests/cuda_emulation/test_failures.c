@@ -1,0 +1,147 @@
+/* test_failures.c: whatever call of the CUDA runtime fails, the backend says so, crashes nowhere and gives everything back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/parallel.h"
+
+const struct kernels_backend *docket_cuda_backend(void);
+void emulation_fail_call(long n, int error);
+long emulation_calls_made(void);
+size_t emulation_live_allocations(void);
+
+enum { K = 64, ROWS = 3, HEADS = 2, HEAD = 32, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700 };
+
+struct pieces {
+    const struct kernels_backend *b;
+    struct kernels_device *d;
+    struct kernels_weight *w;
+    struct kernels_kv *kv;
+    struct kernels_batch *batch;
+    float *x, *out;
+    int32_t *ids;
+};
+
+static bool make(struct pieces *p, struct kernels_error *error)
+{
+    static float values[K * K];
+    static const int32_t ids[ROWS] = {1, 2, 3}, positions[ROWS] = {0, 1, 2}, experts[ROWS] = {0, 1, 0};
+    static const uint32_t slots[ROWS] = {0, 1, 2};
+    const struct kernels_sequence sequence = {.n_rows = ROWS, .own = {0, ROWS, 0}};
+    const struct kernels_batch_desc desc = {ROWS, 1, ids, positions, slots, &sequence};
+    const struct kernels_weight_desc weight = {KERNELS_NF4_NESTED, K, K};
+    for (size_t i = 0; i < K * K; i++) values[i] = (float)(i % 37) / 37 - 0.5f;
+    return (p->w = p->b->weight_begin(p->d, &weight, error)) &&
+           p->b->weight_write(p->d, p->w, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
+           p->b->weight_finish(p->d, p->w, error) == KERNELS_OK &&
+           (p->kv = p->b->kv_create(p->d, KERNELS_F16, 1, 8, 1, HEAD, error)) &&
+           (p->batch = p->b->batch_create(p->d, 8, 2, error)) &&
+           p->b->batch_set(p->d, p->batch, &desc, error) == KERNELS_OK &&
+           (p->x = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&
+           (p->out = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&
+           (p->ids = p->b->buffer_allocate(p->d, sizeof experts, error)) &&
+           p->b->upload(p->d, p->x, values, ROWS * K * sizeof(float)) == KERNELS_OK &&
+           p->b->upload(p->d, p->ids, experts, sizeof experts) == KERNELS_OK;
+}
+
+static bool run(struct pieces *p, float *result)
+{
+    static const float frequency[HEAD / 2] = {1};
+    const struct kernels_weight *two[2] = {p->w, p->w};
+    const struct kernels_linear linear = {.x = p->x, .weight = p->w, .out = p->out, .n_rows = ROWS};
+    const struct kernels_rope_kv rope = {.batch = p->batch,
+                                         .q = p->x,
+                                         .k = p->out,
+                                         .v = p->out,
+                                         .kv = p->kv,
+                                         .n_heads = HEADS,
+                                         .n_kv_heads = 1,
+                                         .head_size = HEAD,
+                                         .inverse_frequency = frequency};
+    const struct kernels_attention attention = {.batch = p->batch,
+                                                .q = p->x,
+                                                .kv = p->kv,
+                                                .out = p->out,
+                                                .n_heads = HEADS,
+                                                .n_kv_heads = 1,
+                                                .head_size = HEAD,
+                                                .scale = 1};
+    const struct kernels_expert_ffn ffn = {.x = p->x,
+                                           .gate = two,
+                                           .up = two,
+                                           .down = two,
+                                           .n_experts = 2,
+                                           .ids = p->ids,
+                                           .weights = p->x,
+                                           .out = p->out,
+                                           .n_rows = ROWS,
+                                           .top_k = 1};
+    return p->b->linear(p->d, &linear) == KERNELS_OK && p->b->rope_kv(p->d, &rope) == KERNELS_OK &&
+           p->b->attention(p->d, &attention) == KERNELS_OK && p->b->expert_ffn(p->d, &ffn) == KERNELS_OK &&
+           p->b->download(p->d, result, p->out, ROWS * K * sizeof(float)) == KERNELS_OK;
+}
+
+/* One life of a device. Whether all of it went well; *complained: whether somebody said that it did not. */
+static bool live(float *result, bool *complained)
+{
+    struct host host = {.n_workers = 1};
+    struct kernels_options options = host_options(&host, NULL);
+    struct kernels_error error = {0}, late = {0};
+    struct pieces p = {.b = docket_cuda_backend()};
+    bool good = false;
+    *complained = true;
+    if (!(p.d = p.b->open(&options, &error))) return false;
+    good = make(&p, &error) && run(&p, result);
+    *complained = p.b->synchronize(p.d, &late) != KERNELS_OK || !good;
+    if (*complained && error.code == KERNELS_OK && late.code == KERNELS_OK) fail_msg("a failure without a word");
+    p.b->weight_free(p.d, p.w);
+    p.b->kv_free(p.d, p.kv);
+    p.b->batch_free(p.d, p.batch);
+    p.b->close(p.d);
+    return good && !*complained;
+}
+
+static void every_failed_call_is_reported_and_nothing_is_kept(int kind)
+{
+    float want[ROWS * K], got[ROWS * K];
+    bool complained;
+    emulation_fail_call(0, 0);
+    assert_true(live(want, &complained));
+    long calls = emulation_calls_made(), unseen = 0;
+    assert_true(calls > 30);
+    for (long n = 1; n <= calls; n++) {
+        memset(got, 0xff, sizeof got);
+        emulation_fail_call(n, kind);
+        bool good = live(got, &complained);
+        emulation_fail_call(0, 0);
+        if (good && memcmp(got, want, sizeof want))
+            fail_msg("call %ld failed, nobody noticed, and the numbers are wrong", n);
+        unseen += good;
+        if (emulation_live_allocations())
+            fail_msg("call %ld failed: %zu pieces are left", n, emulation_live_allocations());
+    }
+    /* Only what tidies up may fail unseen: freeing, and closing. */
+    if (unseen > calls / 3) fail_msg("%ld of %ld failures went unseen", unseen, calls);
+}
+
+static void out_of_memory_at_any_call_is_reported(void **state)
+{
+    (void)state;
+    every_failed_call_is_reported_and_nothing_is_kept(OUT_OF_MEMORY);
+}
+
+static void a_lost_device_at_any_call_is_reported(void **state)
+{
+    (void)state;
+    every_failed_call_is_reported_and_nothing_is_kept(ILLEGAL_ADDRESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(out_of_memory_at_any_call_is_reported),
+        cmocka_unit_test(a_lost_device_at_any_call_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

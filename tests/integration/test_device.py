@@ -1,0 +1,53 @@
+"""Where the model runs: on a GPU (whose code is run by the CPU here), on the CPU, and what is said when it cannot be."""
+
+import json
+import subprocess
+
+import pytest
+
+from support import BUILD, MODEL, MODEL_CACHE, ROOT, SANITIZED
+
+EMULATED = BUILD / "libdocket_cuda_emulated.so"
+LABELS = "invoice,receipt,payslip"
+TEXT = "Invoice number 4711. Total due: 20 euro, payable within 30 days."
+
+
+def _docket(*arguments, **environment):
+    return subprocess.run([str(BUILD / "docket"), *arguments, "--model", MODEL, "--hub-cache", str(MODEL_CACHE)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=240, env={"PATH": "/usr/bin", "LOG_LEVEL": "info", **environment})
+
+
+def _classify(tmp_path, *arguments):
+    document = tmp_path / "a.txt"
+    document.write_text(TEXT, encoding="utf-8")
+    return _docket("classify", "--labels", LABELS, str(document), "--jsonl", *arguments)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_a_document_gets_the_same_label_on_either_device(tmp_path, quantization):
+    if not EMULATED.exists():
+        pytest.fail(f"{EMULATED} is not built")
+    on_cpu = _classify(tmp_path, "--device", "cpu", "--quantization", quantization)
+    on_gpu = _classify(tmp_path, "--device", "cuda", "--cuda-library", str(EMULATED), "--quantization", quantization)
+    assert on_cpu.returncode == 0 and on_gpu.returncode == 0, on_gpu.stderr
+    cpu, gpu = json.loads(on_cpu.stdout), json.loads(on_gpu.stdout)
+    assert gpu["label"] == cpu["label"] == "invoice"
+    assert abs(gpu["confidence"] - cpu["confidence"]) < 0.05        # operands of bf16 against f32
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_an_error(tmp_path):
+    answer = _classify(tmp_path, "--device", "cuda", "--cuda-library", str(tmp_path / "none.so"))
+    assert answer.returncode == 69 and "none.so" in answer.stderr, answer.stderr
+
+
+def test_a_library_that_is_none_is_an_error(tmp_path):
+    library = tmp_path / "text.so"
+    library.write_text("no library", encoding="utf-8")
+    answer = _classify(tmp_path, "--device", "cuda", "--cuda-library", str(library))
+    assert answer.returncode == 69 and "text.so" in answer.stderr, answer.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+def test_auto_takes_the_cpu_and_says_why(tmp_path):
+    answer = _classify(tmp_path, "--device", "auto", "--cuda-library", str(tmp_path / "none.so"))
+    assert answer.returncode == 0 and json.loads(answer.stdout)["label"] == "invoice"
