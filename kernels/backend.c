@@ -58,6 +58,16 @@ const char *docket_kernels_format_name(enum kernels_format format)
         [KERNELS_BF16] = "bf16",
         [KERNELS_NF4] = "nf4",
         [KERNELS_NF4_NESTED] = "nf4_nested",
+        [KERNELS_FP4] = "fp4",
+        [KERNELS_FP4_NESTED] = "fp4_nested",
+        [KERNELS_INT8] = "int8",
+        [KERNELS_Q8] = "q8",
+        [KERNELS_Q4] = "q4",
+        [KERNELS_Q2] = "q2",
+        [KERNELS_Q1] = "q1",
+        [KERNELS_KV_Q8_0] = "kv_q8_0",
+        [KERNELS_KV_Q4_0] = "kv_q4_0",
+        [KERNELS_F8_E4M3] = "f8_e4m3",
     };
 
     return (size_t)format < KERNELS_N_FORMATS ? names[format] : "unknown";
@@ -71,8 +81,23 @@ double docket_kernels_format_bits(enum kernels_format format)
     case KERNELS_F16:
     case KERNELS_BF16:
         return 16;
+    case KERNELS_INT8: /* and its f32 a row, which is nothing beside a row */
+    case KERNELS_F8_E4M3:
+        return 8;
+    case KERNELS_Q8:
+    case KERNELS_KV_Q8_0:
+        return 8.5;
+    case KERNELS_Q4:
+    case KERNELS_KV_Q4_0:
+        return 4.5;
+    case KERNELS_Q2:
+        return 2.5;
+    case KERNELS_Q1:
+        return 1.25;
+    case KERNELS_FP4:
     case KERNELS_NF4:
         return 4 + 32.0 / 64;
+    case KERNELS_FP4_NESTED:
     case KERNELS_NF4_NESTED:
         return 4 + 8.0 / 64 + 32.0 / (64 * 256);
     default:

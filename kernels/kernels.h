@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 1u
+#define KERNELS_ABI 2u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
@@ -46,6 +46,16 @@ enum kernels_format {
     KERNELS_BF16,
     KERNELS_NF4,        /* blocks of 64, f32 absmax */
     KERNELS_NF4_NESTED, /* absmax in 8 bits, blocks of 256 (double quantization) */
+    KERNELS_FP4,        /* as NF4 with the values of a 4-bit float */
+    KERNELS_FP4_NESTED,
+    KERNELS_INT8,    /* LLM.int8: rows of signed bytes with one f32 absmax each */
+    KERNELS_Q8,      /* this and the next two: blocks of 64, value = scale * code + zero, both f16; 8.5 bits */
+    KERNELS_Q4,      /* 4.5 bits */
+    KERNELS_Q2,      /* scale and zero fitted by least squares; 2.5 bits */
+    KERNELS_Q1,      /* blocks of 64: sign times mean magnitude, f16; 1.25 bits */
+    KERNELS_KV_Q8_0, /* caches only: groups of 32 along the head, signed bytes and one f16 scale; 8.5 bits */
+    KERNELS_KV_Q4_0, /* caches only: the same in 4 bits; 4.5 bits */
+    KERNELS_F8_E4M3, /* sources only: bytes of the finite e4m3 with NaN 0x7f and 0xff (float8_e4m3fn) */
     KERNELS_N_FORMATS,
 };
 
@@ -85,6 +95,7 @@ struct kernels_limits {
     size_t max_rows, max_sequences;
     size_t dim, ffn_dim, n_experts, top_k;
     size_t n_heads, n_kv_heads, head_size, vocab;
+    bool has_int8; /* KERNELS_INT8 is among the weights: rows of activations are kept in two forms */
 };
 
 /* Shape and form of a weight [rows, cols]: `cols` inputs, `rows` outputs. */
@@ -93,14 +104,48 @@ struct kernels_weight_desc {
     size_t rows, cols;
 };
 
-/* Canonical bytes of a quantized weight, as bitsandbytes writes them. absmax for KERNELS_NF4; the others when nested. */
-struct kernels_nf4_parts {
-    uint8_t *codes;        /* [(rows*cols + 1) / 2], the earlier element in the high nibble */
-    float *absmax;         /* [n_blocks], n_blocks = ceil(rows*cols / 64) */
-    uint8_t *absmax_codes; /* [n_blocks] */
-    float *nested_absmax;  /* [ceil(n_blocks / 256)] */
-    float *nested_map;     /* [256] */
+/* Canonical bytes of a quantized weight, in host memory of the caller. A weight [rows, cols] is flattened row-major; but for
+ * KERNELS_INT8 it is cut into blocks of block_size elements, the last one short where they do not come out even.
+ *
+ *   format         codes                                        and
+ *   NF4, FP4       4 bits, the earlier element in the high      absmax [n_blocks]
+ *                  nibble; an odd count leaves the last low
+ *                  nibble to be ignored
+ *   …_NESTED       the same                                     absmax_codes [n_blocks], nested_absmax [ceil(n_blocks / 256)],
+ *                                                               nested_map [256], nested_offset; a block's absmax is
+ *                                                               nested_map[code] * nested_absmax[block / 256] + nested_offset
+ *   INT8           signed byte an element                       absmax [rows]; value = code * absmax / 127 (SCB on disk)
+ *   Q8             unsigned byte an element                     scales [n_blocks], zeros [n_blocks], both f16;
+ *   Q4             4 bits, as NF4                               value = scale * code + zero in f32
+ *   Q2             2 bits, the earliest element lowest          (zero is the value of code 0)
+ *   Q1             1 bit, the earliest element lowest: set      scales [n_blocks], f16; value = scale or -scale
+ *                  where the value is negative
+ *
+ * The formats of bitsandbytes (NF4, FP4, nested or not, INT8) are its own bytes. docket_kernels_parts_size says how large each
+ * part is. Parts that a format has not are ignored and may be NULL. */
+struct kernels_parts {
+    uint8_t *codes;
+    float *absmax;
+    uint8_t *absmax_codes;
+    float *nested_absmax;
+    float *nested_map;
     float nested_offset;
+    uint16_t *scales, *zeros;
+    uint32_t block_size; /* 0 means 64; NF4 and FP4 also 32, 128, 256 and so on to 4096; the others only 64 */
+};
+
+/* Bytes of each part; 0 where the format has it not. */
+struct kernels_parts_size {
+    size_t codes, absmax, absmax_codes, nested_absmax, nested_map, scales, zeros;
+    size_t total; /* of all of them, nested_offset not counted */
+};
+
+/* What the values of a source are multiplied with, in f32, before anything else happens to them: one f32 for each tile of
+ * block_rows x block_cols, tiles row-major, the last ones short; 0 means the whole height or width. So {v, 0, 0} is one
+ * scale for all, {v, 1, 0} one a row, {v, 128, 128} the tiles of f8 checkpoints. */
+struct kernels_source_scale {
+    const float *values; /* [ceil(rows / block_rows), ceil(cols / block_cols)] on the host; stays until weight_finish */
+    size_t block_rows, block_cols;
 };
 
 /* Keys and values at slots [first_slot, first_slot + n_slots), of the tokens at positions first_position and on. */
@@ -130,7 +175,7 @@ struct kernels_batch_desc {
     const struct kernels_sequence *sequences;
 };
 
-/* out[m, k] = table[token_id] * scale. Table in f32, f16 or bf16. An id outside the table is KERNELS_BAD_SHAPE. */
+/* out[m, k] = table[token_id] * scale. Table in any weight format. An id outside the table is KERNELS_BAD_SHAPE. */
 struct kernels_embed {
     const struct kernels_weight *table;
     const struct kernels_batch *batch;
@@ -148,7 +193,11 @@ struct kernels_rmsnorm {
     bool weight_plus_one; /* Gemma: multiplies by 1 + weight */
 };
 
-/* out[m, n] = x[m, k] W[n, k]^T, or out += with accumulate. */
+/* out[m, n] = x[m, k] W[n, k]^T, or out += with accumulate.
+ *
+ * With KERNELS_INT8, here and in every other product, as LLM.int8 but row by row, so that no row depends on its company: the
+ * elements of a row of x with |x| >= 6 are multiplied in f32 with the values of the weight; the others are rounded to
+ * x * (127 / their absmax), nearest, ties to even, and summed as integers. */
 struct kernels_linear {
     const float *x;
     const struct kernels_weight *weight;
@@ -247,9 +296,10 @@ struct kernels_backend {
 
     /* Device bytes that the weight will take, for planning; 0 when this backend cannot hold it. */
     size_t (*weight_size)(const struct kernels_device *device, const struct kernels_weight_desc *desc);
-    /* A weight is filled by writes of consecutive elements in order, source in f32, f16 or bf16 (each write but the last a
-     * multiple of 16,384 elements), quantized on the way, then finished; or made from canonical bytes. A source that holds
-     * NaN or infinity is KERNELS_FAILED at finish for the quantized formats. The source must stay until the next wait. */
+    /* A weight is filled by writes of consecutive elements in order, source in f32, f16, bf16 or f8_e4m3 (each write but the
+     * last a multiple of 16,384 elements), quantized on the way, then finished; or made from canonical bytes. A source that
+     * holds NaN or infinity, or more than the f16 scales of its format reach, is KERNELS_FAILED at finish for the quantized
+     * formats. The source must stay until the next wait. */
     struct kernels_weight *(*weight_begin)(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                            struct kernels_error *error);
     enum kernels_status (*weight_write)(struct kernels_device *device, struct kernels_weight *weight,
@@ -257,17 +307,23 @@ struct kernels_backend {
                                         struct kernels_error *error);
     enum kernels_status (*weight_finish)(struct kernels_device *device, struct kernels_weight *weight,
                                          struct kernels_error *error);
-    struct kernels_weight *(*weight_from_nf4)(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                              const struct kernels_nf4_parts *parts, struct kernels_error *error);
-    /* Canonical bytes back, exactly what the definition in formats/ gives; pointers of `parts` are the caller's. */
-    enum kernels_status (*weight_read_nf4)(struct kernels_device *device, const struct kernels_weight *weight,
-                                           struct kernels_nf4_parts *parts);
+    /* Says, before the first write, what the values of its sources are to be multiplied with. */
+    enum kernels_status (*weight_scale)(struct kernels_device *device, struct kernels_weight *weight,
+                                        const struct kernels_source_scale *scale, struct kernels_error *error);
+    /* The parts are copied before this returns. Sizes other than 64 of blocks are kept as they are, or in a form of exactly the same
+     * values; such a weight may take more or less than weight_size says. */
+    struct kernels_weight *(*weight_from_parts)(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                                const struct kernels_parts *parts, struct kernels_error *error);
+    /* Canonical bytes back, exactly what the definition in formats/ gives; pointers of `parts` are the caller's, those that
+     * are NULL are left out. Sets nested_offset and block_size. */
+    enum kernels_status (*weight_read_parts)(struct kernels_device *device, const struct kernels_weight *weight,
+                                             struct kernels_parts *parts);
     /* Values as f32 on the host, [rows, cols]. */
     enum kernels_status (*weight_read)(struct kernels_device *device, const struct kernels_weight *weight, float *out);
     void (*weight_describe)(const struct kernels_weight *weight, struct kernels_weight_desc *out);
     void (*weight_free)(struct kernels_device *device, struct kernels_weight *weight);
 
-    /* Keys and values of n_layers x n_slots tokens, KERNELS_F16 or KERNELS_F32. kv_size: bytes, for planning. */
+    /* Keys and values of n_layers x n_slots tokens in f32, f16, kv_q8_0 or kv_q4_0. kv_size: bytes, for planning. */
     size_t (*kv_size)(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
                       size_t n_kv_heads, size_t head_size);
     struct kernels_kv *(*kv_create)(struct kernels_device *device, enum kernels_format format, size_t n_layers,
@@ -300,6 +356,8 @@ struct kernels_backend {
     enum kernels_status (*synchronize)(struct kernels_device *device, struct kernels_error *error);
 };
 
+#pragma GCC visibility push(default)
+
 /* The backend of that name ("reference", "cpu"), or NULL. */
 const struct kernels_backend *docket_kernels_backend(const char *name);
 /* KERNELS_OK if the table is whole and of this ABI; else the error says what is wrong. */
@@ -309,6 +367,14 @@ const char *docket_kernels_status_name(enum kernels_status status);
 const char *docket_kernels_format_name(enum kernels_format format);
 /* Bits a weight takes in canonical form, such as 4.126953125 for KERNELS_NF4_NESTED. */
 double docket_kernels_format_bits(enum kernels_format format);
+/* True for formats of weights that are quantized: those with parts. */
+bool docket_kernels_format_has_parts(enum kernels_format format);
+/* KERNELS_BAD_SHAPE, and *out all 0, for a shape that cannot be or a format without parts; KERNELS_UNSUPPORTED for a
+ * block_size that the format has not. block_size 0 means 64. */
+enum kernels_status docket_kernels_parts_size(const struct kernels_weight_desc *desc, uint32_t block_size,
+                                              struct kernels_parts_size *out);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

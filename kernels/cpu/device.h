@@ -96,10 +96,12 @@ enum kernels_status cpu_weight_write(struct kernels_device *device, struct kerne
                                      struct kernels_error *error);
 enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kernels_weight *weight,
                                       struct kernels_error *error);
-struct kernels_weight *cpu_weight_from_nf4(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                           const struct kernels_nf4_parts *parts, struct kernels_error *error);
-enum kernels_status cpu_weight_read_nf4(struct kernels_device *device, const struct kernels_weight *weight,
-                                        struct kernels_nf4_parts *parts);
+enum kernels_status cpu_weight_scale(struct kernels_device *device, struct kernels_weight *weight,
+                                     const struct kernels_source_scale *scale, struct kernels_error *error);
+struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                             const struct kernels_parts *parts, struct kernels_error *error);
+enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
+                                          struct kernels_parts *parts);
 enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
 void cpu_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
 void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weight);
@@ -140,10 +142,10 @@ enum kernels_status cpu_check_gather_logits(struct kernels_device *device, const
 #define CPU_SHARED_ENTRIES                                                                                             \
     .buffer_allocate = cpu_buffer_allocate, .buffer_free = cpu_buffer_free, .upload = cpu_copy, .download = cpu_copy,  \
     .weight_size = cpu_weight_size, .weight_begin = cpu_weight_begin, .weight_write = cpu_weight_write,                \
-    .weight_finish = cpu_weight_finish, .weight_from_nf4 = cpu_weight_from_nf4,                                        \
-    .weight_read_nf4 = cpu_weight_read_nf4, .weight_read = cpu_weight_read, .weight_describe = cpu_weight_describe,    \
-    .weight_free = cpu_weight_free, .kv_size = cpu_kv_size, .kv_create = cpu_kv_create, .kv_free = cpu_kv_free,        \
-    .batch_create = cpu_batch_create, .batch_set = cpu_batch_set, .batch_free = cpu_batch_free, .record = cpu_record,  \
-    .wait = cpu_wait, .synchronize = cpu_synchronize
+    .weight_finish = cpu_weight_finish, .weight_scale = cpu_weight_scale, .weight_from_parts = cpu_weight_from_parts,  \
+    .weight_read_parts = cpu_weight_read_parts, .weight_read = cpu_weight_read,                                        \
+    .weight_describe = cpu_weight_describe, .weight_free = cpu_weight_free, .kv_size = cpu_kv_size,                    \
+    .kv_create = cpu_kv_create, .kv_free = cpu_kv_free, .batch_create = cpu_batch_create, .batch_set = cpu_batch_set,  \
+    .batch_free = cpu_batch_free, .record = cpu_record, .wait = cpu_wait, .synchronize = cpu_synchronize
 
 #endif

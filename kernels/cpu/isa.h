@@ -52,7 +52,7 @@ void cpu_isa_processor_name(char *name, size_t size_bytes);
  * codes by 4 j bits leaves it. Needs whole blocks in every row. */
 static inline bool cpu_is_permuted(const struct kernels_weight *weight)
 {
-    return weight->desc.format >= KERNELS_NF4 && weight->desc.cols % 64 == 0;
+    return docket_kernels_format_has_parts(weight->desc.format) && weight->desc.cols % 64 == 0;
 }
 
 #endif

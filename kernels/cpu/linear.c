@@ -49,7 +49,7 @@ void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, c
                size_t first_row, size_t m, size_t first, size_t n, float *expanded, float *out, size_t out_stride)
 {
     const float *x = rows->data + first_row * rows->stride;
-    bool nf4 = weight->desc.format >= KERNELS_NF4;
+    bool nf4 = docket_kernels_format_has_parts(weight->desc.format);
 
     if (m <= CPU_FEW_ROWS && nf4 == rows->permuted) {
         isa->dot(weight, first, n, x, rows->stride, m, out, out_stride);

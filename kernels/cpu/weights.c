@@ -54,7 +54,7 @@ static struct places place(enum kernels_format format, size_t n_elements)
 
 static bool desc_is_valid(const struct kernels_weight_desc *desc)
 {
-    return desc != NULL && (size_t)desc->format < KERNELS_N_FORMATS && desc->rows > 0 && desc->cols > 0 &&
+    return desc != NULL && (size_t)desc->format <= KERNELS_NF4_NESTED && desc->rows > 0 && desc->cols > 0 &&
            desc->rows <= MAX_ELEMENTS / desc->cols;
 }
 
@@ -216,12 +216,25 @@ enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kern
     return KERNELS_OK;
 }
 
-struct kernels_weight *cpu_weight_from_nf4(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                           const struct kernels_nf4_parts *parts, struct kernels_error *error)
+enum kernels_status cpu_weight_scale(struct kernels_device *device, struct kernels_weight *weight,
+                                     const struct kernels_source_scale *scale, struct kernels_error *error)
+{
+    (void)device;
+    (void)weight;
+    (void)scale;
+    return kernels_fail(error, KERNELS_UNSUPPORTED, "weight: scales of sources are not supported");
+}
+
+struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                             const struct kernels_parts *parts, struct kernels_error *error)
 {
     struct kernels_weight *weight;
     bool nested;
 
+    if (parts != NULL && parts->block_size != 0 && parts->block_size != NF4_BLOCK) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "weight: blocks of %u are not supported", parts->block_size);
+        return NULL;
+    }
     if (desc == NULL || !is_nf4(desc->format) || parts == NULL || parts->codes == NULL ||
         (desc->format == KERNELS_NF4
              ? parts->absmax == NULL
@@ -245,8 +258,8 @@ struct kernels_weight *cpu_weight_from_nf4(struct kernels_device *device, const 
     return weight;
 }
 
-enum kernels_status cpu_weight_read_nf4(struct kernels_device *device, const struct kernels_weight *weight,
-                                        struct kernels_nf4_parts *parts)
+enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
+                                          struct kernels_parts *parts)
 {
     if (weight == NULL || !weight->finished || !is_nf4(weight->desc.format) || parts == NULL)
         return cpu_fail(device, KERNELS_BAD_SHAPE, "weight: has no 4-bit parts to read");

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LAYOUT_BLOCK          64u /* of every format but int8, unless its bytes come from elsewhere */
+#define LAYOUT_SMALLEST_BLOCK 32u
+#define LAYOUT_LARGEST_BLOCK  4096u
+
 #define NF4_BLOCK        64u
 #define NF4_NESTED_BLOCK 256u
 #define NF4_N_CODES      16u

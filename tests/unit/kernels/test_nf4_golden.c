@@ -94,9 +94,13 @@ static void check_parts(const struct rig *rig, const struct golden *g, const str
 {
     uint8_t *codes = malloc(nf4_code_bytes(g->n)), *absmax_codes = malloc(g->n_blocks);
     float *absmax = host_values(g->n_blocks), *nested_absmax = host_values(g->n_blocks), map[256];
-    struct kernels_nf4_parts parts = {codes, absmax, absmax_codes, nested_absmax, map, 0};
+    struct kernels_parts parts = {.codes = codes,
+                                  .absmax = absmax,
+                                  .absmax_codes = absmax_codes,
+                                  .nested_absmax = nested_absmax,
+                                  .nested_map = map};
 
-    assert_int_equal(rig->table->weight_read_nf4(rig->device, weight, &parts), KERNELS_OK);
+    assert_int_equal(rig->table->weight_read_parts(rig->device, weight, &parts), KERNELS_OK);
     assert_memory_equal(codes, g->codes, nf4_code_bytes(g->n));
     if (!nested) {
         assert_true(compare_equal("absmax", absmax, g->absmax, g->n_blocks));
@@ -151,10 +155,14 @@ static void every_table_makes_the_bytes_that_bitsandbytes_makes(void **state)
             for (int nested = 0; nested < 2; nested++) {
                 const struct rig *rig = &rigs.all[i];
                 struct kernels_weight_desc desc = {nested ? KERNELS_NF4_NESTED : KERNELS_NF4, g.rows, g.cols};
-                struct kernels_nf4_parts parts = {g.codes,         g.absmax, g.absmax_codes,
-                                                  g.nested_absmax, map,      g.nested_offset};
+                struct kernels_parts parts = {.codes = g.codes,
+                                              .absmax = g.absmax,
+                                              .absmax_codes = g.absmax_codes,
+                                              .nested_absmax = g.nested_absmax,
+                                              .nested_map = map,
+                                              .nested_offset = g.nested_offset};
                 struct kernels_weight *ours = rig->table->weight_begin(rig->device, &desc, NULL);
-                struct kernels_weight *theirs = rig->table->weight_from_nf4(rig->device, &desc, &parts, NULL);
+                struct kernels_weight *theirs = rig->table->weight_from_parts(rig->device, &desc, &parts, NULL);
                 size_t first = g.n > 16384 ? 16384 : g.n, size = g.source == KERNELS_F32 ? 4 : 2;
                 assert_non_null(ours);
                 assert_non_null(theirs);

@@ -34,7 +34,7 @@ static void check_hash(const char *name, const char *what, const void *bytes, si
     if (strcmp(hash, want) != 0) fail_msg("%s: %s are others", name, what);
 }
 
-static void check_parts(const struct expected *e, const struct kernels_nf4_parts *parts, const char *map_hash)
+static void check_parts(const struct expected *e, const struct kernels_parts *parts, const char *map_hash)
 {
     size_t n = e->rows * e->cols, n_blocks = (n + 63) / 64;
     float *scales = mem_alloc(n_blocks * sizeof(float));
@@ -85,11 +85,11 @@ static void check_tensor(const struct device *device, struct tensor_files *files
     char *bytes = mem_alloc(tensor->size_bytes);
     if (tensor_read(files, tensor, 0, bytes, tensor->size_bytes, &err) != DOCKET_OK) fail_msg("%s", err.message);
     struct kernels_weight *weight = quantize(device, tensor, bytes);
-    struct kernels_nf4_parts parts = {.codes = mem_zalloc((n + 1) / 2, 1),
-                                      .absmax_codes = mem_zalloc(n_blocks, 1),
-                                      .nested_absmax = mem_zalloc(n_nested, sizeof(float)),
-                                      .nested_map = mem_zalloc(256, sizeof(float))};
-    assert_int_equal(device->backend->weight_read_nf4(device->handle, weight, &parts), KERNELS_OK);
+    struct kernels_parts parts = {.codes = mem_zalloc((n + 1) / 2, 1),
+                                  .absmax_codes = mem_zalloc(n_blocks, 1),
+                                  .nested_absmax = mem_zalloc(n_nested, sizeof(float)),
+                                  .nested_map = mem_zalloc(256, sizeof(float))};
+    assert_int_equal(device->backend->weight_read_parts(device->handle, weight, &parts), KERNELS_OK);
     check_parts(e, &parts, map_hash);
     device->backend->weight_free(device->handle, weight);
     mem_free(parts.codes);
