@@ -82,9 +82,9 @@ static void load_keys(const struct view *v, const void *from, size_t first, size
     const struct kernels_kv *kv = v->w->args->kv;
 
     for (size_t j = 0; j < n; j++)
-        v->w->isa->widen(kv->format == KERNELS_F16, from,
-                         cpu_kv_at(kv, v->w->args->layer, v->kv_head, slot_of(v, first + j)), kv->head_size,
-                         out + j * v->stride);
+        v->w->isa->widen(kv->format,
+                         (const char *)from + cpu_kv_at(kv, v->w->args->layer, v->kv_head, slot_of(v, first + j)),
+                         kv->head_size, out + j * v->stride);
 }
 
 /* One row's heads over the keys first + [low, high) of a step. */

@@ -3,12 +3,13 @@
 
 #include "kernels/batch_check.h"
 #include "kernels/cpu/device.h"
+#include "kernels/formats/kv.h"
 
-#define MAX_VALUES ((size_t)1 << 44)
+#define MAX_BYTES ((size_t)1 << 46)
 
 static bool multiply(size_t *product, size_t by)
 {
-    if (by == 0 || *product > MAX_VALUES / by) return false;
+    if (by == 0 || *product > MAX_BYTES / by) return false;
     *product *= by;
     return true;
 }
@@ -17,14 +18,14 @@ static bool multiply(size_t *product, size_t by)
 static size_t half_bytes(enum kernels_format format, size_t n_layers, size_t n_slots, size_t n_kv_heads,
                          size_t head_size)
 {
-    size_t n_values = 1;
+    size_t n_bytes = 1;
 
-    if (format != KERNELS_F16 && format != KERNELS_F32) return 0;
-    if (n_slots > UINT32_MAX || head_size > KERNELS_MAX_HEAD_SIZE || head_size % 2 != 0) return 0;
-    if (!multiply(&n_values, n_layers) || !multiply(&n_values, n_slots) || !multiply(&n_values, n_kv_heads) ||
-        !multiply(&n_values, head_size))
+    if (format != KERNELS_F16 && format != KERNELS_F32 && kv_group_bytes(format) == 0) return 0;
+    if (head_size == 0 || n_slots > UINT32_MAX || head_size > KERNELS_MAX_HEAD_SIZE || head_size % 2 != 0) return 0;
+    if (!multiply(&n_bytes, n_layers) || !multiply(&n_bytes, n_slots) || !multiply(&n_bytes, n_kv_heads) ||
+        !multiply(&n_bytes, kv_vector_bytes(format, head_size)))
         return 0;
-    return (n_values * (format == KERNELS_F32 ? 4 : 2) + 63) / 64 * 64;
+    return (n_bytes + 63) / 64 * 64;
 }
 
 static size_t struct_bytes(size_t size)
@@ -50,7 +51,7 @@ struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_for
     char *base;
 
     if (half == 0) {
-        kernels_fail(error, format > KERNELS_F16 ? KERNELS_UNSUPPORTED : KERNELS_BAD_SHAPE,
+        kernels_fail(error, kv_vector_bytes(format, 2) == 0 ? KERNELS_UNSUPPORTED : KERNELS_BAD_SHAPE,
                      "cache %s: %zu layers, %zu slots, %zu heads of %zu: cannot be", docket_kernels_format_name(format),
                      n_layers, n_slots, n_kv_heads, head_size);
         return NULL;
@@ -65,6 +66,7 @@ struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_for
                               .n_slots = n_slots,
                               .n_kv_heads = n_kv_heads,
                               .head_size = head_size,
+                              .vector_bytes = kv_vector_bytes(format, head_size),
                               .k = base + start,
                               .v = base + start + half};
     return kv;

@@ -16,9 +16,6 @@ enum kernels_status cpu_check_embed(struct kernels_device *device, const struct 
 {
     if (!is_ready(args->table) || args->batch == NULL || (args->batch->n_rows && args->out == NULL))
         return cpu_fail(device, KERNELS_BAD_SHAPE, "embed: table, batch or out missing");
-    if (!is_plain(args->table))
-        return cpu_fail(device, KERNELS_UNSUPPORTED, "embed: table: want f32, f16 or bf16, got %s",
-                        docket_kernels_format_name(args->table->desc.format));
     for (size_t row = 0; row < args->batch->n_rows; row++) {
         int32_t id = args->batch->token_ids[row];
         if (id < 0 || (size_t)id >= args->table->desc.rows)

@@ -39,18 +39,47 @@ struct kernels_device {
 struct kernels_weight {
     struct kernels_weight_desc desc;
     size_t n_elements, n_written, n_blocks;
-    bool finished, not_finite;
+    uint32_t block_size;  /* elements that share a scale */
+    unsigned block_shift; /* 64 << this is that, where it is not 32 */
+    unsigned flags;       /* what was wrong with the source: LOWBIT_… */
+    bool finished;
     void *data;            /* canonical: codes, or values in their format */
-    float *absmax;         /* [n_blocks]; of nested weights only until finish */
+    float *absmax;         /* [n_blocks], of int8 [rows]; of nested weights only until finish */
     uint8_t *absmax_codes; /* nested */
     float *nested_absmax, *nested_map;
     float nested_offset;
+    uint16_t *scales, *zeros; /* q8 to q1 */
+    float *waiting;           /* until finish: scales of nested weights, or the row of int8 that is not whole */
+    struct kernels_source_scale source_scale;
 };
 
-/* k and v are [layer, kv head, slot, head_size] each. */
+/* Elements of a weight in a format of sources; values[0] is element `at` of the weight. */
+struct cpu_source {
+    enum kernels_format format;
+    const void *values;
+    const struct kernels_source_scale *scale; /* NULL: 1 */
+    size_t at;
+};
+
+/* Bits of one code of a format with blocks. */
+static inline unsigned cpu_code_bits(enum kernels_format format)
+{
+    switch (format) {
+    case KERNELS_Q8:
+        return 8;
+    case KERNELS_Q2:
+        return 2;
+    case KERNELS_Q1:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+/* k and v are [layer, kv head, slot] vectors each. */
 struct kernels_kv {
     enum kernels_format format;
-    size_t n_layers, n_slots, n_kv_heads, head_size;
+    size_t n_layers, n_slots, n_kv_heads, head_size, vector_bytes;
     void *k, *v;
 };
 
@@ -89,6 +118,20 @@ enum kernels_status cpu_fail(struct kernels_device *device, enum kernels_status 
 
 /* weights.c */
 size_t cpu_weight_size(const struct kernels_device *device, const struct kernels_weight_desc *desc);
+/* Memory for a weight, its parts not filled. */
+struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                         uint32_t block_size, struct kernels_error *error);
+enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
+void cpu_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
+void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weight);
+/* Elements [first, first + n) as f32. */
+void cpu_weight_values(const struct kernels_weight *weight, size_t first, size_t n, float *out);
+struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                             const struct kernels_parts *parts, struct kernels_error *error);
+enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
+                                          struct kernels_parts *parts);
+
+/* quantize.c */
 struct kernels_weight *cpu_weight_begin(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                         struct kernels_error *error);
 enum kernels_status cpu_weight_write(struct kernels_device *device, struct kernels_weight *weight,
@@ -98,15 +141,6 @@ enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kern
                                       struct kernels_error *error);
 enum kernels_status cpu_weight_scale(struct kernels_device *device, struct kernels_weight *weight,
                                      const struct kernels_source_scale *scale, struct kernels_error *error);
-struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                             const struct kernels_parts *parts, struct kernels_error *error);
-enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
-                                          struct kernels_parts *parts);
-enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
-void cpu_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
-void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weight);
-/* Elements [first, first + n) as f32. */
-void cpu_weight_values(const struct kernels_weight *weight, size_t first, size_t n, float *out);
 
 /* cache.c */
 size_t cpu_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
@@ -121,10 +155,10 @@ struct kernels_batch *cpu_batch_create(struct kernels_device *device, size_t max
 enum kernels_status cpu_batch_set(struct kernels_device *device, struct kernels_batch *batch,
                                   const struct kernels_batch_desc *desc, struct kernels_error *error);
 void cpu_batch_free(struct kernels_device *device, struct kernels_batch *batch);
-/* Index of the first value of a key or value. */
+/* A key or value: its place in kv->k or kv->v, in bytes. */
 static inline size_t cpu_kv_at(const struct kernels_kv *kv, size_t layer, size_t kv_head, size_t slot)
 {
-    return ((layer * kv->n_kv_heads + kv_head) * kv->n_slots + slot) * kv->head_size;
+    return ((layer * kv->n_kv_heads + kv_head) * kv->n_slots + slot) * kv->vector_bytes;
 }
 
 /* check.c: KERNELS_BAD_SHAPE or KERNELS_UNSUPPORTED, noted, when arguments cannot be. */

@@ -7,7 +7,31 @@
 
 #include "kernels/cpu/isa.h"
 #include "kernels/formats/half.h"
+#include "kernels/formats/kv.h"
 #include "kernels/formats/nf4_loops.h"
+
+INLINE void source_values(enum kernels_format format, const void *from, size_t at, size_t n, float *out)
+{
+    size_t i = 0;
+
+    switch (format) {
+    case KERNELS_F32:
+        memcpy(out, (const float *)from + at, n * sizeof(float));
+        return;
+    case KERNELS_F16:
+        for (; i + LANES <= n; i += LANES) v_store(out + i, v_load_f16((const uint16_t *)from + at + i));
+        for (; i < n; i++) out[i] = half_f16_to_f32(((const uint16_t *)from)[at + i]);
+        return;
+    case KERNELS_BF16:
+        for (; i < n; i++) out[i] = half_bf16_to_f32(((const uint16_t *)from)[at + i]);
+        return;
+    default:
+        for (; i < n; i++) out[i] = half_e4m3_to_f32(((const uint8_t *)from)[at + i]);
+        return;
+    }
+}
+#define SOURCE_VALUES source_values
+#include "kernels/cpu/quantize_loops.h"
 
 #define BLOCK_VECTORS (64u / LANES)
 /* Instrumented builds keep the loops: unrolled, they take minutes to compile. */
@@ -41,40 +65,83 @@ INLINE vf load_whole(enum kernels_format format, const void *from, size_t at)
     return v_load_bf16((const uint16_t *)from + at);
 }
 
-/* Scales of blocks [first, first + n), n at most CPU_CHUNK / 64; those `ahead` blocks on are fetched for later. */
-INLINE const float *scales(const struct kernels_weight *weight, size_t first, size_t n, size_t ahead, float *space)
+/* Where blocks of one row begin, and what scales them. */
+struct row_blocks {
+    const uint8_t *codes;
+    const float *absmax, *table;
+    const uint16_t *scales, *zeros;
+    float space[CPU_CHUNK / 64];
+};
+
+/* Scales of n blocks of 64 of a weight whose own blocks are 64 or larger, from block `first` of 64 on. */
+INLINE const float *scales_of(const struct kernels_weight *weight, size_t first, size_t n, size_t ahead, float *space)
 {
-    if (weight->desc.format == KERNELS_NF4) {
-        __builtin_prefetch(weight->absmax + first + ahead);
-        return weight->absmax + first;
+    unsigned shift = weight->block_shift;
+
+    if (weight->absmax_codes) {
+        __builtin_prefetch(weight->absmax_codes + ((first + ahead) >> shift));
+        for (size_t i = 0; i < n; i++)
+            nf4_loop_unnest(weight->absmax_codes, weight->nested_absmax, weight->nested_map, weight->nested_offset,
+                            (first + i) >> shift, 1, space + i);
+        return space;
     }
-    __builtin_prefetch(weight->absmax_codes + first + ahead);
-    nf4_loop_unnest(weight->absmax_codes, weight->nested_absmax, weight->nested_map, weight->nested_offset, first, n,
-                    space);
+    __builtin_prefetch(weight->absmax + ((first + ahead) >> shift));
+    if (shift == 0) return weight->absmax + first;
+    for (size_t i = 0; i < n; i++) space[i] = weight->absmax[(first + i) >> shift];
     return space;
 }
 
-/* sums[j][i] += x[i] . W[row + j] over [begin, end) of one chunk, for m rows of x and DOT_N or one row of W. */
-INLINE void dot_nf4(const struct kernels_weight *weight, size_t row, size_t begin, size_t end, const float *x,
-                    size_t x_stride, size_t m, size_t n, vf sums[DOT_N][CPU_FEW_ROWS])
+/* Blocks from element `at` of the weight on; those `ahead` blocks on are fetched for later. */
+INLINE void find_blocks(const struct kernels_weight *weight, unsigned bits, size_t at, size_t n_blocks, size_t ahead,
+                        struct row_blocks *row)
 {
-    float space[DOT_N][CPU_CHUNK / 64];
-    const float *absmax[DOT_N];
-    const uint8_t *codes[DOT_N];
-    size_t n_blocks = (end - begin) / 64, ahead = DOT_N * weight->desc.cols / 2; /* bytes to the rows that come next */
+    row->codes = (const uint8_t *)weight->data + at / 64 * (8 * bits);
+    if (weight->scales) {
+        row->scales = weight->scales + at / 64;
+        row->zeros = weight->zeros + at / 64;
+        row->table = lowbit_steps;
+        __builtin_prefetch(row->scales + ahead);
+        return;
+    }
+    row->scales = NULL;
+    row->table = weight->desc.format <= KERNELS_NF4_NESTED ? nf4_values : fp4_values;
+    row->absmax = scales_of(weight, at / 64, n_blocks, ahead, row->space);
+}
+
+/* The 64 values of a block: of 4 bits in packed order, else in their own. */
+INLINE void block_values(unsigned bits, const struct row_blocks *row, size_t b, vf w[BLOCK_VECTORS])
+{
+    const uint8_t *codes = row->codes + b * (8 * bits);
+
+    if (bits == 1)
+        v_block1(codes, v_f16(row->scales[b]), w);
+    else if (bits == 2)
+        v_block2(codes, v_f16(row->scales[b]), v_f16(row->zeros[b]), w);
+    else if (bits == 8) {
+        vf scale = v_set(v_f16(row->scales[b])), zero = v_set(v_f16(row->zeros[b]));
+        UNROLL for (size_t v = 0; v < BLOCK_VECTORS; v++) w[v] = v_fma(v_load_u8(codes + v * LANES), scale, zero);
+    } else if (row->scales)
+        v_block4(codes, row->table, v_f16(row->scales[b]), v_f16(row->zeros[b]), w);
+    else
+        v_block4(codes, row->table, row->absmax[b], 0, w);
+}
+
+/* sums[j][i] += x[i] . W[row + j] over [begin, end) of one chunk, for m rows of x and DOT_N or one row of W. */
+INLINE void dot_blocks(const struct kernels_weight *weight, unsigned bits, size_t row, size_t begin, size_t end,
+                       const float *x, size_t x_stride, size_t m, size_t n, vf sums[DOT_N][CPU_FEW_ROWS])
+{
+    struct row_blocks rows[DOT_N];
+    size_t n_blocks = (end - begin) / 64,
+           ahead = DOT_N * weight->desc.cols / 64; /* blocks to the rows that come next */
 
     UNROLL for (size_t j = 0; j < n; j++)
-    {
-        size_t at = (row + j) * weight->desc.cols + begin;
-        absmax[j] = scales(weight, at / 64, n_blocks, ahead / 32, space[j]);
-        codes[j] = (const uint8_t *)weight->data + at / 2;
-    }
+        find_blocks(weight, bits, (row + j) * weight->desc.cols + begin, n_blocks, ahead, &rows[j]);
     for (size_t b = 0; b < n_blocks; b++) {
         UNROLL for (size_t j = 0; j < n; j++)
         {
             vf w[BLOCK_VECTORS];
-            __builtin_prefetch(codes[j] + b * 32 + ahead);
-            v_nf4_block(codes[j] + b * 32, absmax[j][b], nf4_values, w);
+            __builtin_prefetch(rows[j].codes + (b + ahead) * (8 * bits));
+            block_values(bits, &rows[j], b, w);
             UNROLL for (size_t v = 0; v < BLOCK_VECTORS; v++)
             {
                 UNROLL for (size_t i = 0; i < m; i++) sums[j][i] =
@@ -129,8 +196,17 @@ INLINE void dot_rows(const struct kernels_weight *weight, size_t row, const floa
         case KERNELS_BF16:
             dot_plain(weight, KERNELS_BF16, row, begin, end, x, x_stride, m, n, sums);
             break;
+        case KERNELS_Q8:
+            dot_blocks(weight, 8, row, begin, end, x, x_stride, m, n, sums);
+            break;
+        case KERNELS_Q2:
+            dot_blocks(weight, 2, row, begin, end, x, x_stride, m, n, sums);
+            break;
+        case KERNELS_Q1:
+            dot_blocks(weight, 1, row, begin, end, x, x_stride, m, n, sums);
+            break;
         default:
-            dot_nf4(weight, row, begin, end, x, x_stride, m, n, sums);
+            dot_blocks(weight, 4, row, begin, end, x, x_stride, m, n, sums);
             break;
         }
         UNROLL for (size_t i = 0; i < m; i++)
@@ -193,19 +269,25 @@ static void expand_plain(const struct kernels_weight *weight, enum kernels_forma
     if (c < n) v_store(out + c, load_part(format, weight->data, at + c, n - c));
 }
 
-static void expand_nf4(const struct kernels_weight *weight, size_t at, size_t n, float *out)
+INLINE void expand_blocks(const struct kernels_weight *weight, unsigned bits, size_t at, size_t n, float *out)
 {
-    float space[CPU_CHUNK / 64];
-    size_t ahead = CPU_EXPANDED * weight->desc.cols / 2; /* bytes to the rows that come next */
-    const float *absmax = scales(weight, at / 64, n / 64, ahead / 32, space);
-    const uint8_t *codes = (const uint8_t *)weight->data + at / 2;
+    size_t ahead = CPU_EXPANDED * weight->desc.cols / 64; /* blocks to the rows that come next */
+    struct row_blocks row;
 
+    find_blocks(weight, bits, at, n / 64, ahead, &row);
     for (size_t b = 0; b < n / 64; b++) {
         vf w[BLOCK_VECTORS];
-        __builtin_prefetch(codes + b * 32 + ahead);
-        v_nf4_block(codes + b * 32, absmax[b], nf4_values, w);
+        __builtin_prefetch(row.codes + (b + ahead) * (8 * bits));
+        block_values(bits, &row, b, w);
         UNROLL for (size_t v = 0; v < BLOCK_VECTORS; v++) v_store(out + b * 64 + v * LANES, w[v]);
     }
+}
+
+/* Rows that end inside a block, or the other order: rare shapes, no hurry. */
+static void expand_slowly(const struct kernels_weight *weight, size_t at, size_t n, float *out)
+{
+    cpu_weight_values(weight, at, n, out);
+    for (size_t c = n; c % LANES; c++) out[c] = 0;
 }
 
 static void expand(const struct kernels_weight *weight, bool permuted, size_t first, size_t n, size_t begin, size_t end,
@@ -213,6 +295,10 @@ static void expand(const struct kernels_weight *weight, bool permuted, size_t fi
 {
     for (size_t j = 0; j < n; j++, out += CPU_CHUNK) {
         size_t at = (first + j) * weight->desc.cols + begin;
+        if (!cpu_is_whole(weight) || permuted != cpu_is_permuted(weight)) {
+            expand_slowly(weight, at, end - begin, out);
+            continue;
+        }
         switch (weight->desc.format) {
         case KERNELS_F32:
             expand_plain(weight, KERNELS_F32, at, end - begin, out);
@@ -223,15 +309,85 @@ static void expand(const struct kernels_weight *weight, bool permuted, size_t fi
         case KERNELS_BF16:
             expand_plain(weight, KERNELS_BF16, at, end - begin, out);
             break;
+        case KERNELS_Q8:
+            expand_blocks(weight, 8, at, end - begin, out);
+            break;
+        case KERNELS_Q2:
+            expand_blocks(weight, 2, at, end - begin, out);
+            break;
+        case KERNELS_Q1:
+            expand_blocks(weight, 1, at, end - begin, out);
+            break;
         default:
-            if (permuted) {
-                expand_nf4(weight, at, end - begin, out);
-            } else { /* rows that end inside a block: rare shapes, no hurry */
-                cpu_weight_values(weight, at, end - begin, out);
-                for (size_t c = end - begin; c % LANES; c++) out[c] = 0;
-            }
+            expand_blocks(weight, 4, at, end - begin, out);
+            break;
         }
     }
+}
+
+/* sums[i][j] = x[i] . w[j] in whole numbers, exact: 65536 products of 127 and 128 fit 32 bits. */
+INLINE void int8_tile(const int16_t *x, size_t x_stride, size_t m, const int8_t *w, size_t w_stride, size_t n, size_t k,
+                      int64_t *sums, size_t stride)
+{
+    UNROLL for (size_t j = 0; j < n; j++)
+    {
+        UNROLL for (size_t i = 0; i < m; i++) sums[i * stride + j] = 0;
+    }
+    for (size_t begin = 0; begin < k; begin += 65536) {
+        size_t end = k - begin < 65536 ? k : begin + 65536, c = begin;
+        vi part[INT8_N][CPU_FEW_ROWS];
+        UNROLL for (size_t j = 0; j < n; j++)
+        {
+            UNROLL for (size_t i = 0; i < m; i++) part[j][i] = v_zero_i32();
+        }
+        for (; c + INT8_LANES <= end; c += INT8_LANES) {
+            UNROLL for (size_t j = 0; j < n; j++)
+            {
+                vi wide = v_widen_i8(w + j * w_stride + c);
+                UNROLL for (size_t i = 0; i < m; i++) part[j][i] =
+                    v_add_products(part[j][i], wide, x + i * x_stride + c);
+            }
+        }
+        UNROLL for (size_t j = 0; c < end && j < n; j++)
+        {
+            int8_t rest[INT8_LANES] = {0};
+            memcpy(rest, w + j * w_stride + c, end - c);
+            UNROLL for (size_t i = 0; i < m; i++) part[j][i] =
+                v_add_products(part[j][i], v_widen_i8(rest), x + i * x_stride + c);
+        }
+        UNROLL for (size_t j = 0; j < n; j++)
+        {
+            UNROLL for (size_t i = 0; i < m; i++) sums[i * stride + j] += v_sum_i32(part[j][i]);
+        }
+    }
+}
+
+#define INT8_OF(m)                                                                                                     \
+    static void int8_##m(const int16_t *x, size_t x_stride, const int8_t *w, size_t w_stride, size_t n, size_t k,      \
+                         int64_t *sums, size_t stride)                                                                 \
+    {                                                                                                                  \
+        size_t j = 0;                                                                                                  \
+        for (; j + INT8_N <= n; j += INT8_N)                                                                           \
+            int8_tile(x, x_stride, m, w + j * w_stride, w_stride, INT8_N, k, sums + j, stride);                        \
+        for (; j < n; j++) int8_tile(x, x_stride, m, w + j * w_stride, w_stride, 1, k, sums + j, stride);              \
+    }
+INT8_OF(1)
+INT8_OF(2)
+INT8_OF(3)
+INT8_OF(4)
+
+static void dot_int8(const int16_t *x, size_t x_stride, size_t m, const int8_t *w, size_t w_stride, size_t n, size_t k,
+                     int64_t *sums, size_t stride)
+{
+    static void (*const of_rows[])(const int16_t *, size_t, const int8_t *, size_t, size_t, size_t, int64_t *,
+                                   size_t) = {int8_1, int8_2, int8_3, int8_4};
+
+    of_rows[m - 1](x, x_stride, w, w_stride, n, k, sums, stride);
+}
+
+static size_t split_int8(const float *x, size_t n, int16_t *codes, float *absmax, uint32_t *outliers)
+{
+    return int8_loop_split(x, n, codes, absmax, outliers);
 }
 
 /* TILE_N rows of w with m rows of x. x and w stream from the caches; each vector of w is used m times, each of x TILE_N times. */
@@ -372,34 +528,22 @@ static void mix(float *sum, float shrink, const float *p, const float *values, s
     for (; c < d; c += LANES) mix_some(sum + c, shrink, p, values + c, stride, low, high, 1);
 }
 
-static void widen(bool is_f16, const void *from, size_t at, size_t n, float *out)
+static void widen(enum kernels_format format, const void *from, size_t n, float *out)
 {
-    size_t c = 0;
-
-    if (!is_f16) {
-        memcpy(out, (const float *)from + at, n * sizeof(float));
-        return;
-    }
-    for (; c + LANES <= n; c += LANES) v_store(out + c, v_load_f16((const uint16_t *)from + at + c));
-    for (; c < n; c++) out[c] = half_f16_to_f32(((const uint16_t *)from)[at + c]);
+    if (format == KERNELS_F16)
+        source_values(KERNELS_F16, from, 0, n, out);
+    else
+        kv_load(format, from, n, out);
 }
 
 /* The definition's own loops, here with this instruction set's flags. */
-static bool quantize(enum kernels_format source_format, const void *source, size_t first, size_t n, uint8_t *codes,
-                     float *absmax)
+static unsigned quantize(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n)
 {
-    switch (source_format) {
-    case KERNELS_F32:
-        return nf4_loop_f32((const float *)source + first, n, codes, absmax);
-    case KERNELS_F16:
-        return nf4_loop_f16((const uint16_t *)source + first, n, codes, absmax);
-    default:
-        return nf4_loop_bf16((const uint16_t *)source + first, n, codes, absmax);
-    }
+    return quantize_elements(weight, source, first, n);
 }
 
 #define ISA_TABLE(of_name)                                                                                             \
     {                                                                                                                  \
         .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .soften = soften,   \
-        .mix = mix, .widen = widen, .quantize = quantize                                                               \
+        .mix = mix, .widen = widen, .quantize = quantize, .dot_int8 = dot_int8, .split_int8 = split_int8               \
     }

@@ -35,11 +35,15 @@ struct cpu_isa {
     /* sum[c] = sum[c] * shrink + values[low + j, c] * p[low + j] over j up to high; d and stride multiples of 16. */
     void (*mix)(float *sum, float shrink, const float *p, const float *values, size_t stride, size_t low, size_t high,
                 size_t d);
-    /* f16 or f32 values as f32. */
-    void (*widen)(bool is_f16, const void *from, size_t at, size_t n, float *out);
-    /* Quantizes n elements from a block's first on, as formats/nf4.h defines it. */
-    bool (*quantize)(enum kernels_format source_format, const void *source, size_t first, size_t n, uint8_t *codes,
-                     float *absmax);
+    /* A key or value of a cache as f32. */
+    void (*widen)(enum kernels_format format, const void *from, size_t n, float *out);
+    /* Quantizes elements [first, first + n) of the source, whole blocks or rows, as formats/ defines it. Returns LOWBIT_ flags. */
+    unsigned (*quantize)(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n);
+    /* sums[i, j] = x[i] . w[j] over codes, exact, i < m <= CPU_FEW_ROWS; behind k, up to 64, x is zero. */
+    void (*dot_int8)(const int16_t *x, size_t x_stride, size_t m, const int8_t *w, size_t w_stride, size_t n, size_t k,
+                     int64_t *sums, size_t stride);
+    /* As int8_split_row. */
+    size_t (*split_int8)(const float *x, size_t n, int16_t *codes, float *absmax, uint32_t *outliers);
 };
 
 extern const struct cpu_isa cpu_isa_plain, cpu_isa_avx2, cpu_isa_avx512;
@@ -48,11 +52,17 @@ extern const struct cpu_isa cpu_isa_plain, cpu_isa_avx2, cpu_isa_avx512;
 const struct cpu_isa *cpu_isa_choose(const char *name);
 void cpu_isa_processor_name(char *name, size_t size_bytes);
 
+/* Rows of whole blocks with one scale each, which dot and expand read in registers; and all weights without blocks. */
+static inline bool cpu_is_whole(const struct kernels_weight *weight)
+{
+    return weight->n_blocks == 0 || (weight->desc.cols % 64 == 0 && weight->block_size >= 64);
+}
+
 /* In packed activations for 4-bit weights element 8 i + (j ^ 1) of a block of 64 lies at 8 j + i: where shifting 8 words of
  * codes by 4 j bits leaves it. Needs whole blocks in every row. */
 static inline bool cpu_is_permuted(const struct kernels_weight *weight)
 {
-    return docket_kernels_format_has_parts(weight->desc.format) && weight->desc.cols % 64 == 0;
+    return weight->n_blocks != 0 && cpu_code_bits(weight->desc.format) == 4 && cpu_is_whole(weight);
 }
 
 #endif

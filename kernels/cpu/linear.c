@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/formats/int8.h"
+
 struct packing {
     const struct cpu_rows *rows;
     const float *x;
@@ -24,7 +26,7 @@ static void pack_task(void *context, size_t begin, size_t end, unsigned worker)
         float *to = p->rows->data + i * p->rows->stride;
         if (!p->rows->permuted) {
             memcpy(to, x, k * sizeof(float));
-            memset(to + k, 0, (p->rows->stride - k) * sizeof(float));
+            memset(to + k, 0, (cpu_row_width(k) - k) * sizeof(float));
             continue;
         }
         for (size_t b = 0; b < k; b += 64)
@@ -38,6 +40,34 @@ void cpu_pack(struct kernels_device *device, const struct cpu_rows *rows, const 
     struct packing p = {rows, x, from};
 
     cpu_parallel(device, rows->n_rows, 64, pack_task, &p);
+    if (rows->coded) cpu_code_rows(device, rows);
+}
+
+struct coding {
+    const struct cpu_isa *isa;
+    const struct cpu_rows *rows;
+};
+
+static void code_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct coding *c = context;
+    size_t k = c->rows->cols;
+
+    (void)worker;
+    for (size_t i = begin; i < end; i++) {
+        int16_t *codes = cpu_row_codes(c->rows, i);
+        struct cpu_coded *coded = cpu_row_coded(c->rows, i);
+        coded->n_outliers = (uint32_t)c->isa->split_int8(c->rows->data + i * c->rows->stride, k, codes, &coded->absmax,
+                                                         cpu_row_outliers(c->rows, i));
+        memset(codes + k, 0, (cpu_row_width(k) - k) * sizeof *codes);
+    }
+}
+
+void cpu_code_rows(struct kernels_device *device, const struct cpu_rows *rows)
+{
+    struct coding c = {device->isa, rows};
+
+    cpu_parallel(device, rows->n_rows, 16, code_task, &c);
 }
 
 struct cpu_worker *cpu_workers(struct kernels_device *device)
@@ -45,13 +75,50 @@ struct cpu_worker *cpu_workers(struct kernels_device *device)
     return cpu_scratch(device, CPU_SCRATCH_WORKERS, device->options.n_workers * sizeof(struct cpu_worker));
 }
 
+/* The outliers of a row of activations with their weights, in rising order of columns. */
+static double int8_apart(const struct kernels_weight *weight, size_t row, const float *x, const uint32_t *outliers,
+                         size_t n_outliers)
+{
+    const int8_t *codes = (const int8_t *)weight->data + row * weight->desc.cols;
+    double sum = 0;
+
+    for (size_t i = 0; i < n_outliers; i++)
+        sum += (double)x[outliers[i]] * int8_value(codes[outliers[i]], weight->absmax[row]);
+    return sum;
+}
+
+static void int8_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, const struct cpu_rows *rows,
+                       size_t first_row, size_t m, size_t first, size_t n, float *out, size_t out_stride)
+{
+    size_t k = rows->cols;
+    int64_t sums[CPU_FEW_ROWS * CPU_PANEL];
+
+    for (size_t i = 0; i < m; i += CPU_FEW_ROWS) {
+        size_t some = m - i < CPU_FEW_ROWS ? m - i : CPU_FEW_ROWS, row = first_row + i;
+        isa->dot_int8(cpu_row_codes(rows, row), 2 * rows->stride, some, (const int8_t *)weight->data + first * k, k, n,
+                      k, sums, CPU_PANEL);
+        for (size_t r = 0; r < some; r++) {
+            const struct cpu_coded *coded = cpu_row_coded(rows, row + r);
+            for (size_t j = 0; j < n; j++) {
+                double apart = int8_apart(weight, first + j, rows->data + (row + r) * rows->stride,
+                                          cpu_row_outliers(rows, row + r), coded->n_outliers);
+                out[(i + r) * out_stride + j] =
+                    int8_product(sums[r * CPU_PANEL + j], coded->absmax, weight->absmax[first + j], apart);
+            }
+        }
+    }
+}
+
 void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, const struct cpu_rows *rows,
                size_t first_row, size_t m, size_t first, size_t n, float *expanded, float *out, size_t out_stride)
 {
     const float *x = rows->data + first_row * rows->stride;
-    bool nf4 = docket_kernels_format_has_parts(weight->desc.format);
 
-    if (m <= CPU_FEW_ROWS && nf4 == rows->permuted) {
+    if (weight->desc.format == KERNELS_INT8) {
+        int8_panel(isa, weight, rows, first_row, m, first, n, out, out_stride);
+        return;
+    }
+    if (m <= CPU_FEW_ROWS && cpu_is_whole(weight) && cpu_is_permuted(weight) == rows->permuted) {
         isa->dot(weight, first, n, x, rows->stride, m, out, out_stride);
         return;
     }
@@ -112,8 +179,9 @@ static bool pack_for(struct kernels_device *device, const struct kernels_weight 
 {
     *rows = (struct cpu_rows){.n_rows = n_rows,
                               .cols = weight->desc.cols,
-                              .stride = cpu_row_stride(weight->desc.cols),
-                              .permuted = cpu_is_permuted(weight)};
+                              .permuted = cpu_is_permuted(weight),
+                              .coded = weight->desc.format == KERNELS_INT8};
+    rows->stride = cpu_row_stride(rows->cols, rows->coded);
     rows->data = cpu_scratch(device, CPU_SCRATCH_ROWS, n_rows * rows->stride * sizeof(float));
     if (rows->data == NULL) return false;
     cpu_pack(device, rows, x, from);

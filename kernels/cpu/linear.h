@@ -5,11 +5,17 @@
 
 #include "kernels/cpu/isa.h"
 
-/* Rows of activations as the inner loops read them: zeros behind the last, permuted for 4-bit weights. */
+/* Rows of activations as the inner loops read them: zeros behind the last, permuted for 4-bit weights. Coded rows, for int8,
+ * are followed by their codes in 16 bits, the columns of their outliers, and a struct cpu_coded. */
 struct cpu_rows {
     float *data;
-    size_t n_rows, cols, stride;
-    bool permuted;
+    size_t n_rows, cols, stride; /* stride: values from one row to the next */
+    bool permuted, coded;
+};
+
+struct cpu_coded {
+    float absmax;
+    uint32_t n_outliers;
 };
 
 /* Scratch of one worker. */
@@ -18,9 +24,29 @@ struct cpu_worker {
     float results[2][CPU_ROWS * CPU_PANEL];
 };
 
-static inline size_t cpu_row_stride(size_t cols)
+static inline size_t cpu_row_width(size_t cols)
 {
     return (cols + 63) / 64 * 64;
+}
+
+static inline size_t cpu_row_stride(size_t cols, bool coded)
+{
+    return cpu_row_width(cols) * (coded ? 5 : 2) / 2 + (coded ? 16 : 0);
+}
+
+static inline int16_t *cpu_row_codes(const struct cpu_rows *rows, size_t row)
+{
+    return (int16_t *)(void *)(rows->data + row * rows->stride + cpu_row_width(rows->cols));
+}
+
+static inline uint32_t *cpu_row_outliers(const struct cpu_rows *rows, size_t row)
+{
+    return (uint32_t *)(void *)(cpu_row_codes(rows, row) + cpu_row_width(rows->cols));
+}
+
+static inline struct cpu_coded *cpu_row_coded(const struct cpu_rows *rows, size_t row)
+{
+    return (struct cpu_coded *)(void *)(cpu_row_outliers(rows, row) + cpu_row_width(rows->cols));
 }
 
 /* Where column `col` of a row lies. */
@@ -41,6 +67,9 @@ static inline size_t cpu_n_row_blocks(size_t m)
 
 /* Row i of `rows` becomes x[from[i]], or x[i] without from. */
 void cpu_pack(struct kernels_device *device, const struct cpu_rows *rows, const float *x, const uint32_t *from);
+
+/* Codes of rows that are all there. */
+void cpu_code_rows(struct kernels_device *device, const struct cpu_rows *rows);
 
 /* Scratch for every worker, NULL without memory. */
 struct cpu_worker *cpu_workers(struct kernels_device *device);

@@ -91,7 +91,7 @@ static void hidden_task(void *context, size_t begin, size_t end, unsigned worker
             memset(up + i * CPU_PANEL + p.n, 0, (CPU_PANEL - p.n) * sizeof(float));
             w->isa->activate(w->args->activation, row, up + i * CPU_PANEL, CPU_PANEL);
             for (size_t j = 0; j < p.n; j++) to[cpu_packed_at(w->hidden.permuted, p.first + j)] = row[j];
-            if (p.first + p.n == w->f) memset(to + w->f, 0, (w->hidden.stride - w->f) * sizeof(float));
+            if (p.first + p.n == w->f) memset(to + w->f, 0, (cpu_row_width(w->f) - w->f) * sizeof(float));
         }
     }
 }
@@ -131,6 +131,13 @@ static bool one_order(const struct kernels_weight *const *weights, size_t n, boo
     return true;
 }
 
+static bool any_int8(const struct kernels_weight *const *weights, size_t n)
+{
+    for (size_t e = 0; e < n; e++)
+        if (weights[e]->desc.format == KERNELS_INT8) return true;
+    return false;
+}
+
 enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args)
 {
     enum kernels_status status = cpu_check_expert_ffn(device, args);
@@ -142,8 +149,12 @@ enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct k
     w.n_experts = args->ids ? args->n_experts : 1;
     w.f = args->gate[0]->desc.rows;
     w.k = args->gate[0]->desc.cols;
-    w.in = (struct cpu_rows){.n_rows = n_pairs, .cols = w.k, .stride = cpu_row_stride(w.k)};
-    w.hidden = (struct cpu_rows){.n_rows = n_pairs, .cols = w.f, .stride = cpu_row_stride(w.f)};
+    w.in = (struct cpu_rows){.n_rows = n_pairs, .cols = w.k};
+    w.hidden = (struct cpu_rows){.n_rows = n_pairs, .cols = w.f};
+    w.in.coded = any_int8(args->gate, w.n_experts) || any_int8(args->up, w.n_experts);
+    w.hidden.coded = any_int8(args->down, w.n_experts);
+    w.in.stride = cpu_row_stride(w.k, w.in.coded);
+    w.hidden.stride = cpu_row_stride(w.f, w.hidden.coded);
     w.in.permuted = one_order(args->gate, w.n_experts, true) && one_order(args->up, w.n_experts, true);
     w.hidden.permuted = one_order(args->down, w.n_experts, true);
     if (n_pairs > UINT32_MAX) return cpu_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: %zu rows", args->n_rows);
@@ -161,6 +172,7 @@ enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct k
     sort_pairs(&w);
     cpu_pack(device, &w.in, args->x, w.row_of);
     cpu_parallel(device, plan_items(&w, w.f), 1, hidden_task, &w);
+    if (w.hidden.coded) cpu_code_rows(device, &w.hidden);
     cpu_parallel(device, plan_items(&w, w.k), 1, down_task, &w);
     cpu_parallel(device, args->n_rows, 16, add_task, &w);
     return KERNELS_OK;

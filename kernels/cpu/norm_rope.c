@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernels/cpu/linear.h"
-#include "kernels/formats/half.h"
+#include "kernels/formats/kv.h"
 
 #define ROWS_A_TASK 16u
 
@@ -110,14 +110,6 @@ static void rotate(float *x, const float *cosine, const float *sine, size_t half
     }
 }
 
-static void store(const struct kernels_kv *kv, void *to, size_t at, const float *from)
-{
-    if (kv->format == KERNELS_F32)
-        memcpy((float *)to + at, from, kv->head_size * sizeof(float));
-    else
-        for (size_t i = 0; i < kv->head_size; i++) ((uint16_t *)to)[at + i] = half_f16_from_f32(from[i]);
-}
-
 static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct kernels_rope_kv *args = context;
@@ -130,8 +122,8 @@ static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
         for (size_t i = 0; i < g; i++) {
             size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);
             rotate(args->k + (row * g + i) * d, cosine, sine, d / 2);
-            store(args->kv, args->kv->k, at, args->k + (row * g + i) * d);
-            store(args->kv, args->kv->v, at, args->v + (row * g + i) * d);
+            kv_store(args->kv->format, args->k + (row * g + i) * d, d, (char *)args->kv->k + at);
+            kv_store(args->kv->format, args->v + (row * g + i) * d, d, (char *)args->kv->v + at);
         }
     }
 }

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "kernels/cpu/device.h"
-#include "kernels/formats/half.h"
+#include "kernels/formats/int8.h"
+#include "kernels/formats/kv.h"
 
 static enum kernels_status no_memory(struct kernels_device *device, const char *operation)
 {
@@ -79,12 +80,65 @@ static double dot(const float *a, const float *b, size_t k)
     return sum;
 }
 
-/* out[m, n] = x W^T. one_row is scratch for a row of W. */
+/* A row of activations as int8 sees it. */
+struct coded_row {
+    const float *x;
+    int16_t *codes;
+    uint32_t *outliers;
+    size_t n_outliers;
+    float absmax;
+};
+
+static size_t scratch_bytes(size_t k)
+{
+    return k * (sizeof(float) + sizeof(int16_t)); /* a row of W or the outliers, and codes */
+}
+
+static struct coded_row code_row(const float *x, size_t k, void *scratch)
+{
+    struct coded_row row = {.x = x, .outliers = scratch, .codes = (int16_t *)((uint32_t *)scratch + k)};
+
+    row.n_outliers = int8_split_row(x, k, row.codes, &row.absmax, row.outliers);
+    return row;
+}
+
+static float dot_int8(const struct coded_row *row, const struct kernels_weight *weight, size_t j)
+{
+    size_t k = weight->desc.cols;
+    const int8_t *codes = (const int8_t *)weight->data + j * k;
+    int64_t sum = 0;
+    double apart = 0;
+
+    for (size_t i = 0; i < k; i++) sum += (int64_t)row->codes[i] * codes[i];
+    for (size_t i = 0; i < row->n_outliers; i++)
+        apart += (double)row->x[row->outliers[i]] * int8_value(codes[row->outliers[i]], weight->absmax[j]);
+    return int8_product(sum, row->absmax, weight->absmax[j], apart);
+}
+
+static void multiply_int8(const float *x, size_t m, const struct kernels_weight *weight, void *scratch, float *out,
+                          bool accumulate)
+{
+    size_t n = weight->desc.rows, k = weight->desc.cols;
+
+    for (size_t i = 0; i < m; i++) {
+        struct coded_row row = code_row(x + i * k, k, scratch);
+        for (size_t j = 0; j < n; j++) {
+            float product = dot_int8(&row, weight, j);
+            out[i * n + j] = accumulate ? out[i * n + j] + product : product;
+        }
+    }
+}
+
+/* out[m, n] = x W^T. one_row is scratch_bytes(k). */
 static void multiply(const float *x, size_t m, const struct kernels_weight *weight, float *one_row, float *out,
                      bool accumulate)
 {
     size_t n = weight->desc.rows, k = weight->desc.cols;
 
+    if (weight->desc.format == KERNELS_INT8) {
+        multiply_int8(x, m, weight, one_row, out, accumulate);
+        return;
+    }
     for (size_t j = 0; j < n; j++) {
         cpu_weight_values(weight, j * k, k, one_row);
         for (size_t i = 0; i < m; i++) {
@@ -100,23 +154,10 @@ static enum kernels_status reference_linear(struct kernels_device *device, const
     float *one_row;
 
     if (status != KERNELS_OK) return status;
-    if ((one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, args->weight->desc.cols * sizeof(float))) == NULL)
+    if ((one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, scratch_bytes(args->weight->desc.cols))) == NULL)
         return no_memory(device, "linear");
     multiply(args->x, args->n_rows, args->weight, one_row, args->out, args->accumulate);
     return KERNELS_OK;
-}
-
-static void store(const struct kernels_kv *kv, void *to, size_t at, float value)
-{
-    if (kv->format == KERNELS_F32)
-        ((float *)to)[at] = value;
-    else
-        ((uint16_t *)to)[at] = half_f16_from_f32(value);
-}
-
-static double load(const struct kernels_kv *kv, const void *from, size_t at)
-{
-    return kv->format == KERNELS_F32 ? ((const float *)from)[at] : half_f16_to_f32(((const uint16_t *)from)[at]);
 }
 
 /* The angle is a product in f32, as every implementation of these models has it; its cosine is rounded once. */
@@ -142,10 +183,8 @@ static enum kernels_status reference_rope_kv(struct kernels_device *device, cons
         for (size_t i = 0; i < g; i++) {
             size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);
             rotate(args->k + (row * g + i) * d, position, args->inverse_frequency, d);
-            for (size_t j = 0; j < d; j++) {
-                store(args->kv, args->kv->k, at + j, args->k[(row * g + i) * d + j]);
-                store(args->kv, args->kv->v, at + j, args->v[(row * g + i) * d + j]);
-            }
+            kv_store(args->kv->format, args->k + (row * g + i) * d, d, (char *)args->kv->k + at);
+            kv_store(args->kv->format, args->v + (row * g + i) * d, d, (char *)args->kv->v + at);
         }
     }
     return KERNELS_OK;
@@ -177,22 +216,24 @@ static void attend(const struct kernels_attention *args, size_t row, size_t head
     size_t d = args->head_size, kv_head = head / (args->n_heads / args->n_kv_heads);
     const float *q = args->q + (row * args->n_heads + head) * d;
     float *out = args->out + (row * args->n_heads + head) * d;
-    double largest = -INFINITY, sum = 0;
+    double largest = -INFINITY, sum = 0, values[KERNELS_MAX_HEAD_SIZE] = {0};
+    float one[KERNELS_MAX_HEAD_SIZE];
 
     for (size_t j = 0; j < n_slots; j++) {
         size_t at = cpu_kv_at(args->kv, args->layer, kv_head, slots[j]);
         scores[j] = 0;
-        for (size_t c = 0; c < d; c++) scores[j] += q[c] * load(args->kv, args->kv->k, at + c);
+        kv_load(args->kv->format, (const char *)args->kv->k + at, d, one);
+        for (size_t c = 0; c < d; c++) scores[j] += (double)q[c] * one[c];
         scores[j] *= args->scale;
         if (scores[j] > largest) largest = scores[j];
     }
     for (size_t j = 0; j < n_slots; j++) sum += scores[j] = exp(scores[j] - largest);
-    for (size_t c = 0; c < d; c++) {
-        double value = 0;
-        for (size_t j = 0; j < n_slots; j++)
-            value += scores[j] * load(args->kv, args->kv->v, cpu_kv_at(args->kv, args->layer, kv_head, slots[j]) + c);
-        out[c] = (float)(value / sum);
+    for (size_t j = 0; j < n_slots; j++) {
+        kv_load(args->kv->format, (const char *)args->kv->v + cpu_kv_at(args->kv, args->layer, kv_head, slots[j]), d,
+                one);
+        for (size_t c = 0; c < d; c++) values[c] += scores[j] * one[c];
     }
+    for (size_t c = 0; c < d; c++) out[c] = (float)(values[c] / sum);
 }
 
 static enum kernels_status reference_attention(struct kernels_device *device, const struct kernels_attention *args)
@@ -244,7 +285,7 @@ static enum kernels_status reference_route(struct kernels_device *device, const 
     if (status != KERNELS_OK) return status;
     e = args->weight->desc.rows;
     k = args->weight->desc.cols;
-    one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, k * sizeof(float));
+    one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, scratch_bytes(k));
     logits = cpu_scratch(device, CPU_SCRATCH_RESULTS, args->n_rows * e * sizeof(float));
     if (one_row == NULL || logits == NULL) return no_memory(device, "route");
     multiply(args->x, args->n_rows, args->weight, one_row, logits, false);
@@ -271,7 +312,7 @@ static enum kernels_status reference_expert_ffn(struct kernels_device *device, c
     if (status != KERNELS_OK) return status;
     f = args->gate[0]->desc.rows;
     k = args->gate[0]->desc.cols;
-    one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, (f > k ? f : k) * sizeof(float));
+    one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, scratch_bytes(f > k ? f : k));
     gate = cpu_scratch(device, CPU_SCRATCH_HIDDEN, 2 * f * sizeof(float));
     results = cpu_scratch(device, CPU_SCRATCH_RESULTS, top_k * k * sizeof(float));
     if (one_row == NULL || gate == NULL || results == NULL) return no_memory(device, "expert_ffn");
@@ -321,9 +362,14 @@ static enum kernels_status reference_gather_logits(struct kernels_device *device
 
     if (status != KERNELS_OK) return status;
     k = args->head->desc.cols;
-    if ((one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, k * sizeof(float))) == NULL)
+    if ((one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, scratch_bytes(k))) == NULL)
         return no_memory(device, "gather_logits");
     for (size_t i = 0; i < args->n_items; i++) {
+        if (args->head->desc.format == KERNELS_INT8) {
+            struct coded_row row = code_row(args->x + args->rows[i] * k, k, one_row);
+            args->out[i] = dot_int8(&row, args->head, (size_t)args->token_ids[i]);
+            continue;
+        }
         cpu_weight_values(args->head, (size_t)args->token_ids[i] * k, k, one_row);
         args->out[i] = (float)dot(args->x + args->rows[i] * k, one_row, k);
     }

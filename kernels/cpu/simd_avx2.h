@@ -83,27 +83,85 @@ INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
 }
 
+INLINE float v_f16(uint16_t a)
+{
+    return _cvtsh_ss(a);
+}
+INLINE vf v_load_u8(const uint8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+
+/* Signed bytes as 16 bits, and the sums of their products with 16 bits in pairs. */
+#define INT8_LANES 16u
+#define INT8_N     2u /* rows of weights at once: 8 sums */
+typedef __m256i vi;
+INLINE vi v_zero_i32(void)
+{
+    return _mm256_setzero_si256();
+}
+INLINE vi v_widen_i8(const int8_t *p)
+{
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)p));
+}
+INLINE vi v_add_products(vi sum, vi a, const int16_t *p)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, _mm256_loadu_si256((const void *)p)));
+}
+INLINE int32_t v_sum_i32(vi a)
+{
+    int32_t lanes[8], sum = 0;
+
+    _mm256_storeu_si256((void *)lanes, a);
+    for (size_t i = 0; i < 8; i++) sum += lanes[i];
+    return sum;
+}
+
+/* The 64 values of a block of single bits: minus scale where one is set; each bit is shifted to the sign. */
+INLINE void v_block1(const uint8_t *codes, float scale, vf out[8])
+{
+    const __m256i shifts = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+    const vf sign = _mm256_set1_ps(-0.0f);
+
+    for (size_t v = 0; v < 8; v++)
+        out[v] = _mm256_xor_ps(
+            _mm256_set1_ps(scale),
+            _mm256_and_ps(sign, _mm256_castsi256_ps(_mm256_sllv_epi32(_mm256_set1_epi32(codes[v]), shifts))));
+}
+
+/* The 64 values of a block of 2 bits: a table of four, twice over, is looked up by the low 3 bits of each lane. */
+INLINE void v_block2(const uint8_t *codes, float scale, float zero, vf out[8])
+{
+    const __m256i shifts = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+    vf table = _mm256_fmadd_ps(_mm256_setr_ps(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_ps(scale), _mm256_set1_ps(zero));
+
+    for (size_t v = 0; v < 8; v++)
+        out[v] = _mm256_permutevar8x32_ps(
+            table, _mm256_srlv_epi32(_mm256_set1_epi32(codes[2 * v] | codes[2 * v + 1] << 8), shifts));
+}
+
 /* The 64 values of a block in packed order. Each half of the scaled table is looked up by the low 3 bits of a lane; bit 3,
  * shifted to the sign, chooses between them. */
-INLINE void v_nf4_block(const uint8_t *codes, float absmax, const float *table, vf out[8])
+INLINE void v_block4(const uint8_t *codes, const float *table, float scale, float zero, vf out[8])
 {
     const __m256i words = _mm256_loadu_si256((const void *)codes);
-    vf scale = _mm256_set1_ps(absmax), low = _mm256_mul_ps(_mm256_loadu_ps(table), scale);
-    vf high = _mm256_mul_ps(_mm256_loadu_ps(table + 8), scale);
+    vf by = _mm256_set1_ps(scale), plus = _mm256_set1_ps(zero);
+    vf low = _mm256_fmadd_ps(_mm256_loadu_ps(table), by, plus),
+       high = _mm256_fmadd_ps(_mm256_loadu_ps(table + 8), by, plus);
 
-#define NF4_WORD(j)                                                                                                    \
+#define BLOCK_WORD(j)                                                                                                  \
     out[j] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, _mm256_srli_epi32(words, 4 * j)),                          \
                               _mm256_permutevar8x32_ps(high, _mm256_srli_epi32(words, 4 * j)),                         \
                               _mm256_castsi256_ps(_mm256_slli_epi32(words, 28 - 4 * j)))
-    NF4_WORD(0);
-    NF4_WORD(1);
-    NF4_WORD(2);
-    NF4_WORD(3);
-    NF4_WORD(4);
-    NF4_WORD(5);
-    NF4_WORD(6);
-    NF4_WORD(7);
-#undef NF4_WORD
+    BLOCK_WORD(0);
+    BLOCK_WORD(1);
+    BLOCK_WORD(2);
+    BLOCK_WORD(3);
+    BLOCK_WORD(4);
+    BLOCK_WORD(5);
+    BLOCK_WORD(6);
+    BLOCK_WORD(7);
+#undef BLOCK_WORD
 }
 
 #endif

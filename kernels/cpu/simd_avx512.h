@@ -84,12 +84,64 @@ INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
 }
 
+INLINE float v_f16(uint16_t a)
+{
+    return _cvtsh_ss(a);
+}
+INLINE vf v_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)));
+}
+
+/* Signed bytes as 16 bits, and the sums of their products with 16 bits in pairs. */
+#define INT8_LANES 32u
+#define INT8_N     4u /* rows of weights at once: 16 sums */
+typedef __m512i vi;
+INLINE vi v_zero_i32(void)
+{
+    return _mm512_setzero_si512();
+}
+INLINE vi v_widen_i8(const int8_t *p)
+{
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)p));
+}
+INLINE vi v_add_products(vi sum, vi a, const int16_t *p)
+{
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, _mm512_loadu_si512(p)));
+}
+INLINE int32_t v_sum_i32(vi a)
+{
+    return _mm512_reduce_add_epi32(a);
+}
+
+/* The 64 values of a block of single bits: minus scale where one is set. */
+INLINE void v_block1(const uint8_t *codes, float scale, vf out[4])
+{
+    for (size_t v = 0; v < 4; v++)
+        out[v] = _mm512_mask_blend_ps((__mmask16)(codes[2 * v] | codes[2 * v + 1] << 8), _mm512_set1_ps(scale),
+                                      _mm512_set1_ps(-scale));
+}
+
+/* The 64 values of a block of 2 bits: a table of four, four times over, is looked up by the low 4 bits of each lane. */
+INLINE void v_block2(const uint8_t *codes, float scale, float zero, vf out[4])
+{
+    const __m512i shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const vf steps = _mm512_setr_ps(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    vf table = _mm512_fmadd_ps(steps, _mm512_set1_ps(scale), _mm512_set1_ps(zero));
+
+    for (size_t v = 0; v < 4; v++) {
+        int32_t word;
+        __builtin_memcpy(&word, codes + 4 * v, sizeof word);
+        out[v] = _mm512_permutexvar_ps(_mm512_srlv_epi32(_mm512_set1_epi32(word), shifts), table);
+    }
+}
+
 /* The 64 values of a block in packed order. The scaled table is looked up by the low 4 bits of each lane. */
-INLINE void v_nf4_block(const uint8_t *codes, float absmax, const float *table, vf out[4])
+INLINE void v_block4(const uint8_t *codes, const float *table, float scale, float zero, vf out[4])
 {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4);
     __m512i words = _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)codes));
-    vf scaled = _mm512_mul_ps(_mm512_loadu_ps(table), _mm512_set1_ps(absmax));
+    vf scaled = _mm512_fmadd_ps(_mm512_loadu_ps(table), _mm512_set1_ps(scale), _mm512_set1_ps(zero));
 
     words = _mm512_srlv_epi32(words, lanes);
     out[0] = _mm512_permutexvar_ps(words, scaled);

@@ -93,12 +93,61 @@ INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])
     out[3] = (d[0] + d[2]) + (d[1] + d[3]);
 }
 
+INLINE float v_f16(uint16_t a)
+{
+    return half_f16_to_f32(a);
+}
+INLINE vf v_load_u8(const uint8_t *p)
+{
+    return (vf){p[0], p[1], p[2], p[3]};
+}
+
+/* Signed bytes as 16 bits, and the sums of their products with 16 bits in pairs. */
+#define INT8_LANES 8u
+#define INT8_N     2u
+typedef struct {
+    int32_t lane[8];
+} vi;
+INLINE vi v_zero_i32(void)
+{
+    return (vi){{0}};
+}
+INLINE vi v_widen_i8(const int8_t *p)
+{
+    vi a;
+    for (size_t i = 0; i < INT8_LANES; i++) a.lane[i] = p[i];
+    return a;
+}
+INLINE vi v_add_products(vi sum, vi a, const int16_t *p)
+{
+    for (size_t i = 0; i < INT8_LANES; i++) sum.lane[i] += a.lane[i] * p[i];
+    return sum;
+}
+INLINE int32_t v_sum_i32(vi a)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < INT8_LANES; i++) sum += a.lane[i];
+    return sum;
+}
+
+/* The 64 values of a block of single bits: minus scale where one is set. */
+INLINE void v_block1(const uint8_t *codes, float scale, vf out[16])
+{
+    for (size_t i = 0; i < 64; i++) out[i / 4][i % 4] = codes[i / 8] >> i % 8 & 1 ? -scale : scale;
+}
+
+/* The 64 values of a block of 2 bits. */
+INLINE void v_block2(const uint8_t *codes, float scale, float zero, vf out[16])
+{
+    for (size_t i = 0; i < 64; i++) out[i / 4][i % 4] = scale * (float)(codes[i / 4] >> 2 * (i % 4) & 3) + zero;
+}
+
 /* The 64 values of a block in packed order. */
-INLINE void v_nf4_block(const uint8_t *codes, float absmax, const float *table, vf out[16])
+INLINE void v_block4(const uint8_t *codes, const float *table, float scale, float zero, vf out[16])
 {
     float scaled[16];
 
-    for (size_t i = 0; i < 16; i++) scaled[i] = table[i] * absmax;
+    for (size_t i = 0; i < 16; i++) scaled[i] = table[i] * scale + zero;
     for (size_t j = 0; j < 8; j++)
         for (size_t i = 0; i < 8; i++) {
             uint8_t byte = codes[4 * i + j / 2];

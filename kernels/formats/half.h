@@ -1,4 +1,4 @@
-/* half.h: f16 and bf16 as bit patterns, and their conversions from and to f32. One rounding rule: nearest, ties to even.
+/* half.h: f16, bf16 and f8_e4m3 as bit patterns, and their conversions from and to f32. One rounding rule: nearest, ties to even.
  * Knows nothing of vector units; the loops here are the definition that those are tested against. */
 #ifndef DOCKET_KERNELS_FORMATS_HALF_H
 #define DOCKET_KERNELS_FORMATS_HALF_H
@@ -65,6 +65,15 @@ static inline uint16_t half_f16_from_f32(float value)
     }
     magnitude += 0xfffu + (magnitude >> 13 & 1u);
     return (uint16_t)(sign | ((magnitude >> 13) - (112u << 10)));
+}
+
+/* Exact. The fields sit in an f32's places 120 powers of two too low; 0x7f and 0xff are NaN. */
+static inline float half_e4m3_to_f32(uint8_t byte)
+{
+    uint32_t sign = (uint32_t)(byte & 0x80u) << 24, rest = byte & 0x7fu;
+    float value = half_f32_from_bits(rest << 20) * 0x1p120f;
+
+    return half_f32_from_bits(sign | (rest == 0x7fu ? 0x7fc00000u : half_bits_from_f32(value)));
 }
 
 #endif

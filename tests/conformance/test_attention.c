@@ -62,10 +62,11 @@ static const struct attention_case {
     enum kernels_format format;
     uint32_t window;
 } cases[] = {
-    {4, 4, 32, KERNELS_F32, 0},  {8, 2, 64, KERNELS_F16, 0},   {4, 1, 96, KERNELS_F16, 17},
-    {8, 1, 128, KERNELS_F16, 0}, {2, 2, 128, KERNELS_F32, 64}, {72, 1, 16, KERNELS_F16, 0},
-    {3, 3, 2, KERNELS_F32, 1},   {6, 2, 80, KERNELS_F32, 100}, {2, 1, 256, KERNELS_F16, 0},
-    {5, 5, 18, KERNELS_F16, 3},
+    {4, 4, 32, KERNELS_F32, 0},       {8, 2, 64, KERNELS_F16, 0},     {4, 1, 96, KERNELS_F16, 17},
+    {8, 1, 128, KERNELS_F16, 0},      {2, 2, 128, KERNELS_F32, 64},   {72, 1, 16, KERNELS_F16, 0},
+    {3, 3, 2, KERNELS_F32, 1},        {6, 2, 80, KERNELS_F32, 100},   {2, 1, 256, KERNELS_F16, 0},
+    {5, 5, 18, KERNELS_F16, 3},       {8, 2, 64, KERNELS_KV_Q8_0, 0}, {4, 1, 128, KERNELS_KV_Q4_0, 0},
+    {6, 2, 80, KERNELS_KV_Q4_0, 100}, {5, 5, 18, KERNELS_KV_Q8_0, 3}, {2, 1, 256, KERNELS_KV_Q8_0, 0},
 };
 
 static struct rigs rigs;
@@ -268,9 +269,9 @@ static double attention_limit(const struct rig *rig, const struct attention_case
 
 static void frequencies(const struct attention_case *c, float *frequency)
 {
-    /* Where keys are rounded to f16 nothing is turned, so that both sides round the same numbers. */
+    /* Where keys are rounded nothing is turned, so that both sides round the same numbers. */
     for (size_t i = 0; i < c->d / 2; i++)
-        frequency[i] = c->format == KERNELS_F16 ? 0 : powf(10000, -2.0f * (float)i / (float)c->d);
+        frequency[i] = c->format != KERNELS_F32 ? 0 : powf(10000, -2.0f * (float)i / (float)c->d);
 }
 
 static void attention_is_within_rounding_however_the_batch_is_cut(void **state)

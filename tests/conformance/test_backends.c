@@ -3,7 +3,9 @@
  * nothing, because both sides multiply the same values (weight_read is compared to the bit). */
 #include "tests/conformance/rig.h"
 
-static const enum kernels_format formats[] = {KERNELS_F32, KERNELS_F16, KERNELS_BF16, KERNELS_NF4, KERNELS_NF4_NESTED};
+static const enum kernels_format formats[] = {KERNELS_F32,        KERNELS_F16, KERNELS_BF16,       KERNELS_NF4,
+                                              KERNELS_NF4_NESTED, KERNELS_FP4, KERNELS_FP4_NESTED, KERNELS_INT8,
+                                              KERNELS_Q8,         KERNELS_Q4,  KERNELS_Q2,         KERNELS_Q1};
 
 static struct rigs rigs;
 
@@ -72,6 +74,7 @@ static void check_linear(enum kernels_format format, const struct linear_case *c
     numbers_fill(&numbers, x, c->m * c->k);
     numbers_fill(&numbers, w, c->n * c->k);
     numbers_fill(&numbers, before, c->m * c->n);
+    for (size_t i = 0; i < c->m * c->k; i += 1 + i / 4) x[i] *= 16; /* outliers for int8 among them */
     for (size_t r = 0; r < rigs.n; r++) {
         const struct rig *rig = &rigs.all[r];
         struct kernels_weight *weight = rig_weight(rig, format, c->n, c->k, w);
@@ -86,7 +89,7 @@ static void check_linear(enum kernels_format format, const struct linear_case *c
             memcpy(values, read, c->n * c->k * sizeof *read);
             for (size_t i = 0; i < c->m; i++)
                 for (size_t j = 0; j < c->n; j++)
-                    for (size_t k = 0; k < c->k; k++)
+                    for (size_t k = 0; format != KERNELS_INT8 && k < c->k; k++) /* int8: every backend the same bits */
                         magnitude[i * c->n + j] += fabs((double)x[i * c->k + k] * values[j * c->k + k]);
         } else {
             double *limits = calloc(c->m * c->n + 1, sizeof *limits);
@@ -151,6 +154,13 @@ static const struct ffn_case ffn_cases[] = {
     {"mixture_nf4_down_in_other_order", 12, 64, 72, 4, 3, KERNELS_NF4, KERNELS_NF4, KERNELS_SILU, false},
     {"mixture_f16_down_nf4", 3, 40, 128, 3, 3, KERNELS_F16, KERNELS_NF4, KERNELS_SILU, false},
     {"one_row", 1, 128, 64, 8, 2, KERNELS_NF4_NESTED, KERNELS_NF4_NESTED, KERNELS_SILU, false},
+    {"dense_fp4", 5, 64, 128, 1, 1, KERNELS_FP4, KERNELS_FP4_NESTED, KERNELS_SILU, true},
+    {"mixture_int8", 19, 100, 72, 4, 2, KERNELS_INT8, KERNELS_INT8, KERNELS_SILU, false},
+    {"mixture_int8_down_q4", 7, 64, 128, 3, 2, KERNELS_INT8, KERNELS_Q4, KERNELS_SILU, false},
+    {"mixture_q8_down_int8", 130, 64, 64, 2, 1, KERNELS_Q8, KERNELS_INT8, KERNELS_SILU, false},
+    {"mixture_q4", 12, 64, 192, 4, 2, KERNELS_Q4, KERNELS_Q4, KERNELS_SILU, false},
+    {"mixture_q2_odd_rows", 6, 48, 96, 4, 2, KERNELS_Q2, KERNELS_Q2, KERNELS_SILU, false},
+    {"mixture_q2_down_q1", 101, 128, 64, 2, 1, KERNELS_Q2, KERNELS_Q1, KERNELS_GELU_TANH, false},
     {"no_rows", 0, 64, 64, 2, 1, KERNELS_NF4, KERNELS_NF4, KERNELS_SILU, false},
     {"more_rows_than_a_block", 230, 64, 64, 2, 1, KERNELS_NF4, KERNELS_NF4, KERNELS_GELU_TANH, false},
 };
@@ -231,6 +241,11 @@ static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const st
                 hidden[i] = a * fabs(u);
                 off[i] =
                     1.13 * off_g * (fabs(u) + off_u) + a * off_u + 12 * ULP * hidden[i]; /* exp within 2 ulp, divide */
+            }
+            if (c->down_format == KERNELS_INT8) { /* a hidden value may be rounded to the next code */
+                double most = 0;
+                for (size_t i = 0; i < c->f; i++) most = fmax(most, hidden[i] + off[i]);
+                for (size_t i = 0; i < c->f; i++) off[i] += 1.001 * fmin(most, 6) / 127;
             }
             for (size_t j = 0; j < c->k; j++) {
                 double sum = 0;
@@ -563,7 +578,7 @@ static void embedding_is_exact_and_refuses_unknown_ids(void **state)
 
     (void)state;
     numbers_fill(&numbers, w, VOCABULARY * K);
-    for (size_t f = 0; f < 3; f++) {
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
         float values[VOCABULARY * K];
         memcpy(values, w, sizeof w);
         through_format(formats[f], VOCABULARY, K, values);
