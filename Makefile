@@ -39,7 +39,7 @@ ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mfma -mf1
 isa_flags   = $(foreach i,avx2 avx512,$(if $(findstring _$(i).c,$(1)),$(ISA_$(i))))
 
 sources  = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
-KERNELS  := $(call sources,kernels)
+KERNELS  := $(filter-out kernels/examples/%,$(call sources,kernels))
 WORKER   := $(call sources,worker)
 HANDLERS := $(filter-out handlers/main.c,$(call sources,handlers))
 SUPPORT  := $(call sources,tests/support)
@@ -78,7 +78,7 @@ $(B)/tests/%: $(B)/tests/%.o $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
 
-.PHONY: help build install clean deps
+.PHONY: help build lib install install-lib clean deps
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 14
 
@@ -87,7 +87,40 @@ deps: ## install what is missing to build and test (Debian packages)
 
 build: $(B)/docket ## compile build/release/docket (VARIANT=asan|tsan, CC=clang)
 
-install: build ## copy the program to PREFIX (/usr/local)
+# The kernels as a library of their own. Only docket_* can be seen from outside, in the archive too.
+KERNELS_SO_VERSION := $(shell sed -n 's/^\#define KERNELS_ABI \([0-9]*\)u/\1/p' kernels/kernels.h)
+KERNELS_SO := libdocket_kernels.so.$(KERNELS_SO_VERSION)
+LIBDIR     ?= $(PREFIX)/lib
+
+$(B)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $< (pic)")
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC $(call isa_flags,$<) -c $< -o $@
+
+$(B)/lib/libdocket_kernels.a: $(patsubst %.c,$(B)/pic/%.o,$(KERNELS))
+	@mkdir -p $(@D) && rm -f $@
+	$(if $(V),,@echo "  AR    $@")
+	$(Q)ld -r $^ -o $(@D)/kernels.o && objcopy --localize-hidden $(@D)/kernels.o && ar rcs $@ $(@D)/kernels.o
+
+$(B)/lib/$(KERNELS_SO): $(patsubst %.c,$(B)/pic/%.o,$(KERNELS))
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) -shared -Wl,-soname,$(KERNELS_SO) -Wl,-z,defs,-z,relro,-z,now $(if $(filter release,$(VARIANT)),,$(LDFLAGS)) $^ -lm -o $@
+	$(Q)ln -sf $(KERNELS_SO) $(@D)/libdocket_kernels.so
+
+lib: $(B)/lib/libdocket_kernels.a $(B)/lib/$(KERNELS_SO) ## the kernels as a C library, static and shared
+
+install-lib: lib ## copy the library, its header and docket-kernels.pc to PREFIX
+	install -D -m 644 kernels/kernels.h $(DESTDIR)$(PREFIX)/include/docket/kernels.h
+	install -D -m 644 $(B)/lib/libdocket_kernels.a $(DESTDIR)$(LIBDIR)/libdocket_kernels.a
+	install -D -m 755 $(B)/lib/$(KERNELS_SO) $(DESTDIR)$(LIBDIR)/$(KERNELS_SO)
+	ln -sf $(KERNELS_SO) $(DESTDIR)$(LIBDIR)/libdocket_kernels.so
+	@mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: docket-kernels' \
+	    'Description: quantized matrix arithmetic of docket' 'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
+	    'Libs: -L$${libdir} -ldocket_kernels' 'Libs.private: -lm' > $(DESTDIR)$(LIBDIR)/pkgconfig/docket-kernels.pc
+
+install: build install-lib ## copy the program and the library to PREFIX (/usr/local)
 	install -D -m 755 $(B)/docket $(DESTDIR)$(PREFIX)/bin/docket
 
 clean: ## remove build/

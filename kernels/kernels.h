@@ -374,6 +374,19 @@ bool docket_kernels_format_has_parts(enum kernels_format format);
 enum kernels_status docket_kernels_parts_size(const struct kernels_weight_desc *desc, uint32_t block_size,
                                               struct kernels_parts_size *out);
 
+/* Whole tensors without a device, on the calling thread, with the best instructions there are. All of them need the parts of
+ * docket_kernels_parts_size in host memory; many products with one weight are faster with a device, which keeps it. */
+
+/* Quantizes values [rows, cols] to desc->format; fills the parts, block_size 0 or 64. KERNELS_FAILED for NaN and infinity. */
+enum kernels_status docket_quantize(const struct kernels_weight_desc *desc, const float *values,
+                                    struct kernels_parts *parts, struct kernels_error *error);
+/* The values of such a weight, out [rows, cols]. */
+enum kernels_status docket_dequantize(const struct kernels_weight_desc *desc, const struct kernels_parts *parts,
+                                      float *out, struct kernels_error *error);
+/* out[n_rows, rows] = x[n_rows, cols] W^T, as `linear` of a backend. */
+enum kernels_status docket_matmul(const struct kernels_weight_desc *desc, const struct kernels_parts *parts,
+                                  const float *x, size_t n_rows, float *out, struct kernels_error *error);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus
