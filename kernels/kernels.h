@@ -197,7 +197,7 @@ struct kernels_rmsnorm {
  *
  * With KERNELS_INT8, here and in every other product, as LLM.int8 but row by row, so that no row depends on its company: the
  * elements of a row of x with |x| >= 6 are multiplied in f32 with the values of the weight; the others are rounded to
- * x * (127 / their absmax), nearest, ties to even, and summed as integers. */
+ * x * (1 / their absmax * 127), nearest, ties to even, and summed as integers. */
 struct kernels_linear {
     const float *x;
     const struct kernels_weight *weight;

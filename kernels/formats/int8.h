@@ -14,7 +14,7 @@
 /* What values are multiplied with before they are rounded; of rows that are almost or all zero the largest there is. */
 static inline float int8_factor(float absmax)
 {
-    float factor = 127.0f / absmax;
+    float factor = 1.0f / absmax * 127.0f; /* in this order, as the library's own */
 
     return factor <= FLT_MAX ? factor : FLT_MAX;
 }

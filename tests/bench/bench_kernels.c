@@ -234,10 +234,10 @@ static void bench_attention(struct bench *b, size_t n_rows, size_t n_old, size_t
     free(slots);
 }
 
-static void bench_quantizing(struct bench *b, enum kernels_format source_format)
+static void bench_quantizing(struct bench *b, enum kernels_format source_format, enum kernels_format format)
 {
     size_t n = (size_t)1 << 25, size = source_format == KERNELS_F32 ? 4 : 2;
-    struct kernels_weight_desc desc = {KERNELS_NF4_NESTED, 1 << 13, 1 << 12};
+    struct kernels_weight_desc desc = {format, 1 << 13, 1 << 12};
     unsigned char *source = malloc(n * size);
     struct numbers numbers = {5};
     double best = 1e30, begin;
@@ -257,8 +257,8 @@ static void bench_quantizing(struct bench *b, enum kernels_format source_format)
         if (now_seconds() - begin < best) best = now_seconds() - begin;
         b->table->weight_free(b->device, weight);
     }
-    printf("quantizing %s to nf4_nested: %.2f G values/s, %.2f GB/s of source\n",
-           docket_kernels_format_name(source_format), 1e-9 * (double)n / best, 1e-9 * (double)(n * size) / best);
+    printf("quantizing %s to %s: %.2f G values/s, %.2f GB/s of source\n", docket_kernels_format_name(source_format),
+           docket_kernels_format_name(format), 1e-9 * (double)n / best, 1e-9 * (double)(n * size) / best);
     free(source);
 }
 
@@ -300,6 +300,10 @@ int main(int argc, char **argv)
     bench_linear(&b, KERNELS_NF4_NESTED, 256, 4096, 14336);
     bench_linear(&b, KERNELS_NF4, 1, 14336, 4096);
     bench_linear(&b, KERNELS_NF4, 256, 14336, 4096);
+    for (int f = KERNELS_FP4; f <= KERNELS_Q1; f++) {
+        bench_linear(&b, (enum kernels_format)f, 1, 14336, 4096);
+        bench_linear(&b, (enum kernels_format)f, 256, 14336, 4096);
+    }
     bench_linear(&b, KERNELS_BF16, 1, 14336, 4096);
     bench_linear(&b, KERNELS_BF16, 256, 14336, 4096);
     bench_linear(&b, KERNELS_F32, 256, 4096, 4096);
@@ -313,8 +317,8 @@ int main(int argc, char **argv)
     bench_attention(&b, 512, 0, 32, 8, 128);
     bench_attention(&b, 1, 2047, 32, 8, 128);
     bench_attention(&b, 512, 512, 6, 2, 32);
-    bench_quantizing(&b, KERNELS_BF16);
-    bench_quantizing(&b, KERNELS_F32);
+    for (int f = KERNELS_NF4; f <= KERNELS_Q1; f++) bench_quantizing(&b, KERNELS_BF16, (enum kernels_format)f);
+    bench_quantizing(&b, KERNELS_F32, KERNELS_NF4_NESTED);
     b.table->close(b.device);
     return 0;
 }
