@@ -79,11 +79,24 @@ def environment_for(build):
 
 
 def suite_unit(count, build, _):
+    failed = []
     for source in sources("unit", "conformance", prefix="test"):
         name = source.relative_to(TESTS).with_suffix("")
         program = build / "tests" / name
         output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
+        if may_be_load(output, code) and len(failed) < 3:
+            failed.append((name, program))
+            print(f"{output.rstrip()}\n  {name} failed; run once more at the end", flush=True)
+        else:
+            count.add(str(name), *cmocka_counts(output, code), seconds, output)
+    for name, program in failed:
+        output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
         count.add(str(name), *cmocka_counts(output, code), seconds, output)
+
+
+def may_be_load(output, code):
+    """Whether a busy machine may be why it failed: an assertion did not hold, or it took too long; never a crash or a sanitizer's report."""
+    return (code == 124 or 0 < code < 100) and "Sanitizer" not in output and "runtime error" not in output
 
 
 def suite_fuzz(count, build, _):

@@ -73,7 +73,8 @@ bool spool_entry_parse(struct spool_entry *e, const char *name)
     out.body_bytes = strtoull(size, NULL, 10);
     memcpy(out.key.id, name + 21, 32);
     memcpy(out.key.input, name + 54, 32);
-    memcpy(out.name, name, length + 1);
+    spool_entry_name(&out);
+    if (strcmp(out.name, name) != 0) return false; /* 06 for 6: nobody here wrote it */
     *e = out;
     return true;
 }
