@@ -31,6 +31,13 @@ bool worker_has_gap(struct worker *w, unsigned *epoch)
     return gap;
 }
 
+void worker_beat_first(struct worker *w, enum queue_lane lane, const atomic_bool *stop)
+{
+    uint64_t now = clock_now_ns();
+    if (w->queue->reset) w->queue->reset(w->queue->self, lane);
+    if (w->heartbeat) heartbeat_wait_since(w->heartbeat, now - NS_PER_SECOND, w->o.ping_interval_seconds, stop);
+}
+
 static bool worth_a_line(unsigned n)
 {
     return n && (n & (n - 1)) == 0;

@@ -121,7 +121,9 @@ void worker_end_with(struct worker *w, int code, const struct error *why, bool n
 void worker_wait(struct worker *w, double seconds);     /* lock held: until something changed or the time is over */
 void worker_publish_ids(struct worker *w);              /* lock held */
 bool worker_has_gap(struct worker *w, unsigned *epoch); /* true once after each gap for the holder of epoch */
-void worker_start_prepare(struct worker *w);            /* lock held */
+/* After a gap: forgets the lane's connection and waits for a sign of life, at most one interval or until *stop. */
+void worker_beat_first(struct worker *w, enum queue_lane lane, const atomic_bool *stop);
+void worker_start_prepare(struct worker *w); /* lock held */
 
 /* worker_take.c */
 void *worker_take_run(void *worker);

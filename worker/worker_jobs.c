@@ -533,7 +533,7 @@ void *worker_progress_run(void *context)
         pthread_mutex_unlock(&w->lock);
         struct buffer body = {0};
         struct queue_answer answer = {0};
-        if (worker_has_gap(w, &epoch) && w->queue->reset) w->queue->reset(w->queue->self, LANE_PROGRESS);
+        if (worker_has_gap(w, &epoch)) worker_beat_first(w, LANE_PROGRESS, &w->abort_progress);
         body_progress(&body, json, strlen(json));
         if (!body.failed) {
             w->queue->progress(w->queue->self, j->job.id, body.data, body.length, &w->abort_progress, &answer);

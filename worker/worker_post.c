@@ -391,13 +391,7 @@ void *worker_post_run(void *context)
         }
         item->in_flight = true;
         pthread_mutex_unlock(&w->lock);
-        if (worker_has_gap(
-                w, &epoch)) { /* the process stood still: a sign of life first, then this, on a new connection */
-            uint64_t now = clock_now_ns();
-            if (w->queue->reset) w->queue->reset(w->queue->self, LANE_POST + poster->lane);
-            if (w->heartbeat)
-                heartbeat_wait_since(w->heartbeat, now - NS_PER_SECOND, w->o.ping_interval_seconds, &w->abort_posts);
-        }
+        if (worker_has_gap(w, &epoch)) worker_beat_first(w, LANE_POST + poster->lane, &w->abort_posts);
         attempt(w, item, poster->lane, &bytes);
         pthread_mutex_lock(&w->lock);
     }
