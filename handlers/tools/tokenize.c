@@ -29,8 +29,8 @@ static enum status open_tokenizer(struct tokenizer **out, const struct config *c
     struct model_location location = {0};
     char *json = NULL;
     size_t length;
-    tool_model_options(config, &model);
-    enum status st = hub_locate(&location, &model.hub, err);
+    enum status st = tool_model_options(config, &model, err);
+    if (st == DOCKET_OK) st = hub_locate(&location, &model.hub, err);
     if (st == DOCKET_OK) st = model_read_file(&json, &length, &location, "tokenizer.json", TOKENIZER_BYTES, err);
     if (st == DOCKET_OK) st = tokenizer_open(out, json, length, err);
     mem_free(json);

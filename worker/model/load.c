@@ -13,6 +13,7 @@
 
 #define CHUNK_BYTES (16 * MIB) /* large enough for a network volume's rate; a multiple of what weight_write wants */
 #define N_CHUNKS    4
+#define AS_STORED   N_MODEL_PARTS /* the part of what is never quantized */
 
 /* One tensor of the model and where it goes. */
 struct item {
@@ -27,24 +28,9 @@ struct plan {
     size_t n_items, capacity;
     const struct model_config *config;
     const struct tensor_files *files;
+    const struct quantization *quantization;
     struct error *err;
 };
-
-bool quantization_by_name(const char *name, enum quantization *out)
-{
-    if (strcmp(name, "none") == 0)
-        *out = QUANTIZE_NONE;
-    else if (strcmp(name, "nf4") == 0)
-        *out = QUANTIZE_NF4;
-    else
-        return false;
-    return true;
-}
-
-const char *quantization_name(enum quantization which)
-{
-    return which == QUANTIZE_NF4 ? "nf4" : "none";
-}
 
 static bool source_format(enum tensor_dtype dtype, enum kernels_format *out)
 {
@@ -65,7 +51,7 @@ static bool source_format(enum tensor_dtype dtype, enum kernels_format *out)
 
 /* Adds the tensor of that name; rows 1 with rank 1 is a vector. */
 static enum status want(struct plan *plan, struct kernels_weight **slot, size_t rows, size_t cols, unsigned rank,
-                        bool quantize, enum quantization quantization, const char *name)
+                        enum model_part part, const char *name)
 {
     const struct tensor_info *t = tensor_find(plan->files, name);
     struct item item = {.tensor = t, .slot = slot, .desc = {.rows = rows, .cols = cols}};
@@ -83,7 +69,7 @@ static enum status want(struct plan *plan, struct kernels_weight **slot, size_t 
     if (!source_format(t->dtype, &item.desc.format))
         return fail(plan->err, DOCKET_UNSUPPORTED, CODE_model_tensor_invalid,
                     "%s: %s: %s tensors are not read, only F32, F16 and BF16", file, name, tensor_dtype_name(t->dtype));
-    if (quantize && quantization == QUANTIZE_NF4) item.desc.format = KERNELS_NF4_NESTED;
+    if (part != AS_STORED) quantization_of(plan->quantization, part, &item.desc.format);
     if (plan->n_items == plan->capacity) {
         size_t capacity = plan->capacity ? plan->capacity * 2 : 256;
         struct item *items = mem_resize(plan->items, capacity, sizeof(*items));
@@ -95,7 +81,7 @@ static enum status want(struct plan *plan, struct kernels_weight **slot, size_t 
     return DOCKET_OK;
 }
 
-static enum status want_layer(struct plan *plan, size_t l, enum quantization q)
+static enum status want_layer(struct plan *plan, size_t l)
 {
     const struct model_config *c = plan->config;
     struct layer_weights *w = &plan->weights->layers[l];
@@ -104,23 +90,23 @@ static enum status want_layer(struct plan *plan, size_t l, enum quantization q)
         struct kernels_weight **slot;
         size_t rows, cols;
         unsigned rank;
-        bool quantize;
+        enum model_part part;
         const char *name;
     } parts[] = {
-        {&w->attention_norm, 1, dim, 1, false, "input_layernorm"},
-        {&w->q, q_rows, dim, 2, true, "self_attn.q_proj"},
-        {&w->k, kv_rows, dim, 2, true, "self_attn.k_proj"},
-        {&w->v, kv_rows, dim, 2, true, "self_attn.v_proj"},
-        {&w->o, dim, q_rows, 2, true, "self_attn.o_proj"},
-        {&w->ffn_norm, 1, dim, 1, false, "post_attention_layernorm"},
-        {&w->router, c->n_experts, dim, 2, false, "block_sparse_moe.gate"},
+        {&w->attention_norm, 1, dim, 1, AS_STORED, "input_layernorm"},
+        {&w->q, q_rows, dim, 2, PART_ATTENTION, "self_attn.q_proj"},
+        {&w->k, kv_rows, dim, 2, PART_ATTENTION, "self_attn.k_proj"},
+        {&w->v, kv_rows, dim, 2, PART_ATTENTION, "self_attn.v_proj"},
+        {&w->o, dim, q_rows, 2, PART_ATTENTION, "self_attn.o_proj"},
+        {&w->ffn_norm, 1, dim, 1, AS_STORED, "post_attention_layernorm"},
+        {&w->router, c->n_experts, dim, 2, AS_STORED, "block_sparse_moe.gate"},
     };
     char name[128];
     enum status st = DOCKET_OK;
     for (size_t i = 0; i < ARRAY_LENGTH(parts) && st == DOCKET_OK; i++) {
         if (parts[i].rows == 0) continue;
         snprintf(name, sizeof(name), "model.layers.%zu.%s.weight", l, parts[i].name);
-        st = want(plan, parts[i].slot, parts[i].rows, parts[i].cols, parts[i].rank, parts[i].quantize, q, name);
+        st = want(plan, parts[i].slot, parts[i].rows, parts[i].cols, parts[i].rank, parts[i].part, name);
     }
     for (size_t e = 0; e < plan->weights->n_experts && st == DOCKET_OK; e++) {
         struct kernels_weight **slots[3] = {&w->gate[e], &w->down[e], &w->up[e]};
@@ -130,7 +116,7 @@ static enum status want_layer(struct plan *plan, size_t l, enum quantization q)
                 snprintf(name, sizeof(name), "model.layers.%zu.block_sparse_moe.experts.%zu.w%d.weight", l, e, i + 1);
             else
                 snprintf(name, sizeof(name), "model.layers.%zu.mlp.%s.weight", l, dense[i]);
-            st = want(plan, slots[i], i == 1 ? dim : c->ffn_dim, i == 1 ? c->ffn_dim : dim, 2, true, q, name);
+            st = want(plan, slots[i], i == 1 ? dim : c->ffn_dim, i == 1 ? c->ffn_dim : dim, 2, PART_FFN, name);
         }
     }
     return st;
@@ -168,14 +154,14 @@ static enum status none_left_over(struct plan *plan)
     return DOCKET_OK;
 }
 
-static enum status make_plan(struct plan *plan, enum quantization q)
+static enum status make_plan(struct plan *plan)
 {
     const struct model_config *c = plan->config;
     struct model_weights *w = plan->weights;
-    enum status st = want(plan, &w->embedding, c->vocab, c->dim, 2, false, q, "model.embed_tokens.weight");
-    if (st == DOCKET_OK) st = want(plan, &w->norm, 1, c->dim, 1, false, q, "model.norm.weight");
-    if (st == DOCKET_OK && !c->tied_head) st = want(plan, &w->head, c->vocab, c->dim, 2, false, q, "lm_head.weight");
-    for (size_t l = 0; l < c->n_layers && st == DOCKET_OK; l++) st = want_layer(plan, l, q);
+    enum status st = want(plan, &w->embedding, c->vocab, c->dim, 2, PART_EMBEDDING, "model.embed_tokens.weight");
+    if (st == DOCKET_OK) st = want(plan, &w->norm, 1, c->dim, 1, AS_STORED, "model.norm.weight");
+    if (st == DOCKET_OK && !c->tied_head) st = want(plan, &w->head, c->vocab, c->dim, 2, PART_HEAD, "lm_head.weight");
+    for (size_t l = 0; l < c->n_layers && st == DOCKET_OK; l++) st = want_layer(plan, l);
     if (st != DOCKET_OK) return st;
     qsort(plan->items, plan->n_items, sizeof(*plan->items), by_place);
     return none_left_over(plan);
@@ -220,13 +206,14 @@ void model_weights_free(struct model_weights *w, const struct device *device)
 }
 
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
-                         const struct tensor_files *files, enum quantization quantization, struct error *err)
+                         const struct tensor_files *files, const struct quantization *quantization, struct error *err)
 {
     struct model_weights weights = {0};
-    struct plan plan = {.weights = &weights, .config = config, .files = files, .err = err};
+    struct plan plan = {
+        .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
     size_t total = 0;
     enum status st = make_room(&weights, config, err);
-    if (st == DOCKET_OK) st = make_plan(&plan, quantization);
+    if (st == DOCKET_OK) st = make_plan(&plan);
     for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
         size_t bytes = device->backend->weight_size(device->handle, &plan.items[i].desc);
         if (bytes == 0)
@@ -377,17 +364,18 @@ static enum status run_pipeline(struct pipeline *p, struct load_report *report, 
 }
 
 enum status load_weights(struct model_weights *out, struct load_report *report, const struct device *device,
-                         const struct model_config *config, struct tensor_files *files, enum quantization quantization,
-                         const atomic_bool *stop, struct error *err)
+                         const struct model_config *config, struct tensor_files *files,
+                         const struct quantization *quantization, const atomic_bool *stop, struct error *err)
 {
     struct model_weights weights = {0};
-    struct plan plan = {.weights = &weights, .config = config, .files = files, .err = err};
+    struct plan plan = {
+        .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
     struct pipeline p = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .files = files};
     struct load_report facts = {0};
     pthread_t reader;
     unsigned char *memory = NULL;
     enum status st = make_room(&weights, config, err);
-    if (st == DOCKET_OK) st = make_plan(&plan, quantization);
+    if (st == DOCKET_OK) st = make_plan(&plan);
     if (st != DOCKET_OK) goto done;
     memory = mem_alloc_aligned(N_CHUNKS * CHUNK_BYTES, 4096);
     if (!memory) {

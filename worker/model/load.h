@@ -5,19 +5,16 @@
 
 #include "worker/model/device.h"
 #include "worker/model/model_config.h"
+#include "worker/model/quantization.h"
 #include "worker/model/safetensors.h"
 #include "worker/model/weights.h"
 
 #include <stdatomic.h>
 
-enum quantization { QUANTIZE_NONE, QUANTIZE_NF4 };
-bool quantization_by_name(const char *name, enum quantization *out); /* "none", "nf4" */
-const char *quantization_name(enum quantization which);
-
 /* Device bytes of the weights, known before anything is read. Checks that all tensors are there with the right shapes and that
  * none is left over: model_tensor_invalid. */
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
-                         const struct tensor_files *files, enum quantization quantization, struct error *err);
+                         const struct tensor_files *files, const struct quantization *quantization, struct error *err);
 
 struct load_report {
     double seconds;
@@ -27,8 +24,8 @@ struct load_report {
 
 /* CANCELLED soon after *stop (may be NULL). Logs progress by shard. On failure nothing is left on the device. */
 enum status load_weights(struct model_weights *out, struct load_report *report, const struct device *device,
-                         const struct model_config *config, struct tensor_files *files, enum quantization quantization,
-                         const atomic_bool *stop, struct error *err);
+                         const struct model_config *config, struct tensor_files *files,
+                         const struct quantization *quantization, const atomic_bool *stop, struct error *err);
 void model_weights_free(struct model_weights *weights, const struct device *device);
 
 #endif
