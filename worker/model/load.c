@@ -326,6 +326,27 @@ static enum status place_chunk(const struct device *device, const struct tensor_
     return device_status(ks, &detail, what, err);
 }
 
+static bool is_quantized(const struct item *item)
+{
+    return item->desc.format > KERNELS_BF16;
+}
+
+static enum status show_chunk(const struct load_watch *watch, const struct device *device, const struct item *item,
+                              const struct chunk *chunk, struct error *err)
+{
+    bool last = chunk->at + chunk->length == item->tensor->size_bytes;
+    enum status st = DOCKET_OK;
+    if (!is_quantized(item))
+        st = watch->stored(watch->context, item->tensor, chunk->at, chunk->bytes, chunk->length, err);
+    else if (last)
+        st = watch->quantized(watch->context, item->tensor->name, *item->slot, err);
+    if (last && watch->release) {
+        device->backend->weight_free(device->handle, *item->slot);
+        *item->slot = NULL;
+    }
+    return st;
+}
+
 static void log_progress(const struct tensor_files *files, unsigned file, uint64_t done, uint64_t start_ns)
 {
     double seconds = clock_seconds_since(start_ns);
@@ -336,7 +357,7 @@ static void log_progress(const struct tensor_files *files, unsigned file, uint64
 }
 
 static enum status run_pipeline(struct pipeline *p, struct load_report *report, const struct device *device,
-                                const atomic_bool *stop, struct error *err)
+                                const struct load_watch *watch, const atomic_bool *stop, struct error *err)
 {
     uint64_t start = clock_now_ns(), last_line = start;
     enum status st = DOCKET_OK;
@@ -347,6 +368,7 @@ static enum status run_pipeline(struct pipeline *p, struct load_report *report, 
             st = fail(err, DOCKET_CANCELLED, CODE_model_unavailable, "loading was stopped");
         else
             st = place_chunk(device, p->files, item, chunk, err);
+        if (st == DOCKET_OK && watch) st = show_chunk(watch, device, item, chunk, err);
         if (st != DOCKET_OK) break;
         report->bytes_read += chunk->length;
         bool tensor_done = chunk->at + chunk->length == item->tensor->size_bytes;
@@ -365,7 +387,8 @@ static enum status run_pipeline(struct pipeline *p, struct load_report *report, 
 
 enum status load_weights(struct model_weights *out, struct load_report *report, const struct device *device,
                          const struct model_config *config, struct tensor_files *files,
-                         const struct quantization *quantization, const atomic_bool *stop, struct error *err)
+                         const struct quantization *quantization, const struct load_watch *watch,
+                         const atomic_bool *stop, struct error *err)
 {
     struct model_weights weights = {0};
     struct plan plan = {
@@ -389,7 +412,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "cannot start the reading thread");
         goto done;
     }
-    st = run_pipeline(&p, &facts, device, stop, err);
+    st = run_pipeline(&p, &facts, device, watch, stop, err);
     atomic_store(&p.stop, true);
     pthread_mutex_lock(&p.lock);
     pthread_cond_signal(&p.changed);
@@ -405,7 +428,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     for (size_t i = 0; i < plan.n_items; i++)
         facts.weight_bytes += device->backend->weight_size(device->handle, &plan.items[i].desc);
     *report = facts;
-    MOVE(*out, weights);
+    if (!watch || !watch->release) MOVE(*out, weights);
 done:
     mem_free(memory);
     mem_free(plan.items);

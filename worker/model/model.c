@@ -158,8 +158,8 @@ enum status model_open(struct model *out, const struct model_options *options, c
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
-    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, &options->quantization, stop, err)) !=
-        DOCKET_OK)
+    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, &options->quantization, NULL, stop,
+                           err)) != DOCKET_OK)
         goto failed;
     tensor_files_close(o.files);
     *out = m;
