@@ -14,7 +14,7 @@
 /* Device bytes of the weights, known before anything is read. Checks that all tensors are there with the right shapes and that
  * none is left over: model_tensor_invalid. */
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
-                         const struct tensor_files *files, const struct quantization *quantization, struct error *err);
+                         struct tensor_files *files, const struct quantization *quantization, struct error *err);
 
 struct load_report {
     double seconds;

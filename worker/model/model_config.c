@@ -39,12 +39,12 @@ static const struct family {
     bool gelu_is_tanh;        /* "gelu" is an old name of the approximation here */
     bool norm_plus_one, scale_embedding;
     enum model_qk_norm qk_norm;
-    double rope_theta;       /* when absent */
-    double rms_eps;          /* when absent */
-    size_t n_kv_heads;       /* when absent, 0 means num_attention_heads; null always does */
-    size_t head_size;        /* when absent; 0: hidden_size / num_attention_heads */
-    size_t max_position;     /* when absent */
-    uint32_t window;         /* when absent; 0: none */
+    double rope_theta;   /* when absent */
+    double rms_eps;      /* when absent */
+    size_t n_kv_heads;   /* when absent, 0 means num_attention_heads; null always does */
+    size_t head_size;    /* when absent; 0: hidden_size / num_attention_heads */
+    size_t max_position; /* when absent */
+    uint32_t window;     /* when absent; 0: none */
 } families[] = {
     {"MixtralForCausalLM", "mixtral", WINDOW, .experts = true, .renormalize = true, .rope_theta = 1e6, .rms_eps = 1e-5,
      .n_kv_heads = 8, .max_position = 131072},
@@ -217,6 +217,30 @@ static enum status refuse_foreign_keys(const struct reader *r, const struct fami
     return DOCKET_OK;
 }
 
+/* f8 weights with their scales: computed as what they stand for, activations stay in f32. */
+static enum status read_f8(const struct reader *r, const cJSON *quantization, struct model_config *c)
+{
+    char found[128];
+    const cJSON *scheme = item(quantization, "activation_scheme"), *block = item(quantization, "weight_block_size");
+    if (scheme && !(cJSON_IsString(scheme) && strcmp(scheme->valuestring, "dynamic") == 0)) {
+        json_describe(scheme, found, sizeof(found));
+        return unsupported(r, "$.quantization_config.activation_scheme: %s is not computed, only \"dynamic\"", found);
+    }
+    c->prequantized = PREQUANTIZED_F8;
+    if (!block) return DOCKET_OK;
+    size_t *sizes[2] = {&c->f8_block_rows, &c->f8_block_cols};
+    for (int i = 0; i < 2; i++) {
+        const cJSON *one = cJSON_IsArray(block) && cJSON_GetArraySize(block) == 2 ? cJSON_GetArrayItem(block, i) : NULL;
+        double n = cJSON_IsNumber(one) ? one->valuedouble : 0;
+        if (!(n >= 1 && n <= MAX_FFN) || n != (double)(size_t)n) {
+            json_describe(one ? one : block, found, sizeof(found));
+            return unsupported(r, "$.quantization_config.weight_block_size: want two sizes, got %s", found);
+        }
+        *sizes[i] = (size_t)n;
+    }
+    return DOCKET_OK;
+}
+
 /* Only what changes numbers: which tensors are quantized, and how, stands in the weight files. */
 static enum status read_quantization(const struct reader *r, struct model_config *c)
 {
@@ -224,12 +248,14 @@ static enum status read_quantization(const struct reader *r, struct model_config
     const cJSON *quantization = item(r->root, "quantization_config");
     if (!quantization) return DOCKET_OK;
     const cJSON *method = item(quantization, "quant_method"), *eight = item(quantization, "load_in_8bit");
+    if (cJSON_IsString(method) && strcmp(method->valuestring, "fp8") == 0) return read_f8(r, quantization, c);
     if (!cJSON_IsString(method) || strcmp(method->valuestring, "bitsandbytes") != 0) {
         json_describe(method ? method : quantization, found, sizeof(found));
-        return unsupported(r,
-                           "$.quantization_config: a checkpoint that is quantized in this way (%s) is not read, only "
-                           "\"bitsandbytes\"; take the original in 16 or 32 bits, docket quantizes it itself",
-                           found);
+        return unsupported(
+            r,
+            "$.quantization_config: a checkpoint that is quantized in this way (%s) is not read, only "
+            "\"bitsandbytes\" and \"fp8\"; take the original in 16 or 32 bits, docket quantizes it itself",
+            found);
     }
     const cJSON *threshold = item(quantization, "llm_int8_threshold");
     if (cJSON_IsTrue(eight) && threshold && !(cJSON_IsNumber(threshold) && threshold->valuedouble == 6)) {
@@ -256,7 +282,8 @@ static enum status read_activation(const struct reader *r, const struct family *
     bool old_name = false; /* only hidden_act had the old name; hidden_activation means what it says */
     if (!value) {
         value = item(r->root, key = "hidden_act");
-        old_name = family->gelu_is_tanh && (!value || (cJSON_IsString(value) && strcmp(value->valuestring, "gelu") == 0));
+        old_name =
+            family->gelu_is_tanh && (!value || (cJSON_IsString(value) && strcmp(value->valuestring, "gelu") == 0));
     }
     if (!value || old_name) {
         c->activation = family->gelu_is_tanh ? KERNELS_GELU_TANH : KERNELS_SILU;
@@ -301,9 +328,15 @@ static enum status read_rope_object(const struct reader *r, const char *key, str
 {
     static const char *const plain[] = {"rope_theta", "rope_type", "type", "partial_rotary_factor", NULL};
     static const char *const linear[] = {"rope_theta", "rope_type", "type", "partial_rotary_factor", "factor", NULL};
-    static const char *const llama3[] = {"rope_theta",      "rope_type",        "type",
-                                         "factor",          "low_freq_factor",  "high_freq_factor",
-                                         "partial_rotary_factor", "original_max_position_embeddings", NULL};
+    static const char *const llama3[] = {"rope_theta",
+                                         "rope_type",
+                                         "type",
+                                         "factor",
+                                         "low_freq_factor",
+                                         "high_freq_factor",
+                                         "partial_rotary_factor",
+                                         "original_max_position_embeddings",
+                                         NULL};
     static const struct {
         const char *name;
         const char *const *keys;

@@ -19,7 +19,7 @@ enum model_qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE };
 enum model_rope { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3 };
 
 /* Checkpoints whose linear weights are quantized in the files. */
-enum model_prequantized { PREQUANTIZED_NONE, PREQUANTIZED_BITSANDBYTES };
+enum model_prequantized { PREQUANTIZED_NONE, PREQUANTIZED_BITSANDBYTES, PREQUANTIZED_F8 };
 
 struct model_config {
     char architecture[64]; /* "MixtralForCausalLM" */
@@ -41,9 +41,10 @@ struct model_config {
     bool scale_embedding; /* by the root of dim, rounded to the table's type */
     enum model_rope rope;
     double rope_factor, rope_low_factor, rope_high_factor, rope_original_positions; /* the last three of ROPE_LLAMA3 */
-    uint8_t dense_layers[MODEL_MAX_LAYERS / 8]; /* bits: no experts here */
+    uint8_t dense_layers[MODEL_MAX_LAYERS / 8];                                     /* bits: no experts here */
     enum model_prequantized prequantized;
-    int32_t bos_id; /* -1: none */
+    size_t f8_block_rows, f8_block_cols; /* tile of one scale; 0: the whole height or width */
+    int32_t bos_id;                      /* -1: none */
     int32_t eos_ids[MODEL_MAX_EOS];
     size_t n_eos;
 };

@@ -318,7 +318,8 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
     if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
         return fail(err, DOCKET_INTERNAL, CODE_internal_error,
                     "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
-    const struct kernels_embed embed = {.table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
+    const struct kernels_embed embed = {
+        .table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
     enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
     if (ks == KERNELS_OK) ks = b->embed(t->device->handle, &embed);
     for (size_t l = 0; l < last && ks == KERNELS_OK; l++) {
