@@ -227,7 +227,8 @@ def f8(name, t, how):
     full = scale.repeat_interleave(tile[0], 0)[:t.shape[0]].repeat_interleave(tile[1], 1)[:, :t.shape[1]]
     codes = (t.float() / full).to(torch.float8_e4m3fn)
     suffix = {"f8": "_scale", "f8_rows": "_scale", "f8_tiles": "_scale_inv"}[how["quantize"]]
-    return {name: codes, name + suffix: scale[0, 0].clone() if how["quantize"] == "f8" else scale}, codes.float() * full
+    return {name: codes, name + suffix: scale[0, 0].clone() if how["quantize"] == "f8" else scale}, \
+        (codes.float() * full).to(getattr(torch, how["dtype"])).float()  # as transformers dequantizes it
 
 
 QUANTIZERS = {"nf4": four_bits, "fp4": four_bits, "int8": eight_bits, "f8": f8, "f8_rows": f8, "f8_tiles": f8}
@@ -349,8 +350,7 @@ def make(name, folder, seed):
     if model_class is hf.GemmaForCausalLM:  # what transformers multiplies with in the files' own type
         scale = judge.model.embed_tokens.embed_scale
         scale.copy_(scale.to(dtype).float())
-    kind = how.get("quantize", "none")  # docket rounds scaled f8 to bf16, and the inputs of int8 to 8 bits
-    limit, near = (3e-2, 0.1) if kind == "int8" else (3e-3, 1e-2) if kind.startswith("f8") else (1e-5, 1e-3)
+    limit, near = (4e-2, 0.1) if how.get("quantize") == "int8" else (1e-5, 1e-3)  # LLM.int8 rounds inputs to 8 bits too
     ids, logits = answer(judge, draw, near)
     write_shards(stored, folder, how.get("shards", 1))
     (folder / "config.json").write_text(json.dumps(styled(config, how), indent=1, sort_keys=True) + "\n")
