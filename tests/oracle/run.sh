@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/release}
 nf4_test=$build/tests/unit/worker/model/test_golden_nf4
-make -s VARIANT="$(basename "$build")" "$build/docket" "$nf4_test"
+families_test=$build/tests/unit/worker/model/test_golden_families
+make -s VARIANT="$(basename "$build")" "$build/docket" "$nf4_test" "$families_test"
 
 if [ -z "${ORACLE_PYTHON:-}" ]; then
     ORACLE_PYTHON=build/oracle/bin/python
@@ -22,4 +23,5 @@ failed=0
 "$ORACLE_PYTHON" tests/oracle/tokens.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/logits.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/families.py "$families_test" || failed=1
 exit $failed
