@@ -200,28 +200,83 @@ static const struct {
      "absmax: value 1: want a finite number"},
 };
 
+/* Overwrites bytes of a tensor of the copy in the scratch folder. */
+static void damage(const char *tensor, size_t at, const unsigned char *bytes, size_t n)
+{
+    struct checkpoint c;
+    struct error err = {0};
+    if (open_checkpoint(&c, top, "cpu", &err) != DOCKET_OK) fail_msg("%s", err.message);
+    const struct tensor_info *t = tensor_find(c.files, tensor);
+    assert_non_null(t);
+    int fd = open(scratch_path(top, "model.safetensors"), O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, bytes, n, (off_t)(t->offset + at)), n);
+    close(fd);
+    close_checkpoint(&c);
+}
+
 static void damaged_scales_are_refused(void **state)
 {
     (void)state;
     const struct quantization as_stored = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(damages); i++) {
-        struct checkpoint c;
         struct load_report report = {0};
         struct error err = {0};
         copy_changed(damages[i].family, "config.json", NULL, NULL);
         copy_changed(damages[i].family, "model.safetensors", NULL, NULL);
-        if (open_checkpoint(&c, top, "cpu", &err) != DOCKET_OK) fail_msg("%s", err.message);
-        const struct tensor_info *t = tensor_find(c.files, damages[i].tensor);
-        assert_non_null(t);
-        int fd = open(scratch_path(top, "model.safetensors"), O_WRONLY | O_CLOEXEC);
-        ssize_t n = pwrite(fd, damages[i].bytes, damages[i].n_bytes, (off_t)(t->offset + damages[i].at));
-        assert_int_equal(n, damages[i].n_bytes);
-        close(fd);
-        close_checkpoint(&c);
+        damage(damages[i].tensor, damages[i].at, damages[i].bytes, damages[i].n_bytes);
         enum status st = load(top, &as_stored, &report, &err);
         if (st == DOCKET_OK || !strstr(err.message, damages[i].part) || err.code != CODE_model_tensor_invalid)
             fail_msg("%s: %s: %s", damages[i].name, status_name(st), err.message);
     }
+}
+
+static void s18_values_that_are_no_numbers_load_as_stored_and_are_never_quantized(void **state)
+{
+    (void)state;
+    static const unsigned char nan[4] = {0, 0, 0xc0, 0x7f}, infinity[4] = {0, 0, 0x80, 0x7f};
+    const unsigned char *const both[] = {nan, infinity};
+    for (size_t i = 0; i < 2; i++) {
+        struct quantization q = {0};
+        struct load_report report = {0};
+        struct error err = {0};
+        copy_changed("llama_linear", "config.json", NULL, NULL);
+        copy_changed("llama_linear", "model.safetensors", NULL, NULL);
+        damage("model.layers.1.self_attn.v_proj.weight", 40, both[i], 4);
+        if (load(top, &q, &report, &err) != DOCKET_OK) fail_msg("%s", err.message);
+        assert_int_equal(quantization_parse(&q, "QUANTIZATION", "nf4", &err), DOCKET_OK);
+        assert_int_equal(load(top, &q, &report, &err), DOCKET_CORRUPT);
+        assert_non_null(strstr(err.message, "model.safetensors: model.layers.1.self_attn.v_proj.weight: "));
+    }
+}
+
+/* code * SCB / 127, of every row: what the library says its bytes stand for. */
+static void eight_bits_stand_for_what_the_library_says(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, COLS = 64 };
+    struct checkpoint c;
+    struct model_weights weights = {0};
+    struct load_report report = {0};
+    struct error err = {0};
+    const struct quantization as_stored = {0};
+    int8_t codes[ROWS * COLS];
+    float scales[ROWS], got[ROWS * COLS];
+    if (open_checkpoint(&c, FAMILIES "llama_int8", "cpu", &err) != DOCKET_OK) fail_msg("%s", err.message);
+    const struct tensor_info *t = tensor_find(c.files, "model.layers.1.self_attn.q_proj.weight");
+    const struct tensor_info *scb = tensor_find(c.files, "model.layers.1.self_attn.q_proj.SCB");
+    assert_true(t && scb && t->size_bytes == sizeof(codes) && scb->size_bytes == sizeof(scales));
+    assert_int_equal(tensor_read(c.files, t, 0, codes, sizeof(codes), &err), DOCKET_OK);
+    assert_int_equal(tensor_read(c.files, scb, 0, scales, sizeof(scales), &err), DOCKET_OK);
+    if (load_weights(&weights, &report, &c.device, &c.config, c.files, &as_stored, NULL, NULL, &err) != DOCKET_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(c.device.backend->weight_read(c.device.handle, weights.layers[1].q, got), KERNELS_OK);
+    for (size_t i = 0; i < ROWS * COLS; i++) {
+        double want = (double)codes[i] * (double)scales[i / COLS] / 127;
+        double away = (double)got[i] > want ? (double)got[i] - want : want - (double)got[i];
+        if (!(away <= 2e-7 * (double)scales[i / COLS])) fail_msg("value %zu: %g, want %g", i, (double)got[i], want);
+    }
+    model_weights_free(&weights, &c.device);
+    close_checkpoint(&c);
 }
 
 /* A setting never quantizes what is quantized, but it may say what is there, and it reaches what is not. */
@@ -383,6 +438,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(loading_takes_little_more_than_the_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_with_file_tensor_and_offset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_scales_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(s18_values_that_are_no_numbers_load_as_stored_and_are_never_quantized, set_up,
+                                        tear_down),
+        cmocka_unit_test(eight_bits_stand_for_what_the_library_says),
         cmocka_unit_test(a_setting_must_name_the_format_that_is_stored),
         cmocka_unit_test(every_byte_is_read_once),
         cmocka_unit_test(every_failed_allocation_is_reported),
