@@ -482,7 +482,7 @@ static enum status write_report(struct run *r, double billed_seconds, double col
                             .fingerprint = fingerprint,
                             .model_name = c->model.location.name,
                             .revision = c->model.location.revision,
-                            .quantization = quantization_name(c->model.quantization),
+                            .quantization = c->model.quantization_name,
                             .compute_dtype = "float32",
                             .calibrated = r->log_prior != NULL,
                             .queue_seconds = r->job->queue_seconds,

@@ -207,14 +207,15 @@ struct kernels_linear {
 };
 
 /* Rotates q[m, h, d] and k[m, g, d] in place by the rows' positions (half-split pairs: i and i + d/2, angle
- * position * inverse_frequency[i]) and writes k and v into the cache at the rows' slots. */
+ * position * inverse_frequency[i]) and writes k and v into the cache at the rows' slots. With clip > 0 all values of q, k
+ * and v are first cut to [-clip, clip]. */
 struct kernels_rope_kv {
     const struct kernels_batch *batch;
-    float *q, *k;
-    const float *v;
+    float *q, *k, *v; /* v is written only with clip */
     struct kernels_kv *kv;
     size_t layer, n_heads, n_kv_heads, head_size;
     const float *inverse_frequency; /* [d / 2], host, kept by the caller as long as the device */
+    float clip;                     /* 0: none */
 };
 
 /* out[m, h, d] = softmax(q k^T * scale + mask) v over what each row sees. Only rows of the batch's sequences are written. */

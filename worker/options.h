@@ -19,8 +19,11 @@ OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlb",
        "the model: a hub name (org/name) that lies in the cache, or a folder that holds config.json")
 OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlb",
        "branch, tag or commit of the model")
-OPTION(WORD, quantization, "QUANTIZATION", "--quantization", "none", WORDS("none", "nf4"), "HOW", "wclb",
-       "none: weights as they are; nf4: four bits a weight, made while loading")
+OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclb",
+       "format of the weights, made while loading: none (as stored), nf4, nf4-plain, fp4, fp4-plain, int8, q8, q4, q2 or "
+       "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
+OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WORDS("f16", "f32", "q8_0", "q4_0"),
+       "FORMAT", "wclb", "format of keys and values in the cache")
 OPTION(WORD, chat_template, "CHAT_TEMPLATE", "--chat-template", "auto",
        WORDS("auto", "none", "mistral-instruct", "mistral-instruct-spaced", "mistral-v3", "mistral-nemo", "llama-2",
              "llama-3", "llama-3.1", "gemma", "qwen-3", "qwen-2.5", "qwen-2", "chatml", "zephyr", "olmoe", "tulu"),

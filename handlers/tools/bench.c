@@ -165,7 +165,7 @@ static void put_json(struct buffer *out, const struct bench_result *r, const str
     struct json_writer w = {.out = out, .spaced = true};
     json_begin_object(&w, NULL);
     json_put_string(&w, "model", model->location.name);
-    json_put_string(&w, "quantization", quantization_name(model->quantization));
+    json_put_string(&w, "quantization", model->quantization_name);
     json_put_double(&w, "load_seconds", r->load_seconds);
     json_put_double(&w, "load_bytes_per_second", r->load_bytes_per_second);
     json_put_u64(&w, "weight_bytes", r->weight_bytes);
@@ -185,8 +185,7 @@ static void put_json(struct buffer *out, const struct bench_result *r, const str
 static void put_text(struct buffer *out, const struct bench_result *r, const struct model *model)
 {
     buffer_printf(out, "model       %s, %s, %.1f MB of weights, %.1f MB resident\n", model->location.name,
-                  quantization_name(model->quantization), (double)r->weight_bytes / 1e6,
-                  (double)r->resident_bytes / 1e6);
+                  model->quantization_name, (double)r->weight_bytes / 1e6, (double)r->resident_bytes / 1e6);
     buffer_printf(out, "load        %.3f s, %.2f GB/s read\n", r->load_seconds, r->load_bytes_per_second / 1e9);
     buffer_printf(
         out,
@@ -208,9 +207,9 @@ static int run(const struct tool_call *call)
     if (call->n_arguments)
         return tool_usage("bench takes flags only; \"%.60s\" is one word too many", call->arguments[0]);
     if (!call->config->model) return tool_usage("no model: set MODEL_NAME or --model");
-    tool_classify_options(call->config, &classify);
+    enum status st = tool_classify_options(call->config, &classify, &err);
     classify.worker_id = "bench";
-    enum status st = tool_log_open(call->config, LOG_WARN, &err);
+    if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_WARN, &err);
     if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, &err);
     if (st == DOCKET_OK) st = tool_load(classifier, call->config, &err);
     if (st == DOCKET_OK) st = run_prefill(classifier_model(classifier), v, WARM_SECONDS, &warm, &err);
@@ -231,7 +230,7 @@ static int run(const struct tool_call *call)
 const struct tool tool_bench = {
     .name = "bench",
     .line = {.letter = 'b',
-             .usage = "bench --model NAME|DIR [--quantization none|nf4] [--json]",
+             .usage = "bench --model NAME|DIR [--quantization FORMAT] [--json]",
              .about = "measure loading, prefill and classification with this model on this machine.",
              .options = options,
              .n_options = ARRAY_LENGTH(options)},

@@ -422,12 +422,12 @@ static enum status run_all(const struct tool_call *call, const struct file_list 
     struct buffer text = {0};
     struct progress progress = {.terminal = config_terminal(call->config, STDERR_FILENO)};
     size_t at = 0;
-    tool_classify_options(call->config, &classify);
+    enum status st = tool_classify_options(call->config, &classify, err);
     classify.documents.root = "/";
     classify.result_max_bytes = RESULT_BYTES;
     price_find(&classify.price, call->config->gpu_price_per_second, NULL);
     classify.worker_id = "local";
-    enum status st = classifier_open(&classifier, &classify, err);
+    if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, err);
     if (st == DOCKET_OK) st = tool_load(classifier, call->config, err);
     while (st == DOCKET_OK && at < files->n) {
         st = make_job(&text, call->values, labels, files, &at, err);

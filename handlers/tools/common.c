@@ -41,24 +41,26 @@ enum status tool_log_open(const struct config *config, enum log_level least, str
     return st;
 }
 
-void tool_model_options(const struct config *config, struct model_options *out)
+enum status tool_model_options(const struct config *config, struct model_options *out, struct error *err)
 {
-    *out = (struct model_options){.hub = {.model = config->model,
-                                          .revision = config->revision,
-                                          .hub_cache = config->hub_cache,
-                                          .hf_home = config->hf_home,
-                                          .home = config->home},
-                                  .device = {.backend = config->device,
-                                             .cuda_library = config->cuda_library,
-                                             .cpu_isa = config->cpu_isa,
-                                             .n_threads = (unsigned)config->cpu_threads},
-                                  .chat_template = config->chat_template,
-                                  .max_model_len = (size_t)config->max_model_len,
-                                  .memory_utilization = config->gpu_memory_utilization};
-    quantization_by_name(config->quantization, &out->quantization);
+    *out = (struct model_options){
+        .hub = {.model = config->model,
+                .revision = config->revision,
+                .hub_cache = config->hub_cache,
+                .hf_home = config->hf_home,
+                .home = config->home},
+        .device = {.backend = config->device,
+                   .cuda_library = config->cuda_library,
+                   .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
+        .chat_template = config->chat_template,
+        .max_model_len = (size_t)config->max_model_len,
+        .memory_utilization = config->gpu_memory_utilization};
+    kv_format_by_name(config->kv_cache_format, &out->kv_format);
+    const char *name = config->set_by[SETTING_quantization];
+    return quantization_parse(&out->quantization, name ? name : "QUANTIZATION", config->quantization, err);
 }
 
-void tool_classify_options(const struct config *config, struct classify_options *out)
+enum status tool_classify_options(const struct config *config, struct classify_options *out, struct error *err)
 {
     *out = (struct classify_options){.version = docket_version(),
                                      .documents = {.max_bytes = (size_t)config->max_document_bytes,
@@ -67,7 +69,7 @@ void tool_classify_options(const struct config *config, struct classify_options 
                                                    .max_expanded = config->max_archive_bytes,
                                                    .root = config->document_root},
                                      .result_max_bytes = (size_t)config->max_result_bytes};
-    tool_model_options(config, &out->model);
+    return tool_model_options(config, &out->model, err);
 }
 
 enum status tool_load(struct classifier *classifier, const struct config *config, struct error *err)

@@ -89,7 +89,7 @@ static int run(const struct tool_call *call)
         token_list_free(&tokens);
         return tool_usage("%s", err.message);
     }
-    tool_model_options(call->config, &model_options);
+    if (st == DOCKET_OK) st = tool_model_options(call->config, &model_options, &err);
     if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_WARN, &err);
     if (st == DOCKET_OK) st = model_open(&model, &model_options, NULL, &err);
     if (st == DOCKET_OK) st = write_out(&model, &tokens, v->out, &err);
@@ -102,7 +102,7 @@ static int run(const struct tool_call *call)
 const struct tool tool_logits = {
     .name = "logits",
     .line = {.letter = 'l',
-             .usage = "logits --model NAME|DIR --tokens 1,2,3 --out FILE [--quantization none|nf4]",
+             .usage = "logits --model NAME|DIR --tokens 1,2,3 --out FILE [--quantization FORMAT]",
              .about = "logits of every position of given tokens, as a file of float32.",
              .options = options,
              .n_options = ARRAY_LENGTH(options)},

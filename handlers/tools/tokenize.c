@@ -27,8 +27,8 @@ static enum status open_tokenizer(struct tokenizer **out, const struct config *c
 {
     struct model_options model;
     struct model_location location = {0};
-    tool_model_options(config, &model);
-    enum status st = hub_locate(&location, &model.hub, err);
+    enum status st = tool_model_options(config, &model, err);
+    if (st == DOCKET_OK) st = hub_locate(&location, &model.hub, err);
     if (st == DOCKET_OK) st = tokenizer_open_file(out, &location, NULL, err);
     model_location_free(&location);
     return st;

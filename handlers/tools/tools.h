@@ -29,9 +29,10 @@ int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Logs on standard error, from `least` up unless the user wants more. */
 enum status tool_log_open(const struct config *config, enum log_level least, struct error *err);
-void tool_model_options(const struct config *config, struct model_options *out);
+/* BAD_CONFIG: QUANTIZATION. */
+enum status tool_model_options(const struct config *config, struct model_options *out, struct error *err);
 /* Without worker_id and price. */
-void tool_classify_options(const struct config *config, struct classify_options *out);
+enum status tool_classify_options(const struct config *config, struct classify_options *out, struct error *err);
 /* Says on a terminal that the model is being loaded, and loads it. */
 enum status tool_load(struct classifier *classifier, const struct config *config, struct error *err);
 

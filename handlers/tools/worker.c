@@ -144,11 +144,11 @@ static int run_worker(const struct config *config, const char *worker_id, struct
     int code;
 
     fill_options(&options, config, worker_id);
-    tool_classify_options(config, &classify);
+    enum status st = tool_classify_options(config, &classify, &err);
     classify.worker_id = worker_id;
     price_find(&classify.price, config->gpu_price_per_second, NULL);
-    enum status st = DOCKET_OK;
-    if (!config->model) st = fail(&err, DOCKET_BAD_CONFIG, CODE_NONE, "MODEL_NAME: not set; want org/name or a folder");
+    if (st == DOCKET_OK && !config->model)
+        st = fail(&err, DOCKET_BAD_CONFIG, CODE_NONE, "MODEL_NAME: not set; want org/name or a folder");
     if (st == DOCKET_OK) st = open_queue(&queue, config, worker_id, &options, &err);
     if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, &err);
     if (st == DOCKET_OK && config->take_url) {

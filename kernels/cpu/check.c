@@ -68,6 +68,8 @@ enum kernels_status cpu_check_rope_kv(struct kernels_device *device, const struc
 {
     if (args->batch && args->batch->n_rows && (!args->q || !args->k || !args->v || !args->inverse_frequency))
         return cpu_fail(device, KERNELS_BAD_SHAPE, "rope_kv: q, k, v or inverse_frequency missing");
+    if (!(args->clip >= 0))
+        return cpu_fail(device, KERNELS_BAD_SHAPE, "rope_kv: clip: want 0 or more, got %g", args->clip);
     return check_heads(device, "rope_kv", args->batch, args->kv, args->layer, args->n_heads, args->n_kv_heads,
                        args->head_size);
 }

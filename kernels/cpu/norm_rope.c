@@ -110,6 +110,11 @@ static void rotate(float *x, const float *cosine, const float *sine, size_t half
     }
 }
 
+static void clip(float *x, size_t n, float limit)
+{
+    for (size_t i = 0; i < n && limit > 0; i++) x[i] = x[i] < -limit ? -limit : x[i] > limit ? limit : x[i];
+}
+
 static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct kernels_rope_kv *args = context;
@@ -118,6 +123,9 @@ static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
     (void)worker;
     for (size_t row = begin; row < end; row++) {
         const float *cosine = args->batch->rotation + row * d, *sine = cosine + d / 2;
+        clip(args->q + row * h * d, h * d, args->clip);
+        clip(args->k + row * g * d, g * d, args->clip);
+        clip(args->v + row * g * d, g * d, args->clip);
         for (size_t i = 0; i < h; i++) rotate(args->q + (row * h + i) * d, cosine, sine, d / 2);
         for (size_t i = 0; i < g; i++) {
             size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);

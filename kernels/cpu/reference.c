@@ -171,6 +171,11 @@ static void rotate(float *x, int32_t position, const float *inverse_frequency, s
     }
 }
 
+static void clip(float *x, size_t n, float limit)
+{
+    for (size_t i = 0; i < n && limit > 0; i++) x[i] = x[i] < -limit ? -limit : x[i] > limit ? limit : x[i];
+}
+
 static enum kernels_status reference_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args)
 {
     enum kernels_status status = cpu_check_rope_kv(device, args);
@@ -179,6 +184,9 @@ static enum kernels_status reference_rope_kv(struct kernels_device *device, cons
     if (status != KERNELS_OK) return status;
     for (size_t row = 0; row < args->batch->n_rows; row++) {
         int32_t position = args->batch->positions[row];
+        clip(args->q + row * h * d, h * d, args->clip);
+        clip(args->k + row * g * d, g * d, args->clip);
+        clip(args->v + row * g * d, g * d, args->clip);
         for (size_t i = 0; i < h; i++) rotate(args->q + (row * h + i) * d, position, args->inverse_frequency, d);
         for (size_t i = 0; i < g; i++) {
             size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);

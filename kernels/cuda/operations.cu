@@ -97,7 +97,7 @@ enum kernels_status cuda_op_rope_kv(struct kernels_device *device, const struct 
     rope_args args = {};
     args.inverse_frequency = (const float *)cuda_stage(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
     if (!args.inverse_frequency && a->batch->n_rows) return device->failure.code;
-    args.q = a->q, args.k = a->k, args.v = a->v;
+    args.q = a->q, args.k = a->k, args.v = a->v, args.clip = a->clip;
     args.positions = a->batch->positions, args.slots = a->batch->slots;
     args.kv = a->kv->view;
     args.n_rows = (uint32_t)a->batch->n_rows, args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer;

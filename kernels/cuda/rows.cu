@@ -55,6 +55,11 @@ __device__ __forceinline__ void keep(const kv_view &kv, void *to, size_t at, flo
         ((uint16_t *)to)[at] = f16_from_float(value);
 }
 
+__device__ __forceinline__ float cut(float x, float limit)
+{
+    return limit > 0 ? (x < -limit ? -limit : x > limit ? limit : x) : x;
+}
+
 /* One block a row: heads of q first, then those of k and v. */
 __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
 {
@@ -64,7 +69,7 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
         uint32_t head = i / half, j = i % half;
         float *x = head < a.n_heads ? a.q + ((size_t)row * a.n_heads + head) * d
                                     : a.k + ((size_t)row * g + head - a.n_heads) * d;
-        float s, c, low = x[j], high = x[j + half];
+        float s, c, low = cut(x[j], a.clip), high = cut(x[j + half], a.clip);
         sincosf(position * a.inverse_frequency[j], &s, &c);
         x[j] = fmaf(low, c, -(high * s));
         x[j + half] = fmaf(high, c, low * s);
@@ -73,6 +78,7 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
     for (uint32_t i = threadIdx.x; i < g * d; i += THREADS) {
         size_t at = (((size_t)a.layer * g + i / d) * a.kv.n_slots + a.slots[row]) * d + i % d;
         keep(a.kv, a.kv.k, at, a.k[(size_t)row * g * d + i]);
+        a.v[(size_t)row * g * d + i] = cut(a.v[(size_t)row * g * d + i], a.clip);
         keep(a.kv, a.kv.v, at, a.v[(size_t)row * g * d + i]);
     }
 }

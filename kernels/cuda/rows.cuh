@@ -16,8 +16,9 @@ void cuda_rmsnorm(const float *x, const weight_view &weight, float *out, uint32_
                   bool weight_plus_one, cudaStream_t stream);
 
 struct rope_args {
-    float *q, *k;
-    const float *v, *inverse_frequency;
+    float *q, *k, *v;
+    const float *inverse_frequency;
+    float clip; /* 0: none */
     const int32_t *positions;
     const uint32_t *slots;
     kv_view kv;

@@ -25,6 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(isfinite((float)c.rope_theta) && (float)c.rope_theta > 0 && (float)c.rms_eps > 0 && c.rms_eps <= 1);
     assert(c.bos_id >= -1 && c.bos_id < (int64_t)c.vocab && c.n_eos <= MODEL_MAX_EOS);
     for (size_t i = 0; i < c.n_eos; i++) assert(c.eos_ids[i] >= 0 && (size_t)c.eos_ids[i] < c.vocab);
+    float frequencies[KERNELS_MAX_HEAD_SIZE / 2];
+    model_config_frequencies(&c, frequencies);
+    for (size_t i = 0; i < c.head_size / 2; i++) assert(isfinite(frequencies[i]) && frequencies[i] >= 0);
+    for (size_t l = 0; l < c.n_layers; l++) {
+        assert(model_config_experts(&c, l) == 0 || model_config_experts(&c, l) == c.n_experts);
+        assert(model_config_ffn_dim(&c, l) > 0);
+    }
+    assert(isfinite((float)c.clip_qkv) && c.clip_qkv >= 0);
     __int128 experts = c.n_experts ? (__int128)c.n_experts : 1;
     __int128 weights = (3 * experts * (__int128)c.dim * (__int128)c.ffn_dim +
                         2 * (__int128)(c.n_heads + c.n_kv_heads) * (__int128)c.head_size * (__int128)c.dim) *

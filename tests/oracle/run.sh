@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=${1:-build/release}
 nf4_test=$build/tests/unit/worker/model/test_golden_nf4
-make -s VARIANT="$(basename "$build")" "$build/docket" "$nf4_test" lib
+families_test=$build/tests/unit/worker/model/test_golden_families
+make -s VARIANT="$(basename "$build")" "$build/docket" "$nf4_test" "$families_test" lib
 
 if [ -z "${ORACLE_PYTHON:-}" ]; then
     ORACLE_PYTHON=build/oracle/bin/python
@@ -21,7 +22,8 @@ failed=0
 "$ORACLE_PYTHON" tests/oracle/nf4.py "$nf4_test" || failed=1
 "$ORACLE_PYTHON" tests/oracle/formats.py "$PWD/$build/lib/libdocket_kernels.so" || failed=1
 "$ORACLE_PYTHON" tests/oracle/tokens.py || failed=1
-"$ORACLE_PYTHON" tests/oracle/families.py --strings "${STRINGS:-65000}" || failed=1
+"$ORACLE_PYTHON" tests/oracle/tokenizer_families.py --strings "${STRINGS:-65000}" || failed=1
 "$ORACLE_PYTHON" tests/oracle/logits.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/families.py "$families_test" || failed=1
 exit $failed

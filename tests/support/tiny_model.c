@@ -30,6 +30,7 @@ static bool make_layer(struct tiny_model *m, struct layer_weights *l, struct num
 {
     const struct model_config *c = &m->config;
     size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size;
+    l->n_experts = c->n_experts;
     l->gate = mem_zalloc(3 * c->n_experts, sizeof(*l->gate));
     if (!l->gate) return false;
     l->up = l->gate + c->n_experts;
@@ -73,7 +74,6 @@ bool tiny_model_open(struct tiny_model *m, const char *backend, unsigned n_threa
     }
     const struct model_config *c = &m->config;
     m->weights.n_layers = c->n_layers;
-    m->weights.n_experts = c->n_experts;
     m->weights.layers = mem_zalloc(c->n_layers, sizeof(*m->weights.layers));
     bool good = m->weights.layers && make(m, &m->weights.embedding, c->vocab, c->dim, KERNELS_BF16, 0, 1, &numbers) &&
                 make(m, &m->weights.norm, 1, c->dim, KERNELS_F32, 1, 0.1f, &numbers) &&

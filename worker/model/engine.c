@@ -60,7 +60,7 @@ void engine_limits(const struct model_config *c, const struct engine_options *o,
                                        .max_sequences = PASS_MAX_SEQUENCES,
                                        .kv_slots = slots,
                                        .max_outputs = rows,
-                                       .kv_format = KERNELS_F16};
+                                       .kv_format = kv_format_kernels(o->kv_format)};
 }
 
 size_t engine_max_tokens(const struct engine *engine)

@@ -3,6 +3,7 @@
 #ifndef DOCKET_MODEL_ENGINE_H
 #define DOCKET_MODEL_ENGINE_H
 
+#include "worker/model/quantization.h"
 #include "worker/model/token_trie.h"
 #include "worker/model/transformer.h"
 
@@ -15,6 +16,7 @@ struct engine_options {
     size_t max_tokens; /* of one sequence: prefix, document and continuation */
     size_t max_rows;   /* tokens of one pass; 0: chosen */
     size_t kv_slots;   /* tokens in the cache; 0: chosen */
+    enum kv_format kv_format;
 };
 
 /* Fills zeros in; the limits that engine_open will use. */

@@ -5,19 +5,16 @@
 
 #include "worker/model/device.h"
 #include "worker/model/model_config.h"
+#include "worker/model/quantization.h"
 #include "worker/model/safetensors.h"
 #include "worker/model/weights.h"
 
 #include <stdatomic.h>
 
-enum quantization { QUANTIZE_NONE, QUANTIZE_NF4 };
-bool quantization_by_name(const char *name, enum quantization *out); /* "none", "nf4" */
-const char *quantization_name(enum quantization which);
-
 /* Device bytes of the weights, known before anything is read. Checks that all tensors are there with the right shapes and that
  * none is left over: model_tensor_invalid. */
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
-                         const struct tensor_files *files, enum quantization quantization, struct error *err);
+                         struct tensor_files *files, const struct quantization *quantization, struct error *err);
 
 struct load_report {
     double seconds;
@@ -25,9 +22,21 @@ struct load_report {
     uint64_t weight_bytes; /* on the device */
 };
 
-/* CANCELLED soon after *stop (may be NULL). Logs progress by shard. On failure nothing is left on the device. */
+/* Sees what is loaded, in the order of the files, while it passes: what makes a quantized checkpoint of it. */
+struct load_watch {
+    void *context;
+    bool release; /* weights are freed once they were seen: nothing is kept, and load_weights leaves *out empty */
+    /* A weight that was quantized just now, and the name that it has (or would have, were it a tensor of its own). */
+    enum status (*quantized)(void *context, const char *name, const struct kernels_weight *weight, struct error *err);
+    /* The next bytes of a tensor that is kept as stored. */
+    enum status (*stored)(void *context, const struct tensor_info *tensor, uint64_t at, const void *bytes,
+                          size_t length, struct error *err);
+};
+
+/* CANCELLED soon after *stop (may be NULL). watch may be NULL; its failure ends the load. Logs progress by shard. On failure nothing is left on the device. */
 enum status load_weights(struct model_weights *out, struct load_report *report, const struct device *device,
-                         const struct model_config *config, struct tensor_files *files, enum quantization quantization,
+                         const struct model_config *config, struct tensor_files *files,
+                         const struct quantization *quantization, const struct load_watch *watch,
                          const atomic_bool *stop, struct error *err);
 void model_weights_free(struct model_weights *weights, const struct device *device);
 

@@ -78,11 +78,13 @@ static enum status read_template(struct outline *o, const char *wanted, struct e
     return st;
 }
 
-static void make_fingerprint(struct outline *o, const char *quantization, const char *config, const char *hash)
+static void make_fingerprint(struct outline *o, const struct model_options *options, const char *config, const char *hash)
 {
     struct buffer all = {0};
-    buffer_printf(&all, "%s\n%s\n%s\n%s\n%s", o->location.name, o->location.revision ? o->location.revision : "-",
-                  quantization, config, hash);
+    char quantization[QUANTIZATION_NAME_BYTES];
+    buffer_printf(&all, "%s\n%s\n%s %s\n%s\n%s", o->location.name, o->location.revision ? o->location.revision : "-",
+                  quantization_name(&options->quantization, quantization), kv_format_name(options->kv_format), config,
+                  hash);
     sha256_hex(all.data ? all.data : "", all.length, o->fingerprint);
     buffer_free(&all);
 }
@@ -105,7 +107,7 @@ static enum status read_outline(struct outline *o, const struct model_options *o
         goto done;
     }
     if ((st = read_template(o, options->chat_template, err)) != DOCKET_OK) goto done;
-    make_fingerprint(o, quantization_name(options->quantization), config, tokenizer_hash);
+    make_fingerprint(o, options, config, tokenizer_hash);
 done:
     mem_free(config);
     return st;
@@ -135,6 +137,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                                const struct engine_options *engine, struct error *err)
 {
     struct transformer_limits limits;
+    char quantization[QUANTIZATION_NAME_BYTES];
     struct kernels_description facts;
     struct kernels_memory memory;
     size_t weights = 0, total = 0, available = memory_available(&total);
@@ -142,7 +145,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     m->device.backend->memory(m->device.handle, &memory);
     if (facts.is_gpu) available = memory.free_bytes;
     double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
-    enum status st = load_predict(&weights, &m->device, &o->config, o->files, options->quantization, err);
+    enum status st = load_predict(&weights, &m->device, &o->config, o->files, &options->quantization, err);
     if (st != DOCKET_OK) return st;
     engine_limits(&o->config, engine, &limits);
     size_t pass = transformer_size(&m->device, &o->config, &limits);
@@ -155,9 +158,9 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
                 "%s as %s needs %.2f GiB (weights %.2f, cache and activations %.2f), %.2f GiB may be used (%.0f %% of "
                 "the %.2f GiB that are free)",
-                o->location.name, quantization_name(options->quantization), (double)m->planned_bytes / (double)GIB,
-                (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget / (double)GIB,
-                utilization * 100, (double)available / (double)GIB);
+                o->location.name, quantization_name(&options->quantization, quantization),
+                (double)m->planned_bytes / (double)GIB, (double)weights / (double)GIB, (double)pass / (double)GIB,
+                (double)budget / (double)GIB, utilization * 100, (double)available / (double)GIB);
 }
 
 static void log_loaded(const struct model *m, uint64_t start_ns)
@@ -166,8 +169,8 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
     const struct load_report *r = &m->load;
     log_event(LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
               F_STR("revision", m->location.revision ? m->location.revision : "-"),
-              F_STR("quantization", quantization_name(m->quantization)),
-              F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
+              F_STR("quantization", m->quantization_name), F_F64("load_seconds", clock_seconds_since(start_ns)),
+              F_U64("read_bytes", r->bytes_read),
               F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
               F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
               F_U64("memory_free_bytes", available));
@@ -177,17 +180,19 @@ enum status model_open(struct model *out, const struct model_options *options, c
                        struct error *err)
 {
     struct outline o = {0};
-    struct model m = {.quantization = options->quantization};
+    struct model m = {.quantization = options->quantization, .kv_format = options->kv_format};
     struct engine_options engine = {0};
     uint64_t start = clock_now_ns();
     enum status st = read_outline(&o, options, err);
     if (st == DOCKET_OK) st = choose_length(&m.max_model_len, options, &o.config, err);
     if (st == DOCKET_OK) st = device_open(&m.device, &options->device, err);
     if (st != DOCKET_OK) goto failed;
+    quantization_name(&m.quantization, m.quantization_name);
     engine.max_tokens = m.max_model_len;
+    engine.kv_format = m.kv_format;
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
-    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, options->quantization, stop, err)) !=
-        DOCKET_OK)
+    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, &options->quantization, NULL, stop,
+                           err)) != DOCKET_OK)
         goto failed;
     tensor_files_close(o.files);
     *out = m;

@@ -11,7 +11,8 @@
 struct model_options {
     struct hub_options hub;
     struct device_options device;
-    enum quantization quantization;
+    struct quantization quantization;
+    enum kv_format kv_format;
     const char *chat_template; /* name of a format; NULL, "auto": what the model's files hold */
     size_t max_model_len;      /* tokens; 0: what the model was made for, at most 32,768 */
     double memory_utilization; /* of the memory that is free, 0 < u <= 1; 0: 0.90 */
@@ -26,10 +27,12 @@ struct model {
     enum chat_template chat;
     struct engine *engine;
     struct load_report load;
-    enum quantization quantization;
+    struct quantization quantization;
+    char quantization_name[QUANTIZATION_NAME_BYTES];
+    enum kv_format kv_format;
     size_t max_model_len;
     size_t planned_bytes; /* weights, key/value cache and activations as predicted before loading */
-    char fingerprint[65]; /* SHA-256 over name, revision, quantization, config and tokenizer files */
+    char fingerprint[65]; /* SHA-256 over name, revision, formats of weights and cache, config and tokenizer files */
 };
 
 /* The cheap half, for the start checks: location, config, tokenizer, headers of all shards; nothing is loaded. */

@@ -1,6 +1,7 @@
 /* transformer.c: the forward pass. Everything that it allocates, it allocates at open. */
 #include "worker/model/transformer.h"
 
+#include "kernels/formats/half.h"
 #include "worker/base/alloc.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 
 #define ALL_LOGITS_ROWS 64
 #define GATHER_ITEMS    (64 * KIB)
+#define SCRATCH         13
 
 struct transformer {
     const struct device *device;
@@ -20,7 +22,10 @@ struct transformer {
     float *x, *y, *q, *k, *v, *a, *o, *h;
     float *route_weights, *logits;
     int32_t *route_ids;
+    float *bias, *bias_rows;  /* all biases, layer by layer; one of them for every row */
     float *inverse_frequency; /* [head_size / 2] on the host */
+    uint32_t *zeros;          /* [max_rows] on the host: the row that every row gets */
+    float embedding_scale;    /* 0: none */
     size_t n_outputs;
 };
 
@@ -30,8 +35,14 @@ struct scratch {
     size_t values;
 };
 
+/* Of the biases of one layer: q, k, v, o. */
+static size_t bias_width(const struct model_config *c)
+{
+    return (c->n_heads + 2 * c->n_kv_heads) * c->head_size + c->dim;
+}
+
 static size_t list_scratch(struct transformer *t, const struct model_config *c, const struct transformer_limits *l,
-                           struct scratch out[12])
+                           struct scratch out[SCRATCH])
 {
     size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size, top_k = c->n_experts ? c->top_k : 1;
     size_t logits = ALL_LOGITS_ROWS * c->vocab > GATHER_ITEMS ? ALL_LOGITS_ROWS * c->vocab : GATHER_ITEMS;
@@ -47,31 +58,65 @@ static size_t list_scratch(struct transformer *t, const struct model_config *c, 
         {(void **)&t->route_ids, l->max_rows * top_k},
         {(void **)&t->route_weights, l->max_rows * top_k},
         {(void **)&t->logits, logits},
+        {(void **)&t->bias, c->n_layers * bias_width(c)},
+        {(void **)&t->bias_rows, c->attention_bias ? l->max_rows * (q > c->dim ? q : c->dim) : 0},
     };
     memcpy(out, list, sizeof(list));
-    return ARRAY_LENGTH(list);
+    return c->attention_bias ? SCRATCH : SCRATCH - 2;
 }
 
 size_t transformer_size(const struct device *device, const struct model_config *c,
                         const struct transformer_limits *limits)
 {
     struct transformer t;
-    struct scratch list[12];
+    struct scratch list[SCRATCH];
     size_t total = device->backend->kv_size(device->handle, limits->kv_format, c->n_layers, limits->kv_slots,
                                             c->n_kv_heads, c->head_size);
     for (size_t i = list_scratch(&t, c, limits, list); i-- > 0;) total += list[i].values * sizeof(float);
     return total;
 }
 
-/* Inverse frequencies theta^(-2i/d), in double and rounded once, as transformers computes them up to rounding. */
-static bool make_frequencies(struct transformer *t)
+static bool make_tables(struct transformer *t)
 {
-    size_t d = t->config->head_size;
-    t->inverse_frequency = mem_zalloc(d / 2, sizeof(float));
-    if (!t->inverse_frequency) return false;
-    for (size_t i = 0; i < d / 2; i++)
-        t->inverse_frequency[i] = (float)(1.0 / pow(t->config->rope_theta, 2.0 * (double)i / (double)d));
+    t->inverse_frequency = mem_zalloc(t->config->head_size / 2, sizeof(float));
+    t->zeros = mem_zalloc(t->limits.max_rows, sizeof(*t->zeros));
+    if (!t->inverse_frequency || !t->zeros) return false;
+    model_config_frequencies(t->config, t->inverse_frequency);
     return true;
+}
+
+/* The root of dim, in the type of the table's numbers: transformers multiplies in that. */
+static float embedding_scale(const struct transformer *t)
+{
+    struct kernels_weight_desc desc;
+    float root = sqrtf((float)t->config->dim);
+    t->device->backend->weight_describe(t->weights->embedding, &desc);
+    if (desc.format == KERNELS_F16) return half_f16_to_f32(half_f16_from_f32(root));
+    if (desc.format == KERNELS_BF16) return half_bf16_to_f32(half_bf16_from_f32(root));
+    return root;
+}
+
+/* Biases come as weights of one row; the operations want rows on the device. */
+static enum status upload_biases(struct transformer *t, struct error *err)
+{
+    const struct model_config *c = t->config;
+    const struct kernels_backend *b = t->device->backend;
+    size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size, width = bias_width(c);
+    enum kernels_status ks = KERNELS_OK;
+    if (!c->attention_bias) return DOCKET_OK;
+    float *host = mem_alloc(width * sizeof(float));
+    if (!host) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the biases of a layer");
+    for (size_t l = 0; l < c->n_layers && ks == KERNELS_OK; l++) {
+        const struct layer_weights *w = &t->weights->layers[l];
+        ks = b->weight_read(t->device->handle, w->q_bias, host);
+        if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->k_bias, host + q);
+        if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->v_bias, host + q + kv);
+        if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->o_bias, host + q + 2 * kv);
+        if (ks == KERNELS_OK) ks = b->upload(t->device->handle, t->bias + l * width, host, width * sizeof(float));
+        if (ks == KERNELS_OK) ks = b->wait(t->device->handle, b->record(t->device->handle)); /* host is used again */
+    }
+    mem_free(host);
+    return device_status(ks, NULL, "biases", err);
 }
 
 enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *c,
@@ -80,7 +125,7 @@ enum status transformer_open(struct transformer **out, const struct device *devi
 {
     const struct kernels_backend *b = device->backend;
     struct kernels_error detail = {0};
-    struct scratch list[12];
+    struct scratch list[SCRATCH];
     struct transformer *t = mem_zalloc(1, sizeof(*t));
     if (!t) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the forward pass");
     t->device = device;
@@ -90,7 +135,7 @@ enum status transformer_open(struct transformer **out, const struct device *devi
     const struct kernels_limits reserve = {.max_rows = limits->max_rows,
                                            .max_sequences = limits->max_sequences,
                                            .dim = c->dim,
-                                           .ffn_dim = c->ffn_dim,
+                                           .ffn_dim = c->ffn_dim > c->dense_ffn_dim ? c->ffn_dim : c->dense_ffn_dim,
                                            .n_experts = c->n_experts ? c->n_experts : 1,
                                            .top_k = c->n_experts ? c->top_k : 1,
                                            .n_heads = c->n_heads,
@@ -112,10 +157,12 @@ enum status transformer_open(struct transformer **out, const struct device *devi
                            err);
         goto failed;
     }
-    if (!make_frequencies(t)) {
+    if (!make_tables(t)) {
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the rotary table");
         goto failed;
     }
+    if (c->scale_embedding) t->embedding_scale = embedding_scale(t);
+    if ((st = upload_biases(t, err)) != DOCKET_OK) goto failed;
     *out = t;
     return DOCKET_OK;
 failed:
@@ -128,21 +175,27 @@ void transformer_close(struct transformer *t)
     if (!t) return;
     const struct kernels_backend *b = t->device->backend;
     struct kernels_device *d = t->device->handle;
-    struct scratch list[12];
+    struct scratch list[SCRATCH];
     for (size_t i = list_scratch(t, t->config, &t->limits, list); i-- > 0;)
         if (*list[i].slot) b->buffer_free(d, *list[i].slot);
     if (t->batch) b->batch_free(d, t->batch);
     if (t->kv) b->kv_free(d, t->kv);
     mem_free(t->inverse_frequency);
+    mem_free(t->zeros);
     mem_free(t);
 }
 
 /* The operations' arguments, short. Each returns the kernels' status. */
 static enum kernels_status norm(struct transformer *t, const float *x, const struct kernels_weight *w, float *out,
-                                size_t rows)
+                                size_t rows, size_t cols)
 {
-    const struct kernels_rmsnorm args = {
-        .x = x, .weight = w, .out = out, .n_rows = rows, .cols = t->config->dim, .eps = (float)t->config->rms_eps};
+    const struct kernels_rmsnorm args = {.x = x,
+                                         .weight = w,
+                                         .out = out,
+                                         .n_rows = rows,
+                                         .cols = cols,
+                                         .eps = (float)t->config->rms_eps,
+                                         .weight_plus_one = t->config->norm_plus_one};
     return t->device->backend->rmsnorm(t->device->handle, &args);
 }
 
@@ -160,6 +213,32 @@ static enum kernels_status gather(struct transformer *t, const float *x, float *
     return t->device->backend->gather_rows(t->device->handle, &args);
 }
 
+/* x [rows, cols] += the bias at that place of the layer's. */
+static enum kernels_status add_bias(struct transformer *t, float *x, size_t layer, size_t at, size_t rows, size_t cols)
+{
+    const struct kernels_backend *b = t->device->backend;
+    if (!t->config->attention_bias) return KERNELS_OK;
+    enum kernels_status ks =
+        gather(t, t->bias + layer * bias_width(t->config) + at, t->bias_rows, t->zeros, rows, cols);
+    return ks == KERNELS_OK ? b->add(t->device->handle, x, t->bias_rows, rows * cols) : ks;
+}
+
+/* Biases and norms between the projections and the rotation. */
+static enum kernels_status finish_projections(struct transformer *t, size_t layer, size_t rows)
+{
+    const struct model_config *c = t->config;
+    const struct layer_weights *w = &t->weights->layers[layer];
+    size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size;
+    size_t q_cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : q;
+    size_t k_cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : kv;
+    enum kernels_status ks = add_bias(t, t->q, layer, 0, rows, q);
+    if (ks == KERNELS_OK) ks = add_bias(t, t->k, layer, q, rows, kv);
+    if (ks == KERNELS_OK) ks = add_bias(t, t->v, layer, q + kv, rows, kv);
+    if (ks == KERNELS_OK && w->q_norm) ks = norm(t, t->q, w->q_norm, t->q, rows * (q / q_cols), q_cols);
+    if (ks == KERNELS_OK && w->k_norm) ks = norm(t, t->k, w->k_norm, t->k, rows * (kv / k_cols), k_cols);
+    return ks;
+}
+
 static enum kernels_status attend(struct transformer *t, size_t layer, size_t rows)
 {
     const struct model_config *c = t->config;
@@ -174,7 +253,8 @@ static enum kernels_status attend(struct transformer *t, size_t layer, size_t ro
                                          .n_heads = c->n_heads,
                                          .n_kv_heads = c->n_kv_heads,
                                          .head_size = c->head_size,
-                                         .inverse_frequency = t->inverse_frequency};
+                                         .inverse_frequency = t->inverse_frequency,
+                                         .clip = (float)c->clip_qkv};
     const struct kernels_attention attention = {.batch = t->batch,
                                                 .q = t->q,
                                                 .kv = t->kv,
@@ -185,10 +265,11 @@ static enum kernels_status attend(struct transformer *t, size_t layer, size_t ro
                                                 .head_size = c->head_size,
                                                 .scale = (float)(1.0 / sqrt((double)c->head_size)),
                                                 .window = c->window};
-    enum kernels_status ks = norm(t, t->x, w->attention_norm, t->y, rows);
+    enum kernels_status ks = norm(t, t->x, w->attention_norm, t->y, rows, c->dim);
     if (ks == KERNELS_OK) ks = linear(t, t->y, w->q, t->q, rows, false);
     if (ks == KERNELS_OK) ks = linear(t, t->y, w->k, t->k, rows, false);
     if (ks == KERNELS_OK) ks = linear(t, t->y, w->v, t->v, rows, false);
+    if (ks == KERNELS_OK) ks = finish_projections(t, layer, rows);
     if (ks == KERNELS_OK) ks = b->rope_kv(t->device->handle, &rope);
     if (ks == KERNELS_OK) ks = b->attention(t->device->handle, &attention);
     return ks;
@@ -212,7 +293,7 @@ static enum kernels_status feed_forward(struct transformer *t, size_t layer, flo
                                            .gate = (const struct kernels_weight *const *)w->gate,
                                            .up = (const struct kernels_weight *const *)w->up,
                                            .down = (const struct kernels_weight *const *)w->down,
-                                           .n_experts = t->weights->n_experts,
+                                           .n_experts = w->n_experts,
                                            .ids = w->router ? t->route_ids : NULL,
                                            .weights = w->router ? t->route_weights : NULL,
                                            .out = x,
@@ -220,7 +301,8 @@ static enum kernels_status feed_forward(struct transformer *t, size_t layer, flo
                                            .top_k = w->router ? c->top_k : 1,
                                            .activation = c->activation};
     enum kernels_status ks = linear(t, a, w->o, x, rows, true);
-    if (ks == KERNELS_OK) ks = norm(t, x, w->ffn_norm, y, rows);
+    if (ks == KERNELS_OK) ks = add_bias(t, x, layer, bias_width(c) - c->dim, rows, c->dim);
+    if (ks == KERNELS_OK) ks = norm(t, x, w->ffn_norm, y, rows, c->dim);
     if (ks == KERNELS_OK && w->router) ks = b->route(t->device->handle, &route);
     if (ks == KERNELS_OK) ks = b->expert_ffn(t->device->handle, &ffn);
     return ks;
@@ -236,7 +318,8 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
     if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
         return fail(err, DOCKET_INTERNAL, CODE_internal_error,
                     "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
-    const struct kernels_embed embed = {.table = t->weights->embedding, .batch = t->batch, .out = t->x};
+    const struct kernels_embed embed = {
+        .table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
     enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
     if (ks == KERNELS_OK) ks = b->embed(t->device->handle, &embed);
     for (size_t l = 0; l < last && ks == KERNELS_OK; l++) {
@@ -249,7 +332,7 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
         ks = gather(t, t->x, t->o, rows, n_outputs, c->dim);
         if (ks == KERNELS_OK) ks = gather(t, t->a, t->q, rows, n_outputs, c->n_heads * c->head_size);
         if (ks == KERNELS_OK) ks = feed_forward(t, last, t->o, t->h, t->q, n_outputs);
-        if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs);
+        if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim);
     }
     if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
     t->n_outputs = ks == KERNELS_OK ? n_outputs : 0;

@@ -1,5 +1,5 @@
 """Small tokenizers built as those of the families are: the same normalizers, pre-tokenizers, patterns, post-processors, decoders and
-flags, with a vocabulary trained here. For make_tokenizer.py and tests/oracle/families.py.
+flags, with a vocabulary trained here. For make_tokenizer.py and tests/oracle/tokenizer_families.py.
 """
 
 import json

@@ -16,7 +16,7 @@
 
 static const struct way {
     const char *name, *backend, *cpu_isa;
-    enum quantization quantization;
+    enum weight_format format;
 } ways[] = {
     {"reference_none", "reference", NULL, QUANTIZE_NONE},  {"reference_nf4", "reference", NULL, QUANTIZE_NF4},
     {"cpu_plain_none", "cpu", "reference", QUANTIZE_NONE}, {"cpu_plain_nf4", "cpu", "reference", QUANTIZE_NF4},
@@ -130,7 +130,7 @@ static void logits_equal_those_of_transformers(void **state)
     open_fixture(&f);
     demo_model_options(&options);
     options.device = (struct device_options){.backend = way->backend, .cpu_isa = way->cpu_isa};
-    options.quantization = way->quantization;
+    options.quantization = (struct quantization){{way->format, way->format}};
     enum status st = model_open(&model, &options, NULL, &err);
     if (st == DOCKET_UNSUPPORTED && way->cpu_isa) { /* this processor has no such instructions */
         buffer_free(&f.bytes);
@@ -144,7 +144,7 @@ static void logits_equal_those_of_transformers(void **state)
         next_document(&f, &d);
         if (model_logits(&model, d.ids, d.n, keep, &got, &err) != DOCKET_OK) fail_msg("%s", err.message);
         assert_int_equal(got.length, d.n * f.vocabulary * sizeof(float));
-        const struct answers *want = way->quantization == QUANTIZE_NF4 ? &d.nf4 : &d.none;
+        const struct answers *want = way->format == QUANTIZE_NF4 ? &d.nf4 : &d.none;
         double l2 = compare_document(&f, &d, want, (const float *)(const void *)got.data, i);
         if (!(l2 <= LIMIT)) fail_msg("document %zu: relative L2 %.3g, at most %g", i, l2, LIMIT);
         if (l2 > worst) worst = l2;

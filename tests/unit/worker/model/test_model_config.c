@@ -157,13 +157,28 @@ static const struct {
     {"m3_other_activation", "hidden_act", "\"gelu\"", "\"gelu\" is not computed"},
     {"m3_activation_of_another_case", "hidden_act", "\"SiLU\"", "is not computed"},
     {"m3_activation_as_number", "hidden_act", "1", "hidden_act"},
-    {"m3_linear_scaling", "rope_scaling", "{\"type\":\"linear\",\"factor\":2}", "\"linear\" is not computed"},
+    {"linear_scaling", "rope_scaling", "{\"type\":\"linear\",\"factor\":2}", NULL},
+    {"m3_linear_scaling_without_factor", "rope_scaling", "{\"type\":\"linear\"}", "rope_scaling.factor: missing"},
+    {"m3_linear_scaling_by_nothing", "rope_scaling", "{\"type\":\"linear\",\"factor\":0}", "got 0"},
+    {"m3_linear_scaling_with_more", "rope_scaling", "{\"type\":\"linear\",\"factor\":2,\"beta_fast\":1}",
+     "beta_fast: unknown key"},
+    {"llama3_scaling", "rope_scaling",
+     "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,"
+     "\"original_max_position_embeddings\":8192}",
+     NULL},
+    {"m3_llama3_with_equal_ends", "rope_scaling",
+     "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4}",
+     "want more than low_freq_factor 4, got 4"},
+    {"m3_dynamic", "rope_scaling", "{\"type\":\"dynamic\",\"factor\":2}", "\"dynamic\" is not computed"},
+    {"m3_longrope", "rope_scaling", "{\"type\":\"longrope\"}", "\"longrope\" is not computed"},
+    {"m3_two_kinds", "rope_scaling", "{\"type\":\"linear\",\"rope_type\":\"llama3\",\"factor\":2}", "is not computed"},
     {"m3_yarn", "rope_scaling", "{\"rope_type\":\"yarn\",\"factor\":4}", "\"yarn\" is not computed"},
     {"m3_scaling_without_kind", "rope_scaling", "{\"factor\":4}", "factor: unknown key"},
     {"m3_scaling_as_text", "rope_scaling", "\"linear\"", "want an object"},
     {"plain_scaling", "rope_scaling", "{\"type\":\"default\"}", NULL},
     {"no_scaling", "rope_scaling", "null", NULL},
-    {"m3_llama3_in_parameters", "rope_parameters", "{\"rope_type\":\"llama3\",\"rope_theta\":1000000.0}", "llama3"},
+    {"m3_llama3_in_parameters", "rope_parameters", "{\"rope_type\":\"llama3\",\"rope_theta\":1000000.0}",
+     "rope_parameters.factor: missing"},
     {"m3_parameters_by_layer", "rope_parameters", "{\"full_attention\":{\"rope_theta\":1000000.0}}", "full_attention"},
     {"m3_two_thetas", "rope_parameters", "{\"rope_type\":\"default\",\"rope_theta\":10000}", "rope_theta: 1e+06, but"},
     {"same_theta_twice", "rope_parameters", "{\"rope_type\":\"default\",\"rope_theta\":1000000}", NULL},
@@ -182,11 +197,28 @@ static const struct {
     {"m3_dense_layers", "mlp_only_layers", "[0]", "mlp_only_layers"},
     {"no_dense_layers", "mlp_only_layers", "[]", NULL},
     {"quantized_already", "quantization_config", "{\"quant_method\":\"awq\",\"bits\":4}", "(\"awq\") is not read"},
+    {"quantized_by_bitsandbytes", "quantization_config", "{\"quant_method\":\"bitsandbytes\",\"load_in_4bit\":true}",
+     NULL},
+    {"m3_other_outliers", "quantization_config",
+     "{\"quant_method\":\"bitsandbytes\",\"load_in_8bit\":true,\"llm_int8_threshold\":4.0}",
+     "llm_int8_threshold: 4 is not computed"},
+    {"f8_with_fixed_activations", "quantization_config", "{\"quant_method\":\"fp8\",\"activation_scheme\":\"static\"}",
+     "activation_scheme: \"static\""},
+    {"f8_tile_of_three", "quantization_config", "{\"quant_method\":\"fp8\",\"weight_block_size\":[1,2,3]}",
+     "weight_block_size: want two sizes"},
+    {"f8_tile_of_nothing", "quantization_config", "{\"quant_method\":\"fp8\",\"weight_block_size\":[0,128]}",
+     "want two sizes, got 0"},
+    {"quantized_by_nobody", "quantization_config", "{}", "is not read"},
+    {"m3_activation_of_gemma", "hidden_activation", "\"gelu_pytorch_tanh\"", "hidden_activation"},
+    {"m3_chunks", "attention_chunk_size", "8192", "attention_chunk_size"},
+    {"m3_sees_both_ways", "use_bidirectional_attention", "true", "use_bidirectional_attention"},
+    {"tanh", "hidden_act", "\"gelu_pytorch_tanh\"", NULL},
     {"m3_window_zero", "sliding_window", "0", "sliding_window"},
     {"m3_window_negative", "sliding_window", "-4096", "sliding_window"},
     {"window", "sliding_window", "4096", NULL},
     {"tied_as_text", "tie_word_embeddings", "\"yes\"", "tie_word_embeddings"},
-    {"other_architecture", "architectures", "[\"LlamaForCausalLM\"]", "\"LlamaForCausalLM\" is not computed"},
+    {"other_architecture", "architectures", "[\"GPT2LMHeadModel\"]", "\"GPT2LMHeadModel\" is not computed"},
+    {"type_that_belongs_to_another", "architectures", "[\"LlamaForCausalLM\"]", "want \"llama\""},
     {"two_architectures", "architectures", "[\"MixtralForCausalLM\",\"X\"]",
      "architectures: want an array of one name"},
     {"no_architecture", "architectures", NULL, "architectures"},
@@ -223,6 +255,137 @@ static void what_is_not_computed_is_refused_by_name(void **state)
                         : st == DOCKET_OK;
         if (!good) fail_msg("%s: %s: %s", cases[i].name, status_name(st), err.message);
     }
+}
+
+static enum status parse_text(struct model_config *c, const char *json, struct error *err)
+{
+    memset(c, 0x55, sizeof(*c));
+    *err = (struct error){0};
+    return model_config_parse(c, json, strlen(json), err);
+}
+
+#define SIZES                                                                                                          \
+    "\"vocab_size\":100,\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":4,\"num_attention_heads\":8"
+
+/* What each family's code does when its config.json does not say it. */
+static void families_differ_as_in_transformers(void **state)
+{
+    (void)state;
+    struct model_config c;
+    struct error err;
+    static const char mistral[] = "{\"architectures\":[\"MistralForCausalLM\"]," SIZES "}";
+    assert_int_equal(parse_text(&c, mistral, &err), DOCKET_OK);
+    assert_int_equal(c.window, 4096);
+    assert_int_equal(c.n_kv_heads, 8);
+    assert_true(c.rope_theta == 1e4 && c.rms_eps == 1e-6 && c.n_experts == 0);
+    static const char open[] = "{\"architectures\":[\"MistralForCausalLM\"],\"sliding_window\":null," SIZES "}";
+    assert_int_equal(parse_text(&c, open, &err), DOCKET_OK);
+    assert_int_equal(c.window, 0);
+
+    static const char llama[] = "{\"architectures\":[\"LlamaForCausalLM\"],\"attention_bias\":true," SIZES "}";
+    assert_int_equal(parse_text(&c, llama, &err), DOCKET_OK);
+    assert_int_equal(c.n_kv_heads, 8);
+    assert_int_equal(c.max_position, 2048);
+    assert_true(c.attention_bias && !c.tied_head && !c.norm_plus_one && c.window == 0);
+
+    static const char gemma[] = "{\"architectures\":[\"GemmaForCausalLM\"],\"num_key_value_heads\":1,"
+                                "\"hidden_act\":\"gelu\",\"hidden_activation\":null," SIZES "}";
+    assert_int_equal(parse_text(&c, gemma, &err), DOCKET_OK);
+    assert_int_equal(c.head_size, 256);
+    assert_int_equal(c.activation, KERNELS_GELU_TANH);
+    assert_true(c.tied_head && c.norm_plus_one && c.scale_embedding);
+
+    static const char qwen[] = "{\"architectures\":[\"Qwen3MoeForCausalLM\"],\"moe_intermediate_size\":32,"
+                               "\"num_experts\":16,\"num_experts_per_tok\":4,\"num_key_value_heads\":2,"
+                               "\"mlp_only_layers\":[2],\"decoder_sparse_step\":2,\"sliding_window\":7," SIZES "}";
+    assert_int_equal(parse_text(&c, qwen, &err), DOCKET_OK);
+    assert_int_equal(c.qk_norm, QK_NORM_HEAD);
+    assert_int_equal(c.window, 0); /* use_sliding_window is absent */
+    assert_false(c.renormalize);
+    for (size_t l = 0; l < 4; l++) {
+        assert_int_equal(model_config_experts(&c, l), l == 1 || l == 3 ? 16 : 0);
+        assert_int_equal(model_config_ffn_dim(&c, l), l == 1 || l == 3 ? 32 : 96);
+    }
+
+    static const char olmoe[] = "{\"architectures\":[\"OlmoeForCausalLM\"],\"num_experts\":64,\"clip_qkv\":8,"
+                                "\"num_experts_per_tok\":8,\"norm_topk_prob\":true," SIZES "}";
+    assert_int_equal(parse_text(&c, olmoe, &err), DOCKET_OK);
+    assert_int_equal(c.qk_norm, QK_NORM_WHOLE);
+    assert_true(c.clip_qkv == 8 && c.renormalize && c.n_kv_heads == 8 && c.ffn_dim == 96);
+}
+
+/* Keys that one family reads and another must not have. */
+static void what_another_family_reads_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *json, *part;
+    } wrong[] = {
+        {"gemma_exact_gelu",
+         "{\"architectures\":[\"GemmaForCausalLM\"],\"num_key_value_heads\":1,\"hidden_activation\":\"gelu\"," SIZES
+         "}",
+         "hidden_activation: \"gelu\" is not computed"},
+        {"llama_gelu", "{\"architectures\":[\"LlamaForCausalLM\"],\"hidden_act\":\"gelu\"," SIZES "}",
+         "hidden_act: \"gelu\""},
+        {"llama_window", "{\"architectures\":[\"LlamaForCausalLM\"],\"sliding_window\":7," SIZES "}",
+         "sliding_window: 7 is not computed"},
+        {"llama_clip", "{\"architectures\":[\"LlamaForCausalLM\"],\"clip_qkv\":7," SIZES "}", "clip_qkv: 7"},
+        {"mistral_bias", "{\"architectures\":[\"MistralForCausalLM\"],\"attention_bias\":true," SIZES "}",
+         "attention_bias: true"},
+        {"mistral_switch",
+         "{\"architectures\":[\"MistralForCausalLM\"],\"use_sliding_window\":false,\"sliding_window\":7," SIZES "}",
+         "use_sliding_window"},
+        {"qwen_layer_beyond",
+         "{\"architectures\":[\"Qwen3MoeForCausalLM\"],\"moe_intermediate_size\":32,\"num_experts\":4,"
+         "\"num_experts_per_tok\":2,\"num_key_value_heads\":2,\"mlp_only_layers\":[4]," SIZES "}",
+         "mlp_only_layers: want layers below 4, got 4"},
+        {"qwen_layers_as_number",
+         "{\"architectures\":[\"Qwen3MoeForCausalLM\"],\"moe_intermediate_size\":32,\"num_experts\":4,"
+         "\"num_experts_per_tok\":2,\"num_key_value_heads\":2,\"mlp_only_layers\":1," SIZES "}",
+         "mlp_only_layers: want an array, got 1"},
+        {"qwen_without_width",
+         "{\"architectures\":[\"Qwen3MoeForCausalLM\"],\"num_experts\":4,\"num_experts_per_tok\":2,"
+         "\"num_key_value_heads\":2," SIZES "}",
+         "moe_intermediate_size"},
+        {"two_counts_of_experts",
+         "{\"architectures\":[\"OlmoeForCausalLM\"],\"num_experts\":4,\"num_local_experts\":8,"
+         "\"num_experts_per_tok\":2," SIZES "}",
+         "num_experts: 4, but num_local_experts says 8"},
+        {"olmoe_clip_below_zero",
+         "{\"architectures\":[\"OlmoeForCausalLM\"],\"num_experts\":4,\"clip_qkv\":-1,\"num_experts_per_tok\":2," SIZES
+         "}",
+         "clip_qkv"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        struct model_config c;
+        struct error err;
+        enum status st = parse_text(&c, wrong[i].json, &err);
+        if (st == DOCKET_OK || !strstr(err.message, wrong[i].part))
+            fail_msg("%s: %s: %s", wrong[i].name, status_name(st), err.message);
+    }
+}
+
+/* Checked by hand: theta 10000, heads of 4: frequencies 1 and 0.01, waves of 6.3 and 628 positions. */
+static void rotary_frequencies_are_stretched(void **state)
+{
+    (void)state;
+    float f[2];
+    struct model_config c = {.head_size = 4, .rope_theta = 1e4};
+    model_config_frequencies(&c, f);
+    assert_true(f[0] == 1.0f && f[1] == 0.01f);
+    c.rope = ROPE_LINEAR;
+    c.rope_factor = 4;
+    model_config_frequencies(&c, f);
+    assert_true(f[0] == 0.25f && f[1] == 0.0025f);
+    c.rope = ROPE_LLAMA3;
+    c.rope_low_factor = 1;
+    c.rope_high_factor = 4;
+    c.rope_original_positions = 314; /* half of the long wave: it is divided whole; 50 short ones: they stay */
+    model_config_frequencies(&c, f);
+    assert_true(f[0] == 1.0f && f[1] == 0.0025f);
+    c.rope_original_positions = 400 * 3.14159265358979; /* two long waves: a third of the way */
+    model_config_frequencies(&c, f);
+    assert_true(f[0] == 1.0f && f[1] > 0.00499f && f[1] < 0.00501f);
 }
 
 static void optional_keys_have_the_values_of_the_family(void **state)
@@ -298,6 +461,9 @@ int main(void)
         cmocka_unit_test(mixtral_is_read),
         cmocka_unit_test(both_styles_of_transformers_say_the_same),
         cmocka_unit_test(what_is_not_computed_is_refused_by_name),
+        cmocka_unit_test(families_differ_as_in_transformers),
+        cmocka_unit_test(what_another_family_reads_is_refused),
+        cmocka_unit_test(rotary_frequencies_are_stretched),
         cmocka_unit_test(optional_keys_have_the_values_of_the_family),
         cmocka_unit_test(text_that_is_no_config_is_refused),
         cmocka_unit_test(m2_weights_beyond_64_bits_are_refused),
