@@ -7,18 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#if KERNELS_ABI < 2 /* until the kernels have them */
-#define KERNELS_FP4        KERNELS_N_FORMATS
-#define KERNELS_FP4_NESTED KERNELS_N_FORMATS
-#define KERNELS_INT8       KERNELS_N_FORMATS
-#define KERNELS_Q8         KERNELS_N_FORMATS
-#define KERNELS_Q4         KERNELS_N_FORMATS
-#define KERNELS_Q2         KERNELS_N_FORMATS
-#define KERNELS_Q1         KERNELS_N_FORMATS
-#define KERNELS_KV_Q8_0    KERNELS_N_FORMATS
-#define KERNELS_KV_Q4_0    KERNELS_N_FORMATS
-#endif
-
 static const struct {
     const char *name;
     enum kernels_format kernels; /* of QUANTIZE_NONE: unused */

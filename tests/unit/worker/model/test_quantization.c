@@ -6,18 +6,6 @@
 
 #include <string.h>
 
-#if KERNELS_ABI < 2 /* until the kernels have them */
-#define KERNELS_FP4        KERNELS_N_FORMATS
-#define KERNELS_FP4_NESTED KERNELS_N_FORMATS
-#define KERNELS_INT8       KERNELS_N_FORMATS
-#define KERNELS_Q8         KERNELS_N_FORMATS
-#define KERNELS_Q4         KERNELS_N_FORMATS
-#define KERNELS_Q2         KERNELS_N_FORMATS
-#define KERNELS_Q1         KERNELS_N_FORMATS
-#define KERNELS_KV_Q8_0    KERNELS_N_FORMATS
-#define KERNELS_KV_Q4_0    KERNELS_N_FORMATS
-#endif
-
 static void every_way_to_write_it_prints_the_same_name(void **state)
 {
     static const struct {
