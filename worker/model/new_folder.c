@@ -115,7 +115,7 @@ enum status new_folder_open(struct new_folder *out, const char *path, struct err
 {
     struct new_folder f = {0};
     struct stat facts;
-    const char *name;
+    const char *name = "";
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     f.final = str_dup_n(path, n);

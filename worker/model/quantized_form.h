@@ -3,6 +3,7 @@
 #ifndef DOCKET_MODEL_QUANTIZED_FORM_H
 #define DOCKET_MODEL_QUANTIZED_FORM_H
 
+#include "worker/base/buffer.h"
 #include "worker/model/checkpoint.h"
 #include "worker/model/device.h"
 #include "worker/model/quantization.h"
