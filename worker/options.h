@@ -25,6 +25,9 @@ OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMA
        "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
 OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WORDS("f16", "f32", "q8_0", "q4_0"),
        "FORMAT", "wclb", "format of keys and values in the cache")
+OPTION(SWITCH, quant_cache, "QUANT_CACHE", "--quant-cache", "false", ANY, "", "wclb",
+       "keep the quantized weights beside the model and load them next time: the first load then also writes them, about a "
+       "quarter of the model in nf4")
 OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the model was made for, at most 32768)",
        RANGE(64, 1048576), "TOKENS", "wclb", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",

@@ -7,6 +7,7 @@
 #include "worker/base/checksum.h"
 #include "worker/base/file.h"
 #include "worker/base/json.h"
+#include "worker/model/new_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define INDEX_NAME   "model.safetensors.index.json"
 #define HEADER_BYTES (256 * KIB) /* room for some 1,500 tensors; then a new shard begins */
 #define SHARD_BYTES  UINT64_C(5000000000)
 #define TAIL_BYTES   (256 * MIB) /* of tensors that wait; then a new shard begins */
@@ -284,7 +286,7 @@ static enum status write_index(struct checkpoint *c, struct error *err)
 {
     struct buffer text = {0};
     struct json_writer w = {.out = &text};
-    char *path = path_join(c->folder, "model.safetensors.index.json");
+    const struct new_folder folder = {.path = c->folder};
     json_begin_object(&w, NULL);
     json_begin_object(&w, "metadata");
     json_put_u64(&w, "total_size", c->total_bytes);
@@ -299,10 +301,9 @@ static enum status write_index(struct checkpoint *c, struct error *err)
     json_end_object(&w);
     json_end_object(&w);
     buffer_append_char(&text, '\n');
-    enum status st = path ? buffer_check(&text, path, err) : no_memory(err);
-    if (st == DOCKET_OK) st = file_publish(path, text.data, text.length, err);
+    enum status st = buffer_check(&text, INDEX_NAME, err);
+    if (st == DOCKET_OK) st = new_folder_put(&folder, INDEX_NAME, text.data, text.length, err);
     buffer_free(&text);
-    mem_free(path);
     return st;
 }
 

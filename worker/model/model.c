@@ -5,6 +5,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/file.h"
 #include "worker/base/log.h"
+#include "worker/model/kept_copy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@ struct outline {
     struct tokenizer *tokenizer;
     enum chat_template chat;
     struct tensor_files *files;
+    char *config_text;
+    size_t config_length;
     char fingerprint[65];
 };
 
@@ -29,6 +32,7 @@ static void outline_free(struct outline *o)
     tensor_files_close(o->files);
     tokenizer_close(o->tokenizer);
     model_location_free(&o->location);
+    mem_free(o->config_text);
     *o = (struct outline){0};
 }
 
@@ -60,13 +64,14 @@ static void make_fingerprint(struct outline *o, const struct model_options *opti
 
 static enum status read_outline(struct outline *o, const struct model_options *options, struct error *err)
 {
-    char *config = NULL, *tokenizer = NULL;
-    size_t config_length = 0, tokenizer_length = 0;
+    char *tokenizer = NULL;
+    size_t tokenizer_length = 0;
     enum status st = hub_locate(&o->location, &options->hub, err);
     if (st != DOCKET_OK) goto done;
-    if ((st = model_read_file(&config, &config_length, &o->location, "config.json", CONFIG_BYTES, err)) != DOCKET_OK)
+    if ((st = model_read_file(&o->config_text, &o->config_length, &o->location, "config.json", CONFIG_BYTES, err)) !=
+        DOCKET_OK)
         goto done;
-    if ((st = model_config_parse(&o->config, config, config_length, err)) != DOCKET_OK) goto done;
+    if ((st = model_config_parse(&o->config, o->config_text, o->config_length, err)) != DOCKET_OK) goto done;
     if ((st = tensor_files_open(&o->files, &o->location, err)) != DOCKET_OK) goto done;
     st = model_read_file(&tokenizer, &tokenizer_length, &o->location, "tokenizer.json", TOKENIZER_BYTES, err);
     if (st != DOCKET_OK) goto done;
@@ -78,9 +83,8 @@ static enum status read_outline(struct outline *o, const struct model_options *o
         goto done;
     }
     if ((st = read_template(o, err)) != DOCKET_OK) goto done;
-    make_fingerprint(o, options, config, tokenizer, tokenizer_length);
+    make_fingerprint(o, options, o->config_text, tokenizer, tokenizer_length);
 done:
-    mem_free(config);
     mem_free(tokenizer);
     return st;
 }
@@ -136,11 +140,23 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
     const struct load_report *r = &m->load;
     log_event(LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
               F_STR("revision", m->location.revision ? m->location.revision : "-"),
-              F_STR("quantization", m->quantization_name), F_F64("load_seconds", clock_seconds_since(start_ns)),
-              F_U64("read_bytes", r->bytes_read),
+              F_STR("quantization", m->quantization_name),
+              F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
+              F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
               F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
               F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
               F_U64("memory_free_bytes", available));
+}
+
+static enum status load(struct model *m, const struct outline *o, const struct model_options *options,
+                        const atomic_bool *stop, struct error *err)
+{
+    const struct kept_source_model source = {&o->location, &o->config, o->config_text, o->config_length, o->files};
+    if (options->keep_copy && !quantization_is_none(&options->quantization))
+        return kept_copy_load(&m->weights, &m->load, &m->from_kept_copy, &m->device, &source, &options->quantization,
+                              stop, err);
+    return load_weights(&m->weights, &m->load, &m->device, &o->config, o->files, &options->quantization, NULL, stop,
+                        err);
 }
 
 enum status model_open(struct model *out, const struct model_options *options, const atomic_bool *stop,
@@ -158,10 +174,9 @@ enum status model_open(struct model *out, const struct model_options *options, c
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
-    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, &options->quantization, NULL, stop,
-                           err)) != DOCKET_OK)
-        goto failed;
+    if ((st = load(&m, &o, options, stop, err)) != DOCKET_OK) goto failed;
     tensor_files_close(o.files);
+    mem_free(o.config_text);
     *out = m;
     out->location = o.location;
     out->config = o.config;

@@ -224,7 +224,7 @@ static void put_bitsandbytes_config(struct json_writer *w, const struct quantiza
     json_put_bool(w, "bnb_4bit_use_double_quant", f == QUANTIZE_NF4 || f == QUANTIZE_FP4);
     json_put_string(w, "bnb_4bit_compute_dtype", "bfloat16");
     json_put_string(w, "bnb_4bit_quant_storage", "uint8");
-    json_put_double(w, "llm_int8_threshold", 6.0);
+    json_put_fixed(w, "llm_int8_threshold", 6.0, 1); /* transformers refuses a whole number */
     json_put_bool(w, "llm_int8_has_fp16_weight", false);
     json_put_bool(w, "llm_int8_enable_fp32_cpu_offload", false);
     json_begin_array(w, "llm_int8_skip_modules");
