@@ -189,9 +189,10 @@ static enum status load_copy(struct kept *k, struct model_weights *out, struct l
     static const struct quantization as_stored;
     struct tensor_files *files = NULL;
     struct model_weights weights = {0};
+    struct model_config config = *k->source->config;
+    if (config.prequantized == PREQUANTIZED_NONE) config.prequantized = PREQUANTIZED_DOCKET;
     enum status st = open_copy(k, &files, err);
-    if (st == DOCKET_OK)
-        st = load_weights(&weights, report, k->device, k->source->config, files, &as_stored, NULL, stop, err);
+    if (st == DOCKET_OK) st = load_weights(&weights, report, k->device, &config, files, &as_stored, NULL, stop, err);
     if (st == DOCKET_OK) st = tensor_files_verified(files, err);
     if (st == DOCKET_OK) MOVE(*out, weights);
     model_weights_free(&weights, k->device);
