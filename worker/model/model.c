@@ -148,6 +148,23 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
               F_U64("memory_free_bytes", available));
 }
 
+/* What the weights are, whoever quantized them: those of the first layer, and head and embedding. */
+static struct quantization quantization_found(const struct model *m)
+{
+    const struct kernels_backend *b = m->device.backend;
+    const struct kernels_weight *weights[N_MODEL_PARTS] = {[PART_FFN] = m->weights.layers[0].gate[0],
+                                                           [PART_ATTENTION] = m->weights.layers[0].q,
+                                                           [PART_HEAD] = m->weights.head,
+                                                           [PART_EMBEDDING] = m->weights.embedding};
+    struct quantization found = {0};
+    for (unsigned i = 0; i < N_MODEL_PARTS; i++) {
+        struct kernels_weight_desc desc;
+        b->weight_describe(weights[i], &desc);
+        if (i != PART_HEAD || m->weights.head != m->weights.embedding) found.part[i] = weight_format_of(desc.format);
+    }
+    return found;
+}
+
 static enum status load(struct model *m, const struct outline *o, const struct model_options *options,
                         const atomic_bool *stop, struct error *err)
 {
@@ -170,11 +187,12 @@ enum status model_open(struct model *out, const struct model_options *options, c
     if (st == DOCKET_OK) st = choose_length(&m.max_model_len, options, &o.config, err);
     if (st == DOCKET_OK) st = device_open(&m.device, &options->device, err);
     if (st != DOCKET_OK) goto failed;
-    quantization_name(&m.quantization, m.quantization_name);
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
     if ((st = load(&m, &o, options, stop, err)) != DOCKET_OK) goto failed;
+    m.quantization = quantization_found(&m);
+    quantization_name(&m.quantization, m.quantization_name);
     tensor_files_close(o.files);
     mem_free(o.config_text);
     *out = m;

@@ -48,6 +48,13 @@ bool weight_format_kernels(enum weight_format format, enum kernels_format *out)
     return true;
 }
 
+enum weight_format weight_format_of(enum kernels_format format)
+{
+    for (unsigned i = QUANTIZE_NONE + 1; i < N_WEIGHT_FORMATS; i++)
+        if (weight_formats[i].kernels == format) return (enum weight_format)i;
+    return QUANTIZE_NONE;
+}
+
 const char *model_part_name(enum model_part part)
 {
     return part_names[part];
