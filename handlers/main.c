@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize, &tool_logits,
-                                           &tool_bench,  &tool_quantize, &tool_health};
+                                           &tool_bench,  &tool_quantize, &tool_validate, &tool_health};
 
 static const struct tool *find_tool(const char *name)
 {
