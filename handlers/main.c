@@ -141,6 +141,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
     } else {
         const struct tool_call call = {&config, values, rest.items, rest.n};
         code = tool->run(&call);
+        if (tool != &tool_worker) log_flush(1);
     }
     for (size_t i = 0; values && i < tool->line.n_options; i++)
         if (tool->line.options[i].kind == OPTION_LIST)
