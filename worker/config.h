@@ -33,7 +33,7 @@ struct option {
     size_t offset;
     const char *names, *flag, *fallback;
     double low, high;
-    const char *words[9];
+    const char *words[20];
     const char *value, *shown, *help;
 };
 #define RANGE(from, to) .low = (from), .high = (to)

@@ -28,6 +28,10 @@ OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WOR
 OPTION(SWITCH, quant_cache, "QUANT_CACHE", "--quant-cache", "false", ANY, "", "wclb",
        "keep the quantized weights beside the model and load them next time: the first load then also writes them, about a "
        "quarter of the model in nf4")
+OPTION(WORD, chat_template, "CHAT_TEMPLATE", "--chat-template", "auto",
+       WORDS("auto", "none", "mistral-instruct", "mistral-instruct-spaced", "mistral-v3", "mistral-nemo", "llama-2",
+             "llama-3", "llama-3.1", "gemma", "qwen-3", "qwen-2.5", "qwen-2", "chatml", "zephyr", "olmoe", "tulu"),
+       "NAME", "wcbv", "format of the prompts; auto: the one that the model's own template is recognised as")
 OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the model was made for, at most 32768)",
        RANGE(64, 1048576), "TOKENS", "wclbv", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",

@@ -50,6 +50,7 @@ enum status tool_model_options(const struct config *config, struct model_options
                 .hf_home = config->hf_home,
                 .home = config->home},
         .device = {.backend = config->device, .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
+        .chat_template = config->chat_template,
         .max_model_len = (size_t)config->max_model_len,
         .memory_utilization = config->gpu_memory_utilization};
     out->keep_copy = config->quant_cache;

@@ -3,37 +3,33 @@
 
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
-#include "worker/model/hub_cache.h"
-#include "worker/model/tokenizer.h"
+#include "worker/model/tokenizer_file.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define INPUT_BYTES     (1 * GIB)
-#define TOKENIZER_BYTES (256 * MIB)
+#define INPUT_BYTES (1 * GIB)
 
 struct tokenize_values {
-    bool decode;
+    bool decode, lines;
 };
 
 #define OPTION_VALUES struct tokenize_values
 static const struct option options[] = {
     OWN_OPTION(SWITCH, decode, "--decode", "false", ANY, "",
                "the reverse: a JSON array of ids on standard input, its text on standard output"),
+    OWN_OPTION(SWITCH, lines, "--lines", "false", ANY, "",
+               "many texts: a JSON string on every line; for each a line [ids, the text that they decode to]"),
 };
 
 static enum status open_tokenizer(struct tokenizer **out, const struct config *config, struct error *err)
 {
     struct model_options model;
     struct model_location location = {0};
-    char *json = NULL;
-    size_t length;
     enum status st = tool_model_options(config, &model, err);
     if (st == DOCKET_OK) st = hub_locate(&location, &model.hub, err);
-    if (st == DOCKET_OK) st = model_read_file(&json, &length, &location, "tokenizer.json", TOKENIZER_BYTES, err);
-    if (st == DOCKET_OK) st = tokenizer_open(out, json, length, err);
-    mem_free(json);
+    if (st == DOCKET_OK) st = tokenizer_open_file(out, &location, NULL, err);
     model_location_free(&location);
     return st;
 }
@@ -91,6 +87,48 @@ static enum status decode(const struct tokenizer *tokenizer, const struct buffer
     return st == DOCKET_OK ? buffer_check(out, "the text", err) : st;
 }
 
+static enum status encode_line(const struct tokenizer *tokenizer, const char *line, size_t length, struct buffer *out,
+                               struct error *err)
+{
+    struct token_list tokens = {0};
+    struct buffer text = {0};
+    struct json_writer w = {.out = out};
+    cJSON *tree = NULL;
+    enum status st = json_parse(&tree, line, length, NULL, err);
+    if (st == DOCKET_OK && !cJSON_IsString(tree)) st = fail(err, DOCKET_BAD_INPUT, CODE_NONE, "want a JSON string");
+    if (st == DOCKET_OK)
+        st = tokenizer_encode(tokenizer, tree->valuestring, strlen(tree->valuestring),
+                              TOKENIZE_SPECIAL | TOKENIZE_POST_PROCESS, &tokens, err);
+    if (st == DOCKET_OK) st = tokenizer_decode(tokenizer, tokens.ids, tokens.length, &text, err);
+    json_begin_array(&w, NULL);
+    json_begin_array(&w, NULL);
+    for (size_t i = 0; i < tokens.length; i++) json_put_i64(&w, NULL, tokens.ids[i]);
+    json_end_array(&w);
+    json_put_string_n(&w, NULL, text.data ? text.data : "", text.length);
+    json_end_array(&w);
+    buffer_append_char(out, '\n');
+    cJSON_Delete(tree);
+    token_list_free(&tokens);
+    buffer_free(&text);
+    return st == DOCKET_OK ? buffer_check(out, "the ids", err) : st;
+}
+
+static enum status encode_lines(const struct tokenizer *tokenizer, const struct buffer *text, struct buffer *out,
+                                struct error *err)
+{
+    size_t number = 1;
+    for (size_t at = 0, end; at < text->length; at = end + 1, number++) {
+        const char *newline = memchr(text->data + at, '\n', text->length - at);
+        end = newline ? (size_t)(newline - text->data) : text->length;
+        enum status st = encode_line(tokenizer, text->data + at, end - at, out, err);
+        if (st == DOCKET_OK) continue;
+        err->code = CODE_NONE;
+        error_prefix(err, "standard input: line %zu", number);
+        return st;
+    }
+    return DOCKET_OK;
+}
+
 static int run(const struct tool_call *call)
 {
     const struct tokenize_values *v = call->values;
@@ -99,10 +137,11 @@ static int run(const struct tool_call *call)
     struct buffer in = {0}, out = {0};
     if (call->n_arguments)
         return tool_usage("tokenize reads standard input; \"%.60s\" is one word too many", call->arguments[0]);
+    if (v->decode && v->lines) return tool_usage("--decode and --lines exclude each other");
     if (!call->config->model) return tool_usage("no model: set MODEL_NAME or --model");
     enum status st = open_tokenizer(&tokenizer, call->config, &err);
     if (st == DOCKET_OK) st = tool_read_input(&in, INPUT_BYTES, &err);
-    if (st == DOCKET_OK) st = (v->decode ? decode : encode)(tokenizer, &in, &out, &err);
+    if (st == DOCKET_OK) st = (v->decode ? decode : v->lines ? encode_lines : encode)(tokenizer, &in, &out, &err);
     int code = st != DOCKET_OK ? tool_fail(&err) : tool_print(&out) ? 0 : DOCKET_EXIT_IO;
     tokenizer_close(tokenizer);
     buffer_free(&in);
@@ -113,7 +152,7 @@ static int run(const struct tool_call *call)
 const struct tool tool_tokenize = {
     .name = "tokenize",
     .line = {.letter = 't',
-             .usage = "tokenize --model NAME|DIR [--decode] < text",
+             .usage = "tokenize --model NAME|DIR [--decode|--lines] < text",
              .about = "text on standard input to token ids, as a JSON array.\n\nSpecial tokens in the text are "
                       "recognised and the "
                       "tokenizer's own (<s>) are added, as\ntokenizers' encode does. Only the tokenizer is opened.",

@@ -15,3 +15,5 @@ export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error TORCHDYNAMO_DISABLE=1
 "$ORACLE_PYTHON" tests/golden/nf4/make_nf4.py tests/golden/nf4/nf4.bin
 "$ORACLE_PYTHON" tests/golden/families/make_families.py
 "$ORACLE_PYTHON" tests/golden/tokenizer/make_tokenizer.py
+"$ORACLE_PYTHON" tests/golden/tokenizer/make_model.py
+"$ORACLE_PYTHON" tests/golden/chat/make_chat.py

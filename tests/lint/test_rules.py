@@ -70,7 +70,7 @@ def test_kernels_link_alone(tmp_path):
 @pytest.mark.skipif(BUILD.name != "release", reason="sanitizers bring symbols of their own")
 def test_the_model_links_without_network_and_archives(tmp_path):
     objects = [path for room in ("kernels", "worker/base", "worker/model") for path in sorted((BUILD / room).rglob("*.o"))]
-    outcome = linked_alone(tmp_path, objects, ["-lcjson", "-lpcre2-8", "-lcrypto", "-lm", "-ldl"])
+    outcome = linked_alone(tmp_path, objects, ["-lcjson", "-lpcre2-8", "-lutf8proc", "-lcrypto", "-lm", "-ldl"])
     assert outcome.returncode == 0, outcome.stderr[-2000:]
 
 

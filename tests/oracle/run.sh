@@ -21,6 +21,7 @@ export DOCKET="$PWD/$build/docket" HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
 failed=0
 "$ORACLE_PYTHON" tests/oracle/nf4.py "$nf4_test" || failed=1
 "$ORACLE_PYTHON" tests/oracle/tokens.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/tokenizer_families.py --strings "${STRINGS:-65000}" || failed=1
 "$ORACLE_PYTHON" tests/oracle/logits.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/families.py "$families_test" || failed=1

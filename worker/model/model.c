@@ -6,12 +6,13 @@
 #include "worker/base/file.h"
 #include "worker/base/log.h"
 #include "worker/model/kept_copy.h"
+#include "worker/model/tokenizer_file.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define CONFIG_BYTES        (4 * MIB)
-#define TOKENIZER_BYTES     (256 * MIB)
+#define TEMPLATE_FILE       "chat_template.jinja"
 #define DEFAULT_MAX_LEN     32768 /* tokens: what a key/value cache is planned for unless MAX_MODEL_LEN says more */
 #define DEFAULT_UTILIZATION 0.90
 
@@ -36,25 +37,56 @@ static void outline_free(struct outline *o)
     *o = (struct outline){0};
 }
 
-/* The template stands in tokenizer_config.json or in a file of its own. */
-static enum status read_template(struct outline *o, struct error *err)
+/* The template stands in a file of its own or in tokenizer_config.json. One that is not known is told in the log; the prompt is then
+ * plain text. */
+static enum status recognise(struct outline *o, const char *tokenizer_config, size_t length, struct error *err)
+{
+    char *text = NULL;
+    size_t text_length = 0;
+    enum status st;
+    o->chat = TEMPLATE_NONE;
+    if (model_has_file(&o->location, TEMPLATE_FILE)) {
+        st = model_read_file(&text, &text_length, &o->location, TEMPLATE_FILE, CONFIG_BYTES, err);
+        if (st == DOCKET_OK) st = chat_template_recognise_text(&o->chat, text, text_length, err);
+        mem_free(text);
+    } else
+        st = chat_template_recognise(&o->chat, tokenizer_config, length, err);
+    if (st == DOCKET_OK) st = chat_template_check(o->chat, o->tokenizer, err);
+    if (st != DOCKET_UNSUPPORTED) return st;
+    log_event(LOG_WARN, EVENT_chat_template_unknown, F_STR("model", o->location.name), F_STR("reason", err->message),
+              F_STR("used", chat_template_name(TEMPLATE_NONE)));
+    *err = (struct error){0};
+    o->chat = TEMPLATE_NONE;
+    return DOCKET_OK;
+}
+
+static enum status read_template(struct outline *o, const char *wanted, struct error *err)
 {
     char *text = NULL;
     size_t length = 0;
-    if (!model_has_file(&o->location, "tokenizer_config.json")) return chat_template_recognise(&o->chat, NULL, 0, err);
-    enum status st = model_read_file(&text, &length, &o->location, "tokenizer_config.json", CONFIG_BYTES, err);
-    if (st == DOCKET_OK) st = chat_template_recognise(&o->chat, text, length, err);
-    if (st != DOCKET_OK) error_prefix(err, "tokenizer_config.json");
+    enum status st = DOCKET_OK;
+    if (model_has_file(&o->location, "tokenizer_config.json")) {
+        st = model_read_file(&text, &length, &o->location, "tokenizer_config.json", CONFIG_BYTES, err);
+        if (st == DOCKET_OK) st = chat_template_ends(o->tokenizer, text, length, err);
+    }
+    if (tokenizer_end(o->tokenizer) < 0 && o->config.n_eos > 0)
+        tokenizer_name_ends(o->tokenizer, -1, o->config.eos_ids[0]);
+    if (st == DOCKET_OK && wanted && strcmp(wanted, "auto") != 0) {
+        if (!chat_template_by_name(wanted, &o->chat))
+            st = fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "\"%.60s\" is no format that is known", wanted);
+        if (st == DOCKET_OK) st = chat_template_check(o->chat, o->tokenizer, err);
+        if (st != DOCKET_OK) error_prefix(err, "CHAT_TEMPLATE");
+    } else if (st == DOCKET_OK)
+        st = recognise(o, text, length, err);
     mem_free(text);
     return st;
 }
 
 static void make_fingerprint(struct outline *o, const struct model_options *options, const char *config,
-                             const char *tokenizer, size_t tokenizer_bytes)
+                             const char *hash)
 {
     struct buffer all = {0};
-    char hash[65], quantization[QUANTIZATION_NAME_BYTES];
-    sha256_hex(tokenizer, tokenizer_bytes, hash);
+    char quantization[QUANTIZATION_NAME_BYTES];
     buffer_printf(&all, "%s\n%s\n%s %s\n%s\n%s", o->location.name, o->location.revision ? o->location.revision : "-",
                   quantization_name(&options->quantization, quantization), kv_format_name(options->kv_format), config,
                   hash);
@@ -64,8 +96,7 @@ static void make_fingerprint(struct outline *o, const struct model_options *opti
 
 static enum status read_outline(struct outline *o, const struct model_options *options, struct error *err)
 {
-    char *tokenizer = NULL;
-    size_t tokenizer_length = 0;
+    char tokenizer_hash[65];
     enum status st = hub_locate(&o->location, &options->hub, err);
     if (st != DOCKET_OK) goto done;
     if ((st = model_read_file(&o->config_text, &o->config_length, &o->location, "config.json", CONFIG_BYTES, err)) !=
@@ -73,19 +104,16 @@ static enum status read_outline(struct outline *o, const struct model_options *o
         goto done;
     if ((st = model_config_parse(&o->config, o->config_text, o->config_length, err)) != DOCKET_OK) goto done;
     if ((st = tensor_files_open(&o->files, &o->location, err)) != DOCKET_OK) goto done;
-    st = model_read_file(&tokenizer, &tokenizer_length, &o->location, "tokenizer.json", TOKENIZER_BYTES, err);
-    if (st != DOCKET_OK) goto done;
-    if ((st = tokenizer_open(&o->tokenizer, tokenizer, tokenizer_length, err)) != DOCKET_OK) goto done;
+    if ((st = tokenizer_open_file(&o->tokenizer, &o->location, tokenizer_hash, err)) != DOCKET_OK) goto done;
     if (tokenizer_vocab(o->tokenizer) > o->config.vocab) {
         st = fail(err, DOCKET_CORRUPT, CODE_tokenizer_unsupported,
-                  "tokenizer.json has ids up to %zu, config.json a vocab_size of %zu",
-                  tokenizer_vocab(o->tokenizer) - 1, o->config.vocab);
+                  "the tokenizer has ids up to %zu, config.json a vocab_size of %zu", tokenizer_vocab(o->tokenizer) - 1,
+                  o->config.vocab);
         goto done;
     }
-    if ((st = read_template(o, err)) != DOCKET_OK) goto done;
-    make_fingerprint(o, options, o->config_text, tokenizer, tokenizer_length);
+    if ((st = read_template(o, options->chat_template, err)) != DOCKET_OK) goto done;
+    make_fingerprint(o, options, o->config_text, tokenizer_hash);
 done:
-    mem_free(tokenizer);
     return st;
 }
 

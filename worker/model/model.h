@@ -14,6 +14,7 @@ struct model_options {
     struct quantization quantization;
     enum kv_format kv_format;
     bool keep_copy;            /* kept_copy.h */
+    const char *chat_template; /* name of a format; NULL, "auto": what the model's files hold */
     size_t max_model_len;      /* tokens; 0: what the model was made for, at most 32,768 */
     double memory_utilization; /* of the memory that is free, 0 < u <= 1; 0: 0.90 */
 };

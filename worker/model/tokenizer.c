@@ -101,6 +101,15 @@ static enum status read_file(struct tokenizer *t, struct json_span root, struct 
     return bpe_find_joints(t, err);
 }
 
+struct tokenizer *tokenizer_new(void)
+{
+    struct tokenizer *t = mem_zalloc(1, sizeof(*t));
+    if (!t) return NULL;
+    t->unk_id = t->begin_id = t->end_id = -1;
+    t->hash_factor = hash_bytes("merges", 6, 0) | 1;
+    return t;
+}
+
 enum status tokenizer_open(struct tokenizer **out, const char *json, size_t length, struct error *err)
 {
     /* a merge is up to three values; the keys are those of the vocabulary */
@@ -114,10 +123,8 @@ enum status tokenizer_open(struct tokenizer **out, const char *json, size_t leng
         error_prefix(err, "tokenizer.json");
         return st;
     }
-    struct tokenizer *t = mem_zalloc(1, sizeof(*t));
+    struct tokenizer *t = tokenizer_new();
     if (!t) return tokenizer_no_memory(err);
-    t->unk_id = -1;
-    t->hash_factor = hash_bytes("merges", 6, 0) | 1;
     struct json_cursor c = json_cursor_of(json, length);
     st = read_file(t, json_cursor_skip(&c), err);
     if (st == DOCKET_OK)
@@ -136,12 +143,15 @@ void tokenizer_close(struct tokenizer *t)
     mem_free(t->buckets);
     mem_free(t->merges);
     mem_free(t->joints);
+    splits_free(t);
     step_list_free(&t->normalizer);
     step_list_free(&t->decoder);
     token_list_free(&t->before);
     token_list_free(&t->after);
     mem_free(t->raw.nodes);
     mem_free(t->normalized.nodes);
+    mem_free(t->raw_blank.nodes);
+    mem_free(t->normalized_blank.nodes);
     mem_free(t);
 }
 
@@ -149,18 +159,22 @@ struct encoding {
     const struct tokenizer *t;
     unsigned flags;
     struct bpe_work work;
+    struct split_work split;
     struct buffer normalized, marked; /* a segment after the normalizer, a piece after the pre-tokenizer */
     struct piece_list raw, pieces;
     struct token_list *out;
 };
 
-/* A piece that holds no added token; `first`: it begins where the text begins. */
-static bool encode_piece(struct encoding *e, const char *text, size_t length, bool first)
+static bool encode_word(void *context, const char *text, size_t length)
+{
+    struct encoding *e = context;
+    return bpe_encode(e->t, &e->work, text, length, e->flags & TOKENIZE_SPECIAL, e->out);
+}
+
+/* Spaces become marks, and every mark may begin a new piece. */
+static bool encode_marked(struct encoding *e, const char *text, size_t length, bool first)
 {
     const struct metaspace *m = &e->t->metaspace;
-    bool special = e->flags & TOKENIZE_SPECIAL;
-    if (length == 0) return true;
-    if (!m->used) return bpe_encode(e->t, &e->work, text, length, special, e->out);
     const char *mark = m->replacement;
     size_t n = m->replacement_length;
     bool prepend = m->prepend == PREPEND_ALWAYS || (m->prepend == PREPEND_FIRST && first);
@@ -176,13 +190,22 @@ static bool encode_piece(struct encoding *e, const char *text, size_t length, bo
     }
     if (e->marked.failed) return false;
     const char *p = e->marked.data, *end = p + e->marked.length;
-    while (p < end) { /* every mark begins a new piece */
+    while (p < end) {
         const char *next = m->split && (size_t)(end - p) > n ? memmem(p + 1, (size_t)(end - p) - 1, mark, n) : NULL;
         if (!next) next = end;
-        if (!bpe_encode(e->t, &e->work, p, (size_t)(next - p), special, e->out)) return false;
+        if (!encode_word(e, p, (size_t)(next - p))) return false;
         p = next;
     }
     return true;
+}
+
+/* A piece that holds no added token; `first`: it begins where the text begins. */
+static bool encode_piece(struct encoding *e, const char *text, size_t length, bool first)
+{
+    if (length == 0) return true;
+    if (e->t->metaspace.used) return encode_marked(e, text, length, first);
+    bool spaced = !(first && (e->flags & TOKENIZE_CONTINUE));
+    return split_text(e->t, &e->split, text, length, spaced, encode_word, e);
 }
 
 /* Between added tokens that are matched before the normalizer. */
@@ -190,14 +213,15 @@ static bool encode_segment(struct encoding *e, const char *text, size_t length, 
 {
     const struct tokenizer *t = e->t;
     if (t->normalizer.length > 0) {
-        if (!steps_normalize(&t->normalizer, !(first && (e->flags & TOKENIZE_CONTINUE)), text, length, &e->normalized))
-            return false;
+        bool prepend = !(first && (e->flags & TOKENIZE_CONTINUE)) && (first || !t->whole_text_prepend);
+        if (!steps_normalize(&t->normalizer, prepend, text, length, &e->normalized)) return false;
         text = e->normalized.data;
         length = e->normalized.length;
     }
-    if (!(e->flags & TOKENIZE_SPECIAL) || t->normalized.length == 0) return encode_piece(e, text, length, first);
+    const struct trie *added = e->flags & TOKENIZE_SPECIAL ? &t->normalized : &t->normalized_blank;
+    if (added->length == 0) return encode_piece(e, text, length, first);
     e->pieces.length = 0;
-    if (!added_split(t, &t->normalized, text, length, &e->pieces)) return false;
+    if (!added_split(t, added, text, length, &e->pieces)) return false;
     for (size_t i = 0; i < e->pieces.length; i++) {
         const struct piece *p = &e->pieces.pieces[i];
         bool good = p->id >= 0 ? token_list_append(e->out, p->id)
@@ -210,12 +234,14 @@ static bool encode_segment(struct encoding *e, const char *text, size_t length, 
 static bool encode_text(struct encoding *e, const char *text, size_t length)
 {
     const struct tokenizer *t = e->t;
-    if (!(e->flags & TOKENIZE_SPECIAL) || t->raw.length == 0) return encode_segment(e, text, length, true);
-    if (!added_split(t, &t->raw, text, length, &e->raw)) return false;
+    bool first = !(e->flags & TOKENIZE_BEHIND);
+    const struct trie *added = e->flags & TOKENIZE_SPECIAL ? &t->raw : &t->raw_blank;
+    if (added->length == 0) return encode_segment(e, text, length, first);
+    if (!added_split(t, added, text, length, &e->raw)) return false;
     for (size_t i = 0; i < e->raw.length; i++) {
         const struct piece *p = &e->raw.pieces[i];
         bool good = p->id >= 0 ? token_list_append(e->out, p->id)
-                               : encode_segment(e, text + p->start, p->end - p->start, p->start == 0);
+                               : encode_segment(e, text + p->start, p->end - p->start, first && p->start == 0);
         if (!good) return false;
     }
     return true;
@@ -242,7 +268,7 @@ static size_t broken_length(const char *text, size_t length)
     return 1;
 }
 
-static void replace_invalid(struct buffer *out, const char *text, size_t length)
+void tokenizer_replace_invalid(struct buffer *out, const char *text, size_t length)
 {
     size_t start = 0, at = 0;
     while (at < length) {
@@ -273,7 +299,7 @@ enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t
     buffer_init(&e.marked, 4 * (size_t)TOKENIZER_MAX_TEXT_BYTES - 1);
     bool good = true;
     if (!utf8_valid(text, length, NULL)) {
-        replace_invalid(&valid, text, length);
+        tokenizer_replace_invalid(&valid, text, length);
         good = !valid.failed;
         text = valid.data;
         length = valid.length;
@@ -283,7 +309,11 @@ enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t
     if (good) good = encode_text(&e, text, length);
     if (good && wrap) good = token_list_append_all(out, t->after.ids, t->after.length);
     bool over = e.normalized.over || e.marked.over;
+    bool exhausted = e.split.exhausted;
+    char reason[sizeof(e.split.message)];
+    memcpy(reason, e.split.message, sizeof(reason));
     bpe_work_free(&e.work);
+    split_work_free(&e.split);
     buffer_free(&valid);
     buffer_free(&e.normalized);
     buffer_free(&e.marked);
@@ -291,6 +321,9 @@ enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t
     mem_free(e.pieces.pieces);
     if (good) return DOCKET_OK;
     out->length = before;
+    if (exhausted)
+        return fail(err, DOCKET_LIMIT, CODE_NONE,
+                    "a text of %zu bytes is too much for the tokenizer's split pattern: %s", length, reason);
     if (over) return fail(err, DOCKET_LIMIT, CODE_NONE, "a text of %zu bytes becomes too large to tokenize", length);
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to tokenize %zu bytes", length);
 }
@@ -323,4 +356,25 @@ const char *tokenizer_token(const struct tokenizer *t, int32_t id)
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id)
 {
     return id >= 0 && (size_t)id < t->n_tokens && (t->tokens[id].flags & TOKEN_SPECIAL);
+}
+
+bool tokenizer_is_added(const struct tokenizer *t, int32_t id)
+{
+    return id >= 0 && (size_t)id < t->n_tokens && (t->tokens[id].flags & TOKEN_ADDED);
+}
+
+void tokenizer_name_ends(struct tokenizer *t, int32_t begin, int32_t end)
+{
+    if (begin >= 0 && (size_t)begin < t->n_tokens) t->begin_id = begin;
+    if (end >= 0 && (size_t)end < t->n_tokens) t->end_id = end;
+}
+
+int32_t tokenizer_begin(const struct tokenizer *t)
+{
+    return t->begin_id >= 0 ? t->begin_id : tokenizer_id(t, "<s>");
+}
+
+int32_t tokenizer_end(const struct tokenizer *t)
+{
+    return t->end_id >= 0 ? t->end_id : tokenizer_id(t, "</s>");
 }

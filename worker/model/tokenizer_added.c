@@ -26,7 +26,7 @@ static bool is_word(uint32_t c)
     return false;
 }
 
-static bool is_space(uint32_t c)
+bool is_white_space(uint32_t c)
 {
     return (c >= 9 && c <= 13) || c == 32 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
            c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
@@ -76,6 +76,27 @@ static size_t longest(const struct trie *trie, const char *text, size_t length, 
     return best;
 }
 
+/* White space in any writing says nothing: such a token is no danger in a document, and its model has learned documents with it. */
+static bool is_blank(const struct token *token, const char *text, size_t length)
+{
+    uint32_t c = 0;
+    if (token->flags & TOKEN_SPECIAL) return false;
+    for (size_t at = 0, n; at < length; at += n) {
+        n = utf8_next(text + at, length - at, &c);
+        if (n == 0 || (!is_white_space(c) && c != 0x2581)) return false;
+    }
+    return true;
+}
+
+bool added_list(struct tokenizer *t, const char *text, size_t length, int32_t id, bool *taken)
+{
+    const struct token *token = &t->tokens[id];
+    bool normalized = token->flags & TOKEN_NORMALIZED, ignored;
+    if (!trie_add(normalized ? &t->normalized : &t->raw, text, length, id, taken)) return false;
+    if (*taken || !is_blank(token, text, length)) return true;
+    return trie_add(normalized ? &t->normalized_blank : &t->raw_blank, text, length, id, &ignored);
+}
+
 /* The character that ends at `end`; the text is valid. */
 static size_t character_before(const char *text, size_t end, uint32_t *code_point)
 {
@@ -122,13 +143,13 @@ bool added_split(const struct tokenizer *t, const struct trie *trie, const char 
         if (flags & TOKEN_LSTRIP) {
             while (start > 0) {
                 size_t before = character_before(text, start, &c);
-                if (!is_space(c)) break;
+                if (!is_white_space(c)) break;
                 start -= before;
             }
             if (start < done) start = done;
         }
         if (flags & TOKEN_RSTRIP)
-            for (size_t next; end < length && (next = utf8_next(text + end, length - end, &c)) && is_space(c);)
+            for (size_t next; end < length && (next = utf8_next(text + end, length - end, &c)) && is_white_space(c);)
                 end += next;
         if (done < start && !add_piece(out, done, start, -1)) return false;
         if (!add_piece(out, start, end, id)) return false;

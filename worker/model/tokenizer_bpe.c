@@ -30,6 +30,17 @@ struct merge *bpe_merge_bucket(const struct tokenizer *t, int32_t left, int32_t 
     return &t->merges[at];
 }
 
+enum status bpe_reserve_merges(struct tokenizer *t, size_t n, struct error *err)
+{
+    t->n_merge_buckets = 16;
+    while (t->n_merge_buckets < 2 * n) t->n_merge_buckets *= 2;
+    t->merge_shift = 64 - (unsigned)__builtin_ctzll(t->n_merge_buckets);
+    t->merges = mem_alloc(t->n_merge_buckets * sizeof(*t->merges));
+    if (!t->merges) return tokenizer_no_memory(err);
+    memset(t->merges, 0xff, t->n_merge_buckets * sizeof(*t->merges)); /* MERGE_FREE */
+    return DOCKET_OK;
+}
+
 /* NULL if the two do not merge, or would make a special token of ordinary text. */
 static inline const struct merge *find_allowed(const struct tokenizer *t, bool special, int32_t left, int32_t right)
 {

@@ -79,6 +79,21 @@ static bool list_character(struct tokenizer *t, int32_t id)
     return true;
 }
 
+bool tokenizer_list(struct tokenizer *t, int32_t id)
+{
+    list_token(t, id);
+    return list_character(t, id);
+}
+
+enum status tokenizer_reserve(struct tokenizer *t, size_t n, size_t n_more, size_t bytes, struct error *err)
+{
+    t->n_model = t->n_tokens = n;
+    t->n_buckets = power_of_two(2 * (n + n_more));
+    t->tokens = mem_zalloc(n, sizeof(*t->tokens));
+    t->buckets = mem_zalloc(t->n_buckets, sizeof(*t->buckets));
+    return t->tokens && t->buckets && buffer_reserve(&t->text, bytes) ? DOCKET_OK : tokenizer_no_memory(err);
+}
+
 /* Text of a token into the arena; its place is free for sure (reserved). */
 static void place_text(struct tokenizer *t, struct token *token, struct json_span escaped)
 {
@@ -123,13 +138,12 @@ static enum status fill_vocabulary(struct tokenizer *t, struct json_span vocab, 
             return tokenizer_refuse(err, "$.model.vocab: tokens \"%.60s\" and \"%.*s\" share id %llu",
                                     token_text(t, (int32_t)id), SHOWN(key), (unsigned long long)id);
         place_text(t, &t->tokens[id], key);
-        list_token(t, (int32_t)id);
-        if (!list_character(t, (int32_t)id)) return tokenizer_no_memory(err);
+        if (!tokenizer_list(t, (int32_t)id)) return tokenizer_no_memory(err);
     }
     return DOCKET_OK;
 }
 
-static enum status find_bytes(struct tokenizer *t, struct error *err)
+enum status tokenizer_find_bytes(struct tokenizer *t, struct error *err)
 {
     static const char hex[] = "0123456789ABCDEF";
     for (int i = 0; i < 256; i++) {
@@ -168,14 +182,11 @@ enum status tokenizer_read_vocabulary(struct tokenizer *t, struct json_span mode
     if (st != DOCKET_OK) return st;
     if (!json_span_find(model, "vocab", &vocab) || vocab.text[0] != '{')
         return tokenizer_refuse(err, "$.model.vocab: want an object");
-    if ((st = count_vocabulary(vocab, &t->n_model, &bytes, err)) != DOCKET_OK) return st;
-    t->n_tokens = t->n_model;
-    t->n_buckets = power_of_two(2 * (t->n_model + n_added));
-    t->tokens = mem_zalloc(t->n_model, sizeof(*t->tokens));
-    t->buckets = mem_zalloc(t->n_buckets, sizeof(*t->buckets));
-    if (!t->tokens || !t->buckets || !buffer_reserve(&t->text, bytes)) return tokenizer_no_memory(err);
+    size_t n = 0;
+    if ((st = count_vocabulary(vocab, &n, &bytes, err)) != DOCKET_OK) return st;
+    if ((st = tokenizer_reserve(t, n, n_added, bytes, err)) != DOCKET_OK) return st;
     if ((st = fill_vocabulary(t, vocab, err)) != DOCKET_OK) return st;
-    if ((st = find_bytes(t, err)) != DOCKET_OK) return st;
+    if ((st = tokenizer_find_bytes(t, err)) != DOCKET_OK) return st;
     return find_unknown(t, model, err);
 }
 
@@ -255,11 +266,7 @@ enum status tokenizer_read_merges(struct tokenizer *t, struct json_span model, s
     for (json_cursor_enter(&c); json_cursor_element(&c); json_cursor_skip(&c)) n++;
     if (n > TOKENIZER_MAX_MERGES)
         return tokenizer_refuse(err, "$.model.merges: %zu merges, at most %u are read", n, TOKENIZER_MAX_MERGES);
-    t->n_merge_buckets = power_of_two(2 * n);
-    t->merge_shift = 64 - (unsigned)__builtin_ctzll(t->n_merge_buckets);
-    t->merges = mem_alloc(t->n_merge_buckets * sizeof(*t->merges));
-    if (!t->merges) return tokenizer_no_memory(err);
-    memset(t->merges, 0xff, t->n_merge_buckets * sizeof(*t->merges)); /* MERGE_FREE */
+    if ((st = bpe_reserve_merges(t, n, err)) != DOCKET_OK) return st;
     c = json_cursor_of(list.text, list.length);
     for (json_cursor_enter(&c); st == DOCKET_OK && json_cursor_element(&c); index++) {
         size_t n_left = 0;
@@ -324,15 +331,14 @@ static enum status list_added(struct tokenizer *t, int32_t id, struct error *err
     struct token *token = &t->tokens[id];
     bool taken = false, good;
     if (!(token->flags & TOKEN_NORMALIZED))
-        return trie_add(&t->raw, token_text(t, id), token->length, id, &taken) ? DOCKET_OK : tokenizer_no_memory(err);
+        return added_list(t, token_text(t, id), token->length, id, &taken) ? DOCKET_OK : tokenizer_no_memory(err);
     struct buffer text = {0};
     enum status st = DOCKET_OK;
     good = steps_normalize(&t->normalizer, true, token_text(t, id), token->length, &text);
     if (good && text.length > 0) {
         token->shown = t->text.length;
         token->shown_length = (uint32_t)text.length;
-        good = buffer_append(&t->text, text.data, text.length) &&
-               trie_add(&t->normalized, text.data, text.length, id, &taken);
+        good = buffer_append(&t->text, text.data, text.length) && added_list(t, text.data, text.length, id, &taken);
     }
     if (good && (taken || text.length == 0)) /* the library then takes any of the two */
         st = tokenizer_refuse(err, "$.added_tokens: the normalizer makes of \"%.60s\" %s", token_text(t, id),

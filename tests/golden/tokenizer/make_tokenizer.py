@@ -18,6 +18,8 @@ import sys
 
 from tokenizers import AddedToken, Tokenizer, models, trainers
 
+import families
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SPECIAL, TEMPLATE, CONTINUE = 1, 2, 4
@@ -26,6 +28,9 @@ LONG = 150  # ids
 PIECES = ["the ", "Hello", " world", "  ", "   ", " ", "\t", "\n", "\r\n", "</s>", "<s>", "<unk>", "<0x41>", "<0x", "[INST]", "[/INST]", "▁", "▁▁", "é", "e\u0301",
           "日本語", "中", "🙂", "👩‍👩‍👧", "\u200d", "\u200b", "\ufeff", "\u0001", "\x7f", "\u0085", "\u00a0", "\u3000", "^", "aaaa", "xxxx", "1234", "0.5", "ﷺ", "Ω", "ß", "\U0010ffff",
           "\ufffd", "ñ", "Ж", "क्षि", "ไทย", "//", "==", "_", "X", "a", "b", " a", "é́́́", "Invoice", "Total due: ", "\u202e", "<|im_start|>", "MARK", "wordy", "soft"]
+
+MORE = ["<|eot_id|>", "<|im_end|>", "<end_of_turn>", "it's", "DON'T", "'LL", "'ſ", "\r\n\n", "\n \n", "(a)", "##", "a,b;", "~", "||", "12345678", "Ⅷ½", "٣٤", "\u0323\u0301", "Å", "ﬁ",
+        "\u1100\u1161\u11a8", "\u0345\u0301\u0334", "\U00011dd5\U00011de3", "\u0897", "\u180e", "\U0001fa89", "\U00016d40", "ǅ", "ʰ", "  \n", "\t\t", " 's", "(((", "<think>"]
 
 
 def trained(size, byte_fallback):
@@ -79,22 +84,23 @@ def tokenizers():
         model=dict(byte_fallback=False, fuse_unk=True),
         added=[added(n, "MARK", single_word=True), added(n + 1, "soft", normalized=True, lstrip=True), added(n + 2, "wordy", normalized=True, single_word=True, rstrip=True),
                added(n + 3, "[/INST]", special=True, rstrip=True), added(n + 4, "[/INST] b", normalized=True)])
+    for name, make in families.ALL.items():
+        yield name, 2000, make()
 
 
 def judges(spec):
     """The library with added tokens, without, and without the mark in front."""
     plain = copy.deepcopy(spec)
-    plain["added_tokens"] = []
-    on = copy.deepcopy(plain)
-    if on["normalizer"] and on["normalizer"]["type"] == "Sequence":
-        on["normalizer"]["normalizers"] = [s for s in on["normalizer"]["normalizers"] if s["type"] != "Prepend"]
-    if on["pre_tokenizer"]:
-        on["pre_tokenizer"]["prepend_scheme"] = "never"
+    blank = [a for a in plain["added_tokens"] if not a["special"] and not a["content"].strip(" \t\r\n▁")]
+    # tokens of white space stay; those behind them keep their ids, and what is not in the vocabulary a place with a name that no text has
+    plain["added_tokens"] = [a if a in blank else {**a, "content": f"\ue123{a['id']}\ue123", "normalized": False} for a in plain["added_tokens"]
+                             if a in blank or (blank and a["content"] not in plain["model"]["vocab"])]
+    on = families.without_prefix(plain)
     return [Tokenizer.from_str(json.dumps(s)) for s in (spec, plain, on)]
 
 
-def texts(n, seed):
-    r = random.Random(seed)
+def texts(n, seed, pieces=None):
+    r, pieces = random.Random(seed), pieces or PIECES
     yield from ["", " ", "  ", "▁", "\n", "a", " a", "a "]
     for piece in ["x", "^", " ", "1", "e\u0301", "👩\u200d", "ab", "中", "</s>", "Invoice ", "\n\n", "=", "▁"]:
         yield dict(of=piece, times=r.randint(300, 900))
@@ -106,15 +112,15 @@ def texts(n, seed):
     for _ in range(n - 29):
         kind = r.random()
         if kind < .55:
-            yield "".join(r.choice(PIECES) for _ in range(r.randint(1, 7)))
+            yield "".join(r.choice(pieces) for _ in range(r.randint(1, 7)))
         elif kind < .68:
             yield "".join(chr(r.choice([r.randint(1, 127), r.randint(0x80, 0x7ff), r.randint(0x800, 0xd7ff), r.randint(0x10000, 0x1ffff)])) for _ in range(r.randint(1, 9)))
         elif kind < .74:
-            yield r.choice(PIECES) * r.randint(2, 20)
+            yield r.choice(pieces) * r.randint(2, 20)
         elif kind < .94:
             yield "".join(r.choice(" aeiounrst  ▁ABC.,") for _ in range(r.randint(1, 40)))
         else:
-            raw = bytearray("".join(r.choice(PIECES) for _ in range(r.randint(1, 4))).encode())
+            raw = bytearray("".join(r.choice(pieces) for _ in range(r.randint(1, 4))).encode())
             for _ in range(r.randint(1, 4)):
                 raw[r.randrange(len(raw))] = r.choice([0x80, 0xbf, 0xc0, 0xc2, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xf5, 0xff])
             yield dict(hex=bytes(raw).hex())
@@ -126,23 +132,29 @@ def value(text):
     return text["of"] * text["times"] if "of" in text else bytes.fromhex(text["hex"]).decode("utf-8", "replace")
 
 
-def cases(spec, n, seed):
+def line_of(flags, text, ids, decoded=()):
+    line = [flags, text]
+    if len(ids) > LONG:
+        line.append([len(ids), hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()])
+    else:
+        line += [ids, *decoded]
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def cases(name, spec, n, seed):
     full, plain, on = judges(spec)
     flag_sets = [0, 0, CONTINUE, SPECIAL | TEMPLATE, SPECIAL, TEMPLATE]
+    if '"add_prefix_space": true' in json.dumps(spec["pre_tokenizer"]):
+        flag_sets[2] = 0  # the library has no text that goes on
     whole_words = spec["model"]["ignore_merges"]
-    for i, text in enumerate(texts(n, seed)):
+    for i, text in enumerate(texts(n, seed, PIECES + MORE if name in families.ALL else PIECES)):
         flags = flag_sets[i % len(flag_sets)]
         judge = full if flags & SPECIAL else on if flags & CONTINUE else plain
         ids = judge.encode(value(text), add_special_tokens=bool(flags & TEMPLATE)).ids
-        if whole_words and not flags & SPECIAL and {0, 1, 2} & set(ids[bool(flags & TEMPLATE):]):
+        if whole_words and not flags & SPECIAL and {a["id"] for a in spec["added_tokens"] if a["special"]} & set(ids[bool(flags & TEMPLATE):]):
             continue  # the library finds "</s>" as a whole word in the vocabulary; documents never become special tokens here
         decoded = full.decode(ids, skip_special_tokens=False)
-        line = [flags, text]
-        if len(ids) > LONG:
-            line.append([len(ids), hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()])
-        else:
-            line += [ids, None if decoded == value(text) else decoded]
-        yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).replace("\x7f", "\\u007f")
+        yield line_of(flags, text, ids, [None if decoded == value(text) else decoded])
 
 
 def word_ranges():
@@ -175,7 +187,7 @@ def main():
         return
     for seed, (name, n, spec) in enumerate(tokenizers()):
         (HERE / f"{name}.json").write_text(json.dumps(spec, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-        lines = list(cases(spec, n, seed))
+        lines = list(cases(name, spec, n, seed))
         (HERE / f"{name}.cases").write_text("\n".join(lines) + "\n", encoding="utf-8")
         print(name, len(lines), "cases")
 

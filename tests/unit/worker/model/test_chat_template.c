@@ -29,12 +29,12 @@ static const struct {
      "{%- for message in loop_messages %}{%- if message['role'] == 'user' %}{{- ' [INST] ' + message['content'] + ' "
      "[/INST]' }}"
      "{%- else %}{{- ' ' + message['content'] + eos_token}}{%- endif %}{%- endfor %}\"",
-     DOCKET_OK, TEMPLATE_MISTRAL_INSTRUCT, ""},
+     DOCKET_OK, TEMPLATE_MISTRAL_SPACED, ""},
     {"in_a_list", "[{\"name\":\"default\",\"template\":\"" MIXTRAL "\"},{\"name\":\"tool_use\",\"template\":\"x\"}]",
      DOCKET_OK, TEMPLATE_MISTRAL_INSTRUCT, ""},
     {"alone_in_a_list", "[{\"name\":\"rag\",\"template\":\"" MIXTRAL "\"}]", DOCKET_OK, TEMPLATE_MISTRAL_INSTRUCT, ""},
     {"null", "null", DOCKET_OK, TEMPLATE_NONE, ""},
-    {"empty", "\"\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "it lacks \"[INST] \""},
+    {"empty", "\"\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "a format that is not known"},
     {"list_without_default", "[{\"name\":\"a\",\"template\":\"x\"},{\"name\":\"b\",\"template\":\"x\"}]",
      DOCKET_UNSUPPORTED, TEMPLATE_NONE, "want text"},
     {"empty_list", "[]", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "want text"},
@@ -43,17 +43,16 @@ static const struct {
      "\"{% for message in messages %}{{'<|im_start|>' + message['role'] + message['content'] + '<|im_end|>'}}{% endfor "
      "%}\"",
      DOCKET_UNSUPPORTED, TEMPLATE_NONE, "a format that is not known"},
-    {"llama_2", "\"" MIXTRAL "{{ '<<SYS>>' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "it holds \"<<SYS>>\""},
-    {"mistral_with_tools", "\"" MIXTRAL "{{ '[AVAILABLE_TOOLS]' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE,
-     "[AVAILABLE_TOOLS]"},
-    {"mistral_with_chatml", "\"" MIXTRAL "{{ '<|im_start|>' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "<|"},
-    {"mistral_v3_has_no_space",
-     "\"{{ bos_token }}{% for message in messages %}{{ '[INST] ' + message['content'] + '[/INST]' + eos_token }}{% "
-     "endfor %}\"",
-     DOCKET_UNSUPPORTED, TEMPLATE_NONE, "it lacks \" [/INST]\""},
+    {"llama_2", "\"" MIXTRAL "{{ '<<SYS>>' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "not known; CHAT_TEMPLATE"},
+    {"mistral_with_tools", "\"" MIXTRAL "{{ '[AVAILABLE_TOOLS]' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "not known"},
+    {"mistral_with_chatml", "\"" MIXTRAL "{{ '<|im_start|>' }}\"", DOCKET_UNSUPPORTED, TEMPLATE_NONE, "not known"},
     {"without_bos",
      "\"{% for message in messages %}{{ '[INST] ' + message['content'] + ' [/INST]' + eos_token }}{% endfor %}\"",
-     DOCKET_UNSUPPORTED, TEMPLATE_NONE, "bos_token"},
+     DOCKET_UNSUPPORTED, TEMPLATE_NONE, "not known"},
+    {"llama_3_2_says_todays_date",
+     "\"{{ bos_token }}<|start_header_id|><|end_header_id|><|eot_id|>Cutting Knowledge Date: December 2023{{ "
+     "strftime_now('%d') }}\"",
+     DOCKET_UNSUPPORTED, TEMPLATE_NONE, "not known"},
     {"m11_an_attack_is_text",
      "\"{{ ''.__class__.__mro__[1].__subclasses__()[132].__init__.__globals__['popen']('id').read() }}\"",
      DOCKET_UNSUPPORTED, TEMPLATE_NONE, "a format that is not known"},
@@ -86,6 +85,19 @@ static void templates_are_known_by_shape(void **state)
     assert_int_equal(err.code, CODE_tokenizer_unsupported);
     assert_string_equal(chat_template_name(TEMPLATE_NONE), "none");
     assert_string_equal(chat_template_name(TEMPLATE_MISTRAL_INSTRUCT), "mistral-instruct");
+}
+
+static void names_lead_to_formats_and_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CHAT_TEMPLATES; i++) {
+        enum chat_template which = TEMPLATE_NONE;
+        assert_true(chat_template_by_name(chat_template_name((enum chat_template)i), &which));
+        assert_int_equal(which, i);
+    }
+    enum chat_template which = TEMPLATE_NONE;
+    assert_false(chat_template_by_name("auto", &which));
+    assert_false(chat_template_by_name("", &which));
 }
 
 static struct tokenizer *tokenizer;
@@ -185,6 +197,101 @@ static void a_tokenizer_that_does_not_fit_is_refused(void **state)
     }
 }
 
+static const char *text_of(const cJSON *object, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+static struct tokenizer *open_fixture(const char *name)
+{
+    char path[200];
+    struct buffer json = {0};
+    struct tokenizer *t = NULL;
+    struct error err = {0};
+    snprintf(path, sizeof(path), "tests/golden/tokenizer/%s.json", name);
+    if (file_read_all(&json, path, &err) != DOCKET_OK || tokenizer_open(&t, json.data, json.length, &err) != DOCKET_OK)
+        fail_msg("%s: %s", name, err.message);
+    buffer_free(&json);
+    return t;
+}
+
+static void check_case(const cJSON *one, const cJSON *templates)
+{
+    const char *name = text_of(one, "template_name"), *template = text_of(templates, name);
+    struct tokenizer *t = open_fixture(text_of(one, "tokenizer"));
+    struct token_list ids = {0};
+    struct error err = {0};
+    enum chat_template which = TEMPLATE_NONE, named = TEMPLATE_NONE;
+    const char *message = text_of(one, "message"), *bos = text_of(one, "bos");
+    if (chat_template_recognise_text(&which, template, strlen(template), &err) != DOCKET_OK)
+        fail_msg("%s: %s", name, err.message);
+    assert_true(chat_template_by_name(text_of(one, "format"), &named));
+    if (which != named) fail_msg("%s: taken for %s", name, chat_template_name(which));
+    tokenizer_name_ends(t, bos ? tokenizer_id(t, bos) : -1, tokenizer_id(t, text_of(one, "eos")));
+    /* in two parts, cut where no tokenizer joins: in front of the last word */
+    const char *last = strrchr(message, ' ');
+    char *before = str_dup_n(message, (size_t)(last - message));
+    enum status st = chat_template_prefix(which, t, before, &ids, &err);
+    if (st == DOCKET_OK) st = chat_template_suffix(which, t, last, "", &ids, &err);
+    mem_free(before);
+    if (st != DOCKET_OK) fail_msg("%s: %s", name, err.message);
+    const cJSON *want = cJSON_GetObjectItem(one, "ids"), *id = want->child;
+    size_t i = 0;
+    for (; id && i < ids.length && id->valueint == ids.ids[i]; id = id->next) i++;
+    if (id || i != ids.length)
+        fail_msg("%s with %s, \"%s\": other ids from the %zuth on: %d, want %d (of %zu and %d)", name,
+                 text_of(one, "tokenizer"), message, i, i < ids.length ? ids.ids[i] : -1, id ? id->valueint : -1,
+                 ids.length, cJSON_GetArraySize(want));
+    assert_true(tokenizer_is_special(t, chat_template_end(which, t)));
+    token_list_free(&ids);
+    tokenizer_close(t);
+}
+
+/* tests/golden/chat/make_chat.py */
+static void a_turn_has_the_ids_that_transformers_gives_it(void **state)
+{
+    struct buffer text = {0};
+    struct error err = {0};
+    cJSON *root = NULL;
+    const cJSON *one;
+    bool seen[N_CHAT_TEMPLATES] = {[TEMPLATE_NONE] = true};
+    (void)state;
+    if (file_read_all(&text, "tests/golden/chat/cases.json", &err) != DOCKET_OK ||
+        json_parse(&root, text.data, text.length, NULL, &err) != DOCKET_OK)
+        fail_msg("%s", err.message);
+    cJSON_ArrayForEach(one, cJSON_GetObjectItem(root, "cases"))
+    {
+        enum chat_template which = TEMPLATE_NONE;
+        check_case(one, cJSON_GetObjectItem(root, "templates"));
+        chat_template_by_name(text_of(one, "format"), &which);
+        seen[which] = true;
+    }
+    for (int i = 0; i < N_CHAT_TEMPLATES; i++)
+        if (!seen[i]) fail_msg("no case of %s", chat_template_name((enum chat_template)i));
+    cJSON_Delete(root);
+    buffer_free(&text);
+}
+
+static void ends_are_those_that_the_configuration_names(void **state)
+{
+    (void)state;
+    struct tokenizer *t = open_fixture("llama_3");
+    struct error err = {0};
+    static const char config[] = "{\"bos_token\":{\"content\":\"<|begin_of_text|>\"},\"eos_token\":\"<|eot_id|>\"}";
+    static const char other[] = "{\"bos_token\":null,\"eos_token\":\"nothing\"}";
+    assert_int_equal(tokenizer_begin(t), -1);
+    assert_int_equal(chat_template_check(TEMPLATE_LLAMA_3, t, &err), DOCKET_UNSUPPORTED);
+    assert_int_equal(chat_template_ends(t, config, strlen(config), &err), DOCKET_OK);
+    assert_int_equal(tokenizer_begin(t), tokenizer_id(t, "<|begin_of_text|>"));
+    assert_int_equal(chat_template_ends(t, other, strlen(other), &err), DOCKET_OK);
+    assert_int_equal(tokenizer_end(t), tokenizer_id(t, "<|eot_id|>"));
+    assert_int_equal(chat_template_check(TEMPLATE_LLAMA_3, t, &err), DOCKET_OK);
+    assert_int_equal(chat_template_check(TEMPLATE_GEMMA, t, &err), DOCKET_UNSUPPORTED);
+    assert_int_not_equal(chat_template_ends(t, "[]", 2, &err), DOCKET_OK);
+    tokenizer_close(t);
+}
+
 static enum status build(void *context, struct error *err)
 {
     enum chat_template which;
@@ -211,6 +318,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_are_known_by_shape),
+        cmocka_unit_test(names_lead_to_formats_and_back),
+        cmocka_unit_test(a_turn_has_the_ids_that_transformers_gives_it),
+        cmocka_unit_test(ends_are_those_that_the_configuration_names),
         cmocka_unit_test(a_prompt_is_its_parts_put_together),
         cmocka_unit_test(messages_never_hold_special_tokens),
         cmocka_unit_test(a_tokenizer_that_does_not_fit_is_refused),

@@ -87,6 +87,9 @@ static void expect_ids(const struct tokenizer *t, const char *text, unsigned fla
     token_list_free(&ids);
 }
 
+#define SPLIT(pattern) "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" pattern "\"},\"behavior\":\"Isolated\"}"
+#define DIGITS         "{\"type\":\"Digits\"}"
+#define NINE_DIGITS    DIGITS "," DIGITS "," DIGITS "," DIGITS "," DIGITS "," DIGITS "," DIGITS "," DIGITS "," DIGITS
 #define BAD_VOCAB(v)                                                                                                   \
     {                                                                                                                  \
         .vocab = VOCAB "," v                                                                                           \
@@ -173,21 +176,24 @@ static const struct {
                      "{\"id\":14,\"content\":\"m\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
                      "\"normalized\":true,\"special\":false}"},
      "the text of another added token"},
-    {"m9_split_pattern",
-     {.pre_tokenizer = "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}"},
-     "pre_tokenizer: \"Split\" is not followed"},
-    {"m9_byte_level", {.pre_tokenizer = "{\"type\":\"ByteLevel\"}"}, "\"ByteLevel\" is not followed"},
-    {"m9_sequence", {.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[]}"}, "\"Sequence\" is not followed"},
     {"m9_pattern_in_the_normalizer",
      {.normalizer = "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a*\"},\"content\":\"\"}"},
      "\"Regex\" is not followed"},
     {"m9_pattern_in_the_decoder",
      {.decoder = "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a*\"},\"content\":\"\"}"},
      "\"Regex\" is not followed"},
-    {"m10_nfc", {.normalizer = "{\"type\":\"NFC\"}"}, "normalizer: \"NFC\" is not followed"},
-    {"m10_nfkc_in_a_sequence",
-     {.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]}"},
-     "$.normalizer.normalizers[0]: \"NFKC\""},
+    {"m10_bert", {.normalizer = "{\"type\":\"BertNormalizer\"}"}, "normalizer: \"BertNormalizer\" is not followed"},
+    {"m10_nmt_in_a_sequence",
+     {.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Nmt\"}]}"},
+     "$.normalizer.normalizers[1]: \"Nmt\""},
+    {"normal_forms",
+     {.normalizer =
+          "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"NFD\"},{\"type\":\"NFKD\"},{"
+          "\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":false}]}"},
+     NULL},
+    {"m10_strip_as_text",
+     {.normalizer = "{\"type\":\"Strip\",\"strip_left\":\"yes\"}"},
+     "strip_left: want true or false"},
     {"m10_lowercase", {.normalizer = "{\"type\":\"Lowercase\"}"}, "\"Lowercase\""},
     {"m10_precompiled", {.normalizer = "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}"}, "\"Precompiled\""},
     {"m10_no_type", {.normalizer = "{}"}, "normalizer: null is not followed"},
@@ -247,6 +253,54 @@ static const struct {
     {"m10_metaspace_split_as_text",
      {.pre_tokenizer = "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":\"no\"}"},
      "split: want"},
+    {"m9_split_of_a_known_kind", {.pre_tokenizer = SPLIT("\\\\s+(?!\\\\S)|[^\\\\r\\\\p{Lu}]+|(?i:'s)|.")}, NULL},
+    {"m9_invalid", {.pre_tokenizer = SPLIT("(a")}, "$.pre_tokenizer.pattern: no pattern, at byte 2"},
+    {"m9_matches_nothing", {.pre_tokenizer = SPLIT("a*")}, "matches nothing at all"},
+    {"m9_empty", {.pre_tokenizer = SPLIT("")}, "a pattern of 0 bytes"},
+    {"m9_back_reference", {.pre_tokenizer = SPLIT("(a)\\\\1")}, "an escape that is not followed, at byte 3: \"\\1\""},
+    {"m9_looks_back_far", {.pre_tokenizer = SPLIT("(?<=aaaaaaaaa)b")}, "looks back 9 characters"},
+    {"m9_looks_back_without_end", {.pre_tokenizer = SPLIT("(?<=a+)b")}, "no pattern"},
+    {"m9_recursion", {.pre_tokenizer = SPLIT("(?R)a")}, "a group that is not followed"},
+    {"m9_verb", {.pre_tokenizer = SPLIT("(*LIMIT_MATCH=1)a")}, "a group that is not followed, at byte 0"},
+    {"m9_words_differ", {.pre_tokenizer = SPLIT("\\\\w+")}, "an escape that is not followed"},
+    {"m9_scripts_differ", {.pre_tokenizer = SPLIT("\\\\p{Han}")}, "an escape that is not followed"},
+    {"m9_sets_differ", {.pre_tokenizer = SPLIT("[a&&b]")}, "an intersection of sets"},
+    {"m9_sets_in_sets_differ", {.pre_tokenizer = SPLIT("[a[b]]")}, "a set in a set"},
+    {"m9_repetitions_differ", {.pre_tokenizer = SPLIT("a{1,3}+")}, "a repetition"},
+    {"m9_lazy_repetitions_differ", {.pre_tokenizer = SPLIT("a{2}?")}, "a repetition"},
+    {"m9_options_in_between_differ", {.pre_tokenizer = SPLIT("a(?i)b|c")}, "a group that is not followed, at byte 1"},
+    {"m9_open_repetitions_differ", {.pre_tokenizer = SPLIT("a{,3}")}, "a repetition"},
+    {"m9_deep",
+     {.pre_tokenizer = SPLIT("((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))))))")},
+     "no pattern"},
+    {"m10_split_behavior",
+     {.pre_tokenizer = "{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\"}"},
+     "behavior: \"Odd\" is not followed"},
+    {"m10_split_without_pattern",
+     {.pre_tokenizer = "{\"type\":\"Split\",\"behavior\":\"Isolated\"}"},
+     "pattern.String: want a string"},
+    {"m10_split_at_nothing",
+     {.pre_tokenizer = "{\"type\":\"Split\",\"pattern\":{\"String\":\"\"},\"behavior\":\"Isolated\"}"},
+     "at least one character"},
+    {"m10_split_behind_bytes",
+     {.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}"},
+     "pretokenizers[1]: a split behind ByteLevel"},
+    {"m10_metaspace_beside_others",
+     {.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},{\"type\":\"Metaspace\"}]}"},
+     "Metaspace beside others"},
+    {"m10_bytes_twice",
+     {.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"ByteLevel\"}]}"},
+     "a second ByteLevel"},
+    {"m10_too_many_splits",
+     {.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[" NINE_DIGITS "]}"},
+     "more than 8 splits"},
+    {"m10_whitespace", {.pre_tokenizer = "{\"type\":\"WhitespaceSplit\"}"}, "\"WhitespaceSplit\" is not followed"},
+    {"m10_processors_in_a_sequence",
+     {.post_processor = "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"}," TEMPLATE "]}"},
+     NULL},
+    {"m10_two_templates",
+     {.post_processor = "{\"type\":\"Sequence\",\"processors\":[" TEMPLATE "," TEMPLATE "]}"},
+     "a second TemplateProcessing"},
     {"metaspace_of_old_files",
      {.pre_tokenizer = "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"add_prefix_space\":true}"},
      NULL},
@@ -489,6 +543,47 @@ static void m13_long_runs_end(void **state)
     tokenizer_close(t);
 }
 
+#define BYTES                                                                                                          \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[" SPLIT(                                                                \
+        "\\\\p{L}+|\\\\s+(?!\\\\S)|\\\\s+|[^\\\\s\\\\p{L}]+") ",{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"   \
+                                                              "\"use_regex\":false}]}"
+
+static void m13_long_runs_end_where_patterns_and_normal_forms_work(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "x",   "^", " ", "7", "\n", " \n", "e\xcc\x81", "\xcc\x81\xcc\xa3\xcc\xb4", "\xf0\x9f\x91\xa9\xe2\x80\x8d",
+        "\xff"};
+    struct tokenizer *t = good(&(struct parts){.normalizer = "{\"type\":\"NFC\"}", .pre_tokenizer = BYTES});
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        struct buffer text = {0};
+        struct token_list ids = {0};
+        struct error err;
+        while (text.length < MIB) buffer_append_str(&text, pieces[i]);
+        assert_int_equal(tokenizer_encode(t, text.data, text.length, 0, &ids, &err), DOCKET_OK);
+        if (i == 0) assert_int_equal(ids.length, MIB / 2);
+        token_list_free(&ids);
+        buffer_free(&text);
+    }
+    tokenizer_close(t);
+}
+
+static void m9_a_pattern_that_takes_too_long_is_an_error(void **state)
+{
+    (void)state;
+    struct tokenizer *t = good(&(struct parts){.pre_tokenizer = SPLIT("(?:a|a|aa)+b")});
+    struct buffer text = {0};
+    struct token_list ids = {0};
+    struct error err = {0};
+    while (text.length < 2000) buffer_append_str(&text, "a");
+    buffer_append_str(&text, "cb");
+    assert_int_equal(tokenizer_encode(t, text.data, text.length, 0, &ids, &err), DOCKET_LIMIT);
+    assert_non_null(strstr(err.message, "too much for the tokenizer's split pattern: match"));
+    assert_int_equal(ids.length, 0);
+    buffer_free(&text);
+    tokenizer_close(t);
+}
+
 static void zero_bytes_are_characters(void **state)
 {
     (void)state;
@@ -546,6 +641,11 @@ static void every_failed_allocation_is_reported(void **state)
                                 .decoder = "null",
                                 .merges = "[\"a\",\"b\"],[\"x\",\"x\"]"});
     assert_true(torture(open_encode_decode, &json) > 40);
+    make(&json, &(struct parts){.normalizer = "{\"type\":\"NFKC\"}",
+                                .pre_tokenizer =
+                                    "{\"type\":\"Sequence\",\"pretokenizers\":[" DIGITS ",{\"type\":\"ByteLevel\"}]}",
+                                .decoder = "{\"type\":\"ByteLevel\"}"});
+    assert_true(torture(open_encode_decode, &json) > 60);
     buffer_free(&json);
 }
 
@@ -562,6 +662,8 @@ int main(void)
         cmocka_unit_test(m6_only_exact_byte_tokens_are_bytes),
         cmocka_unit_test(unknown_ids_are_not_decoded),
         cmocka_unit_test(m13_long_runs_end),
+        cmocka_unit_test(m13_long_runs_end_where_patterns_and_normal_forms_work),
+        cmocka_unit_test(m9_a_pattern_that_takes_too_long_is_an_error),
         cmocka_unit_test(zero_bytes_are_characters),
         cmocka_unit_test(lists_grow_and_move),
         cmocka_unit_test(every_failed_allocation_is_reported),

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define FOLDER "tests/golden/tokenizer/"
 
@@ -84,9 +85,12 @@ static void check_all(const char *name, size_t want_cases)
     struct error err = {0};
     char file[100];
     size_t n = 0;
-    snprintf(file, sizeof(file), "%s.json", name);
+    bool model = strcmp(name, "sentencepiece") == 0;
+    snprintf(file, sizeof(file), "%s.%s", name, model ? "model" : "json");
     read_file(&json, file);
-    if (tokenizer_open(&t, json.data, json.length, &err) != DOCKET_OK) fail_msg("%s: %s", name, err.message);
+    enum status st = model ? tokenizer_open_model(&t, json.data, json.length, &err)
+                           : tokenizer_open(&t, json.data, json.length, &err);
+    if (st != DOCKET_OK) fail_msg("%s: %s", name, err.message);
     snprintf(file, sizeof(file), "%s.cases", name);
     read_file(&lines, file);
     for (char *line = lines.data, *end; (end = strchr(line, '\n')); line = end + 1)
@@ -115,12 +119,88 @@ static void added_tokens_of_every_kind_and_unknown_characters(void **state)
     check_all("added", 500);
 }
 
+/* Built as those of the families are, with all that theirs have: tests/golden/tokenizer/families.py. */
+static void families_of_models(void **state)
+{
+    static const char *const names[] = {"llama_3",  "qwen_3", "olmoe", "tekken",
+                                        "deepseek", "odd",    "gemma", "mistral_3"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) check_all(names[i], 2000);
+}
+
+static void a_model_of_sentencepiece(void **state)
+{
+    (void)state;
+    check_all("sentencepiece", 1877);
+}
+
+/* Processor time of this thread for one text of that size: the least of so many. */
+static double work_of(const struct tokenizer *t, const char *piece, size_t bytes, int times)
+{
+    struct buffer text = {0};
+    double least = 1e9;
+    while (text.length < bytes) buffer_append_str(&text, piece);
+    for (int i = 0; i < times; i++) {
+        struct token_list ids = {0};
+        struct error err = {0};
+        struct timespec from, to;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        if (tokenizer_encode(t, text.data, text.length, 0, &ids, &err) != DOCKET_OK) fail_msg("%s", err.message);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        double work = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+        if (work < least) least = work;
+        token_list_free(&ids);
+    }
+    buffer_free(&text);
+    return least;
+}
+
+/* Row M13. 32 times the text takes some 40 times the work, more where memory is fresh; squared it would be 1,024 times. */
+static void m13_work_grows_as_the_text_does(void **state)
+{
+    static const char *const names[] = {"prepend", "metaspace", "llama_3", "qwen_3", "olmoe", "tekken", "odd", "gemma"};
+    static const char *const pieces[] = {"x",
+                                         "^",
+                                         " ",
+                                         "7",
+                                         "\n",
+                                         " \n",
+                                         "e\xcc\x81",
+                                         "\xcc\x81\xcc\xa3\xcc\xb4",
+                                         "\xf0\x9f\x91\xa9\xe2\x80\x8d",
+                                         "A",
+                                         "in",
+                                         "\xe4\xb8\xad",
+                                         "Total due: 1,240.00\n"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct buffer json = {0};
+        struct tokenizer *t = NULL;
+        struct error err = {0};
+        char file[100];
+        snprintf(file, sizeof(file), "%s.json", names[i]);
+        read_file(&json, file);
+        if (tokenizer_open(&t, json.data, json.length, &err) != DOCKET_OK) fail_msg("%s: %s", names[i], err.message);
+        for (size_t k = 0; k < ARRAY_LENGTH(pieces); k++) {
+            double small = work_of(t, pieces[k], 10000, 3), large = work_of(t, pieces[k], 320000, 1);
+            if (large > 400 * small) large = work_of(t, pieces[k], 320000, 3); /* look again before saying so */
+            if (large > 400 * small)
+                fail_msg("%s: runs of \"%s\": %.0f times the work", names[i], pieces[k], large / small);
+        }
+        tokenizer_close(t);
+        buffer_free(&json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_put_in_front_by_the_normalizer),
         cmocka_unit_test(a_mark_put_in_front_by_the_pre_tokenizer),
         cmocka_unit_test(added_tokens_of_every_kind_and_unknown_characters),
+        cmocka_unit_test(families_of_models),
+        cmocka_unit_test(a_model_of_sentencepiece),
+        cmocka_unit_test(m13_work_grows_as_the_text_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
