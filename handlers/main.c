@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize,
-                                           &tool_logits, &tool_bench,    &tool_health};
+static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize, &tool_logits,
+                                           &tool_bench,  &tool_quantize, &tool_validate, &tool_health};
 
 static const struct tool *find_tool(const char *name)
 {
@@ -141,6 +141,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
     } else {
         const struct tool_call call = {&config, values, rest.items, rest.n};
         code = tool->run(&call);
+        if (tool != &tool_worker) log_flush(1);
     }
     for (size_t i = 0; values && i < tool->line.n_options; i++)
         if (tool->line.options[i].kind == OPTION_LIST)

@@ -12,45 +12,49 @@
  *   allowed   RANGE(low, high), WORDS(…) or ANY
  *   value     how --help calls it
  *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
+ *             q(uantize) v(alidate)
  */
 
 OPTION_GROUP("Model")
-OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlb",
+OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlbqv",
        "the model: a hub name (org/name) that lies in the cache, or a folder that holds config.json")
-OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlb",
+OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlbqv",
        "branch, tag or commit of the model")
-OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclb",
+OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclbq",
        "format of the weights, made while loading: none (as stored), nf4, nf4-plain, fp4, fp4-plain, int8, q8, q4, q2 or "
        "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
 OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WORDS("f16", "f32", "q8_0", "q4_0"),
        "FORMAT", "wclb", "format of keys and values in the cache")
+OPTION(SWITCH, quant_cache, "QUANT_CACHE", "--quant-cache", "false", ANY, "", "wclb",
+       "keep the quantized weights beside the model and load them next time: the first load then also writes them, about a "
+       "quarter of the model in nf4")
 OPTION(WORD, chat_template, "CHAT_TEMPLATE", "--chat-template", "auto",
        WORDS("auto", "none", "mistral-instruct", "mistral-instruct-spaced", "mistral-v3", "mistral-nemo", "llama-2",
              "llama-3", "llama-3.1", "gemma", "qwen-3", "qwen-2.5", "qwen-2", "chatml", "zephyr", "olmoe", "tulu"),
-       "NAME", "wcb", "format of the prompts; auto: the one that the model's own template is recognised as")
+       "NAME", "wcbv", "format of the prompts; auto: the one that the model's own template is recognised as")
 OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the model was made for, at most 32768)",
-       RANGE(64, 1048576), "TOKENS", "wclb", "longest prompt: labels, instructions and document together")
+       RANGE(64, 1048576), "TOKENS", "wclbv", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",
        "eager: load the model before taking jobs; lazy: when the first job comes")
-OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlb",
+OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlbqv",
        "folder of the hub's cache (models--org--name/…)")
-OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlb",
+OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlbqv",
        "folder that holds hub/; looked at after HF_HUB_CACHE, before /runpod-volume/huggingface-cache")
 OPTION(SECRET, hf_token, "HF_TOKEN HUGGING_FACE_HUB_TOKEN", "--hf-token", "(none)", ANY, "", "",
        "accepted; not used yet: models are read from the cache and not downloaded")
 
 OPTION_GROUP("Device")
-OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", "reference"), "NAME", "wclb",
+OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", "reference"), "NAME", "wclbqv",
        "where the model runs; auto: on a GPU if one can be opened, else on the CPU; reference is plain and slow, for "
        "comparing")
 OPTION(PATH, cuda_library, "CUDA_LIBRARY", "--cuda-library",
-       "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclb", "the CUDA backend")
-OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512"), "NAME", "wclb",
+       "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclbqv", "the CUDA backend")
+OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512"), "NAME", "wclbqv",
        "instruction set of the CPU to use")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",
-       "wclb", "threads that compute")
+       "wclbqv", "threads that compute")
 OPTION(NUMBER, gpu_memory_utilization, "GPU_MEMORY_UTILIZATION", "--gpu-memory-utilization", "0.90", RANGE(0.01, 1),
-       "SHARE", "wclb", "share of the free memory of the device (of the machine without one) that the model may take")
+       "SHARE", "wclbv", "share of the free memory of the device (of the machine without one) that the model may take")
 
 OPTION_GROUP("Documents")
 OPTION(PATH, document_root, "DOCUMENT_ROOT", "--document-root", "(none: paths in jobs are refused)", ANY, "DIR", "w",
@@ -94,7 +98,7 @@ OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON",
 
 OPTION_GROUP("Logs")
 OPTION(WORD, log_level, "LOG_LEVEL RUNPOD_LOG_LEVEL RUNPOD_DEBUG_LEVEL", "--log-level", "(info; other commands: warn)",
-       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlb",
+       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlbqv",
        "least level that is logged")
 OPTION(WORD, log_format, "LOG_FORMAT", "--log-format", "(json on a platform, else text)", WORDS("json", "text"), "FORM",
        "w", "one JSON object a line, or lines for people")

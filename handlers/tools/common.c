@@ -55,6 +55,7 @@ enum status tool_model_options(const struct config *config, struct model_options
         .chat_template = config->chat_template,
         .max_model_len = (size_t)config->max_model_len,
         .memory_utilization = config->gpu_memory_utilization};
+    out->keep_copy = config->quant_cache;
     kv_format_by_name(config->kv_cache_format, &out->kv_format);
     const char *name = config->set_by[SETTING_quantization];
     return quantization_parse(&out->quantization, name ? name : "QUANTIZATION", config->quantization, err);

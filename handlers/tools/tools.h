@@ -20,7 +20,8 @@ struct tool {
     int (*run)(const struct tool_call *call); /* returns the exit code */
 };
 
-extern const struct tool tool_worker, tool_classify, tool_tokenize, tool_logits, tool_bench, tool_health;
+extern const struct tool tool_worker, tool_classify, tool_tokenize, tool_logits, tool_bench, tool_health, tool_quantize,
+    tool_validate;
 
 /* Writes "docket: message" to standard error and returns the exit code of the error. */
 int tool_fail(const struct error *err);

@@ -106,7 +106,7 @@ def test_every_setting_is_used_somewhere():
     assert len(rows) > 30 and unused == []
 
 
-@pytest.mark.parametrize("command", ["worker", "classify", "tokenize", "logits", "bench", "health"])
+@pytest.mark.parametrize("command", ["worker", "classify", "tokenize", "logits", "bench", "quantize", "validate", "health"])
 def test_help_of_every_command(command):
     said = run(DOCKET, command, "--help", env={})
     assert said.returncode == 0 and said.stdout.startswith(f"usage: docket {command}"), said

@@ -170,8 +170,7 @@ static enum status want(struct load_plan *plan, const struct wish *wish, const c
         plan->items = items;
         plan->items_capacity = capacity;
     }
-    if (plan->config->prequantized == PREQUANTIZED_BITSANDBYTES)
-        st = stored_quantized_plan(plan, wish, t, &item, &found);
+    if (plan->config->prequantized != PREQUANTIZED_NONE) st = stored_quantized_plan(plan, wish, t, &item, &found);
     if (st == DOCKET_OK && !found) st = plan_values(plan, wish, &item);
     if (st != DOCKET_OK) return st;
     if (wish->own_name && !(item.own_name = str_dup(wish->own_name))) return no_memory(plan);

@@ -32,7 +32,7 @@ struct four_bits {
     bool tables_are_listed; /* one item reads them for all */
 };
 
-enum item_kind { ITEM_VALUES, ITEM_FOUR_BITS, ITEM_EIGHT_BITS };
+enum item_kind { ITEM_VALUES, ITEM_FOUR_BITS, ITEM_EIGHT_BITS, ITEM_OWN };
 
 /* One weight of the model. */
 struct item {
@@ -93,6 +93,12 @@ void stored_quantized_list_tables(struct load_plan *plan);
 /* Makes the weight of an item whose parts have all been read into `memory`. */
 enum status stored_quantized_place(struct load_plan *plan, const struct device *device, const struct item *item,
                                    unsigned char *memory, struct error *err);
+
+/* stored_own.c: the same two for docket's own form. */
+enum status stored_own_plan(struct load_plan *plan, const struct wish *wish, const struct tensor_info *t,
+                            struct item *item, bool *found);
+enum status stored_own_place(struct load_plan *plan, const struct device *device, const struct item *item,
+                             unsigned char *memory, struct error *err);
 
 /* load_plan.c. Fails with "file: tensor: …". */
 enum status load_tensor_invalid(const struct load_plan *plan, const struct tensor_info *t, enum status status,

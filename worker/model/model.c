@@ -5,6 +5,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/file.h"
 #include "worker/base/log.h"
+#include "worker/model/kept_copy.h"
 #include "worker/model/tokenizer_file.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@ struct outline {
     struct tokenizer *tokenizer;
     enum chat_template chat;
     struct tensor_files *files;
+    char *config_text;
+    size_t config_length;
     char fingerprint[65];
 };
 
@@ -30,6 +33,7 @@ static void outline_free(struct outline *o)
     tensor_files_close(o->files);
     tokenizer_close(o->tokenizer);
     model_location_free(&o->location);
+    mem_free(o->config_text);
     *o = (struct outline){0};
 }
 
@@ -78,7 +82,8 @@ static enum status read_template(struct outline *o, const char *wanted, struct e
     return st;
 }
 
-static void make_fingerprint(struct outline *o, const struct model_options *options, const char *config, const char *hash)
+static void make_fingerprint(struct outline *o, const struct model_options *options, const char *config,
+                             const char *hash)
 {
     struct buffer all = {0};
     char quantization[QUANTIZATION_NAME_BYTES];
@@ -91,13 +96,13 @@ static void make_fingerprint(struct outline *o, const struct model_options *opti
 
 static enum status read_outline(struct outline *o, const struct model_options *options, struct error *err)
 {
-    char *config = NULL, tokenizer_hash[65];
-    size_t config_length = 0;
+    char tokenizer_hash[65];
     enum status st = hub_locate(&o->location, &options->hub, err);
     if (st != DOCKET_OK) goto done;
-    if ((st = model_read_file(&config, &config_length, &o->location, "config.json", CONFIG_BYTES, err)) != DOCKET_OK)
+    if ((st = model_read_file(&o->config_text, &o->config_length, &o->location, "config.json", CONFIG_BYTES, err)) !=
+        DOCKET_OK)
         goto done;
-    if ((st = model_config_parse(&o->config, config, config_length, err)) != DOCKET_OK) goto done;
+    if ((st = model_config_parse(&o->config, o->config_text, o->config_length, err)) != DOCKET_OK) goto done;
     if ((st = tensor_files_open(&o->files, &o->location, err)) != DOCKET_OK) goto done;
     if ((st = tokenizer_open_file(&o->tokenizer, &o->location, tokenizer_hash, err)) != DOCKET_OK) goto done;
     if (tokenizer_vocab(o->tokenizer) > o->config.vocab) {
@@ -107,9 +112,8 @@ static enum status read_outline(struct outline *o, const struct model_options *o
         goto done;
     }
     if ((st = read_template(o, options->chat_template, err)) != DOCKET_OK) goto done;
-    make_fingerprint(o, options, config, tokenizer_hash);
+    make_fingerprint(o, options, o->config_text, tokenizer_hash);
 done:
-    mem_free(config);
     return st;
 }
 
@@ -169,11 +173,41 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
     const struct load_report *r = &m->load;
     log_event(LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
               F_STR("revision", m->location.revision ? m->location.revision : "-"),
-              F_STR("quantization", m->quantization_name), F_F64("load_seconds", clock_seconds_since(start_ns)),
-              F_U64("read_bytes", r->bytes_read),
+              F_STR("quantization", m->quantization_name),
+              F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
+              F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
               F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
               F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
               F_U64("memory_free_bytes", available));
+}
+
+/* What the weights are, whoever quantized them: those of the first layer, and head and embedding. */
+static struct quantization quantization_found(const struct model *m)
+{
+    const struct kernels_backend *b = m->device.backend;
+    const struct kernels_weight *weights[N_MODEL_PARTS] = {[PART_FFN] = m->weights.layers[0].gate[0],
+                                                           [PART_ATTENTION] = m->weights.layers[0].q,
+                                                           [PART_HEAD] = m->weights.head,
+                                                           [PART_EMBEDDING] = m->weights.embedding};
+    struct quantization found = {0};
+    for (unsigned i = 0; i < N_MODEL_PARTS; i++) {
+        struct kernels_weight_desc desc;
+        b->weight_describe(weights[i], &desc);
+        if (i != PART_HEAD || m->weights.head != m->weights.embedding) found.part[i] = weight_format_of(desc.format);
+    }
+    return found;
+}
+
+static enum status load(struct model *m, const struct outline *o, const struct model_options *options,
+                        const atomic_bool *stop, struct error *err)
+{
+    const struct kept_source_model source = {&o->location, &o->config, o->config_text, o->config_length, o->files};
+    bool stored = o->config.prequantized == PREQUANTIZED_BITSANDBYTES || o->config.prequantized == PREQUANTIZED_DOCKET;
+    if (options->keep_copy && !stored && !quantization_is_none(&options->quantization))
+        return kept_copy_load(&m->weights, &m->load, &m->from_kept_copy, &m->device, &source, &options->quantization,
+                              stop, err);
+    return load_weights(&m->weights, &m->load, &m->device, &o->config, o->files, &options->quantization, NULL, stop,
+                        err);
 }
 
 enum status model_open(struct model *out, const struct model_options *options, const atomic_bool *stop,
@@ -187,14 +221,14 @@ enum status model_open(struct model *out, const struct model_options *options, c
     if (st == DOCKET_OK) st = choose_length(&m.max_model_len, options, &o.config, err);
     if (st == DOCKET_OK) st = device_open(&m.device, &options->device, err);
     if (st != DOCKET_OK) goto failed;
-    quantization_name(&m.quantization, m.quantization_name);
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
-    if ((st = load_weights(&m.weights, &m.load, &m.device, &o.config, o.files, &options->quantization, NULL, stop,
-                           err)) != DOCKET_OK)
-        goto failed;
+    if ((st = load(&m, &o, options, stop, err)) != DOCKET_OK) goto failed;
+    m.quantization = quantization_found(&m);
+    quantization_name(&m.quantization, m.quantization_name);
     tensor_files_close(o.files);
+    mem_free(o.config_text);
     *out = m;
     out->location = o.location;
     out->config = o.config;

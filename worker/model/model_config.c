@@ -249,12 +249,21 @@ static enum status read_quantization(const struct reader *r, struct model_config
     if (!quantization) return DOCKET_OK;
     const cJSON *method = item(quantization, "quant_method"), *eight = item(quantization, "load_in_8bit");
     if (cJSON_IsString(method) && strcmp(method->valuestring, "fp8") == 0) return read_f8(r, quantization, c);
+    if (cJSON_IsString(method) && strcmp(method->valuestring, "docket") == 0) {
+        const cJSON *version = item(quantization, "version");
+        if (!cJSON_IsNumber(version) || version->valuedouble != 1) {
+            json_describe(version, found, sizeof(found));
+            return unsupported(r, "$.quantization_config.version: want 1, got %s", found);
+        }
+        c->prequantized = PREQUANTIZED_DOCKET;
+        return DOCKET_OK;
+    }
     if (!cJSON_IsString(method) || strcmp(method->valuestring, "bitsandbytes") != 0) {
         json_describe(method ? method : quantization, found, sizeof(found));
         return unsupported(
             r,
             "$.quantization_config: a checkpoint that is quantized in this way (%s) is not read, only "
-            "\"bitsandbytes\" and \"fp8\"; take the original in 16 or 32 bits, docket quantizes it itself",
+            "\"bitsandbytes\", \"docket\" and \"fp8\"; take the original in 16 or 32 bits, docket quantizes it itself",
             found);
     }
     const cJSON *threshold = item(quantization, "llm_int8_threshold");

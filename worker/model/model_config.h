@@ -19,7 +19,7 @@ enum model_qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE };
 enum model_rope { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3 };
 
 /* Checkpoints whose linear weights are quantized in the files. */
-enum model_prequantized { PREQUANTIZED_NONE, PREQUANTIZED_BITSANDBYTES, PREQUANTIZED_F8 };
+enum model_prequantized { PREQUANTIZED_NONE, PREQUANTIZED_BITSANDBYTES, PREQUANTIZED_DOCKET, PREQUANTIZED_F8 };
 
 struct model_config {
     char architecture[64]; /* "MixtralForCausalLM" */

@@ -74,11 +74,13 @@ static enum status read_nesting(const cJSON *root, struct quant_state *s, struct
 
 static enum status read_all(const cJSON *root, struct quant_state *s, struct error *err)
 {
-    static const char *const types[] = {"nf4", "fp4", NULL};
+    static const char *const types[] = {"nf4", "fp4", "q8", "q4", "q2", "q1", NULL};
     static const char *const dtypes[] = {"float32", "float16", "bfloat16", NULL};
     size_t type = 0, dtype;
-    enum status st = read_name(root, "quant_type", types, "\"nf4\" or \"fp4\"", &type, err);
+    enum status st =
+        read_name(root, "quant_type", types, "\"nf4\", \"fp4\", \"q8\", \"q4\", \"q2\" or \"q1\"", &type, err);
     s->fp4 = type == 1;
+    s->own_bits = type < 2 ? 0 : 8u >> (type - 2);
     if (st == DOCKET_OK) st = read_block(root, "blocksize", &s->block_size, err);
     if (st == DOCKET_OK) st = read_name(root, "dtype", dtypes, "\"float32\", \"float16\" or \"bfloat16\"", &dtype, err);
     if (st == DOCKET_OK) st = read_shape(root, s, err);

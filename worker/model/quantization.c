@@ -7,18 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#if KERNELS_ABI < 2 /* until the kernels have them */
-#define KERNELS_FP4        KERNELS_N_FORMATS
-#define KERNELS_FP4_NESTED KERNELS_N_FORMATS
-#define KERNELS_INT8       KERNELS_N_FORMATS
-#define KERNELS_Q8         KERNELS_N_FORMATS
-#define KERNELS_Q4         KERNELS_N_FORMATS
-#define KERNELS_Q2         KERNELS_N_FORMATS
-#define KERNELS_Q1         KERNELS_N_FORMATS
-#define KERNELS_KV_Q8_0    KERNELS_N_FORMATS
-#define KERNELS_KV_Q4_0    KERNELS_N_FORMATS
-#endif
-
 static const struct {
     const char *name;
     enum kernels_format kernels; /* of QUANTIZE_NONE: unused */
@@ -58,6 +46,13 @@ bool weight_format_kernels(enum weight_format format, enum kernels_format *out)
     if (format == QUANTIZE_NONE) return false;
     *out = weight_formats[format].kernels;
     return true;
+}
+
+enum weight_format weight_format_of(enum kernels_format format)
+{
+    for (unsigned i = QUANTIZE_NONE + 1; i < N_WEIGHT_FORMATS; i++)
+        if (weight_formats[i].kernels == format) return (enum weight_format)i;
+    return QUANTIZE_NONE;
 }
 
 const char *model_part_name(enum model_part part)

@@ -52,7 +52,8 @@ const char *weight_format_name(enum weight_format format); /* "nf4-plain" */
 bool weight_format_by_name(const char *name, enum weight_format *out);
 /* false for QUANTIZE_NONE, *out stays. */
 bool weight_format_kernels(enum weight_format format, enum kernels_format *out);
-const char *model_part_name(enum model_part part); /* "attention" */
+enum weight_format weight_format_of(enum kernels_format format); /* QUANTIZE_NONE: f32 and so on */
+const char *model_part_name(enum model_part part);               /* "attention" */
 
 /* Of keys and values. {0} is the default. */
 enum kv_format { KV_F16, KV_F32, KV_Q8_0, KV_Q4_0, N_KV_FORMATS };

@@ -3,6 +3,7 @@
 #include "worker/model/safetensors.h"
 
 #include "worker/base/alloc.h"
+#include "worker/base/checksum.h"
 #include "worker/base/clock.h"
 #include "worker/base/file.h"
 #include "worker/base/hash.h"
@@ -48,6 +49,14 @@ struct tensor_files {
     uint32_t *buckets; /* open addressing by name: tensor + 1, 0 is free */
     size_t n_buckets;
     pthread_mutex_t reopening;
+    struct expected *expected; /* [n_tensors], or NULL: no checksums are known */
+};
+
+/* The checksum that a tensor must have, and what was read of it so far. */
+struct expected {
+    struct checksum so_far;
+    uint64_t want;
+    bool known, verified;
 };
 
 static enum status no_memory(struct error *err)
@@ -380,6 +389,7 @@ void tensor_files_close(struct tensor_files *files)
     mem_free(files->shards);
     mem_free(files->tensors);
     mem_free(files->buckets);
+    mem_free(files->expected);
     model_location_free(&files->location);
     pthread_mutex_destroy(&files->reopening);
     mem_free(files);
@@ -436,6 +446,51 @@ static enum status reopen(struct tensor_files *files, struct shard *shard, struc
     return st;
 }
 
+void tensor_file_facts(const struct tensor_files *files, unsigned file, uint64_t *size_bytes, uint64_t *changed_ns)
+{
+    const struct facts *f = &files->shards[file].facts;
+    *size_bytes = f->size_bytes;
+    *changed_ns = (uint64_t)f->changed.tv_sec * NS_PER_SECOND + (uint64_t)f->changed.tv_nsec;
+}
+
+enum status tensor_expect(struct tensor_files *files, const struct tensor_info *tensor, uint64_t checksum,
+                          struct error *err)
+{
+    if (!files->expected) files->expected = mem_zalloc(files->n_tensors, sizeof(*files->expected));
+    if (!files->expected) return no_memory(err);
+    struct expected *e = &files->expected[tensor - files->tensors];
+    *e = (struct expected){.want = checksum, .known = true};
+    checksum_init(&e->so_far);
+    return DOCKET_OK;
+}
+
+enum status tensor_files_verified(const struct tensor_files *files, struct error *err)
+{
+    for (size_t i = 0; files->expected && i < files->n_tensors; i++)
+        if (files->expected[i].known && !files->expected[i].verified && files->tensors[i].size_bytes)
+            return fail(err, DOCKET_INTERNAL, CODE_internal_error, "%s: was not read from start to end",
+                        files->tensors[i].name);
+    return DOCKET_OK;
+}
+
+static enum status verify(struct tensor_files *files, const struct tensor_info *t, uint64_t at, const void *bytes,
+                          size_t n, struct error *err)
+{
+    struct expected *e = &files->expected[t - files->tensors];
+    if (!e->known) return DOCKET_OK;
+    if (at == 0) checksum_init(&e->so_far);
+    if (at != e->so_far.length_bytes) return DOCKET_OK; /* tensor_files_verified will tell */
+    checksum_add(&e->so_far, bytes, n);
+    if (e->so_far.length_bytes < t->size_bytes) return DOCKET_OK;
+    uint64_t found = checksum_value(&e->so_far);
+    e->verified = found == e->want;
+    if (e->verified) return DOCKET_OK;
+    return fail(err, DOCKET_CORRUPT, CODE_model_tensor_invalid,
+                "%s: bytes %llu to %llu have the checksum %016llx, %016llx was written", files->shards[t->file].name,
+                (unsigned long long)t->offset, (unsigned long long)(t->offset + t->size_bytes),
+                (unsigned long long)found, (unsigned long long)e->want);
+}
+
 enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
                         size_t size_bytes, struct error *err)
 {
@@ -454,6 +509,7 @@ enum status tensor_read(struct tensor_files *files, const struct tensor_info *te
         clock_sleep(0.05 * tries, NULL);
     }
     if (st == DOCKET_OK) st = compare_facts(shard, &now, err);
+    if (st == DOCKET_OK && files->expected) st = verify(files, tensor, at, to, size_bytes, err);
     if (st != DOCKET_OK) error_prefix(err, "tensor %.100s", tensor->name);
     return st;
 }

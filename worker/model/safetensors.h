@@ -61,6 +61,15 @@ const struct tensor_info *tensor_find(const struct tensor_files *files, const ch
  * first and after the last read of a file its size, mtime and inode are compared (model_file_changed). */
 enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
                         size_t size_bytes, struct error *err);
+/* What the file was at open. */
+void tensor_file_facts(const struct tensor_files *files, unsigned file, uint64_t *size_bytes, uint64_t *changed_ns);
+
+/* From now on the bytes of this tensor must have that checksum (base/checksum.h): the tensor_read that brings its last byte is CORRUPT
+ * if they have not. Each tensor is then read from its start to its end, by one thread at a time. */
+enum status tensor_expect(struct tensor_files *files, const struct tensor_info *tensor, uint64_t checksum,
+                          struct error *err);
+/* INTERNAL naming a tensor with a checksum that was not read to its end. */
+enum status tensor_files_verified(const struct tensor_files *files, struct error *err);
 /* Compares every file with what it was at open. */
 enum status tensor_files_unchanged(struct tensor_files *files, struct error *err);
 

@@ -48,9 +48,12 @@ static enum status read_state(struct load_plan *plan, const struct tensor_info *
         return st;
     }
     const char *mark = strrchr(text->name, '_');
-    if (out->fp4 != (strcmp(mark + 1, "fp4") == 0))
+    if (out->own_bits || out->fp4 != (strcmp(mark + 1, "fp4") == 0))
         return load_tensor_invalid(plan, text, DOCKET_CORRUPT, "$.quant_type: says %s, the name %s",
-                                   out->fp4 ? "fp4" : "nf4", mark + 1);
+                                   out->own_bits ? "a format of docket"
+                                   : out->fp4    ? "fp4"
+                                                 : "nf4",
+                                   mark + 1);
     uint64_t bytes = blocks_of(out->n_elements, 2);
     if (t->size_bytes != bytes) /* of any type: the bytes count (quant_storage) */
         return load_tensor_invalid(plan, t, DOCKET_CORRUPT, "want %llu bytes for %llu weights of 4 bits, found %llu",
@@ -179,6 +182,8 @@ enum status stored_quantized_plan(struct load_plan *plan, const struct wish *wis
         *found = true;
         return plan_four_bits(plan, wish, t, text, item);
     }
+    enum status st = stored_own_plan(plan, wish, t, item, found);
+    if (st != DOCKET_OK || *found) return st;
     *found = t->dtype == DTYPE_I8 && !wish->stack && n > sizeof(weight) && strcmp(t->name + n - 7, weight) == 0;
     return *found ? plan_eight_bits(plan, wish, t, item) : DOCKET_OK;
 }
@@ -355,6 +360,7 @@ static enum status place_eight_bits(struct load_plan *plan, const struct device 
 enum status stored_quantized_place(struct load_plan *plan, const struct device *device, const struct item *item,
                                    unsigned char *memory, struct error *err)
 {
+    if (item->kind == ITEM_OWN) return stored_own_place(plan, device, item, memory, err);
     if (item->kind == ITEM_EIGHT_BITS) return place_eight_bits(plan, device, item, memory, err);
     struct four_bits *f = &plan->four_bits[item->four_bits];
     bool first = item->n_segments > 2;

@@ -27,6 +27,7 @@ struct transformer {
     uint32_t *zeros;          /* [max_rows] on the host: the row that every row gets */
     float embedding_scale;    /* 0: none */
     size_t n_outputs;
+    const struct transformer_watch *watch;
 };
 
 /* The scratch arrays, in the order of the pointers below. */
@@ -276,6 +277,17 @@ static enum kernels_status attend(struct transformer *t, size_t layer, size_t ro
 }
 
 /* x += o(attention), then x += ffn(norm(x)). */
+void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch)
+{
+    t->watch = watch;
+}
+
+static enum kernels_status show(const struct transformer *t, size_t point, const float *x, size_t rows)
+{
+    if (!t->watch) return KERNELS_OK;
+    return t->watch->seen(t->watch->context, point, x, rows) == DOCKET_OK ? KERNELS_OK : KERNELS_FAILED;
+}
+
 static enum kernels_status feed_forward(struct transformer *t, size_t layer, float *x, float *y, const float *a,
                                         size_t rows)
 {
@@ -302,9 +314,11 @@ static enum kernels_status feed_forward(struct transformer *t, size_t layer, flo
                                            .activation = c->activation};
     enum kernels_status ks = linear(t, a, w->o, x, rows, true);
     if (ks == KERNELS_OK) ks = add_bias(t, x, layer, bias_width(c) - c->dim, rows, c->dim);
+    if (ks == KERNELS_OK) ks = show(t, 1 + 2 * layer, x, rows);
     if (ks == KERNELS_OK) ks = norm(t, x, w->ffn_norm, y, rows, c->dim);
     if (ks == KERNELS_OK && w->router) ks = b->route(t->device->handle, &route);
     if (ks == KERNELS_OK) ks = b->expert_ffn(t->device->handle, &ffn);
+    if (ks == KERNELS_OK) ks = show(t, 2 + 2 * layer, x, rows);
     return ks;
 }
 
@@ -322,6 +336,7 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
         .table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
     enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
     if (ks == KERNELS_OK) ks = b->embed(t->device->handle, &embed);
+    if (ks == KERNELS_OK) ks = show(t, 0, t->x, n);
     for (size_t l = 0; l < last && ks == KERNELS_OK; l++) {
         ks = attend(t, l, n);
         if (ks == KERNELS_OK) ks = feed_forward(t, l, t->x, t->y, t->a, n);

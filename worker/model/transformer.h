@@ -26,6 +26,15 @@ enum status transformer_open(struct transformer **out, const struct device *devi
                              struct error *err);
 void transformer_close(struct transformer *t);
 
+/* Sees the residual stream x [n_rows, dim] on the device: at point 0 behind the embedding, at 1 + 2 l behind layer l's attention, at
+ * 2 + 2 l behind its feed-forward; of the last layer only the rows that are asked for. May download; must not change it. */
+struct transformer_watch {
+    void *context;
+    enum status (*seen)(void *context, size_t point, const float *x, size_t n_rows);
+};
+/* NULL: nobody looks any more. `watch` is borrowed until then. */
+void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch);
+
 /* Runs the batch and leaves the final-normed hidden states of `rows` [n_outputs] (ascending row numbers of the batch) on the
  * device: [n_outputs, dim], valid until the next pass. Keys and values of all rows are in the cache afterwards. */
 enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,

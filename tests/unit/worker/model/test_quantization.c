@@ -6,18 +6,6 @@
 
 #include <string.h>
 
-#if KERNELS_ABI < 2 /* until the kernels have them */
-#define KERNELS_FP4        KERNELS_N_FORMATS
-#define KERNELS_FP4_NESTED KERNELS_N_FORMATS
-#define KERNELS_INT8       KERNELS_N_FORMATS
-#define KERNELS_Q8         KERNELS_N_FORMATS
-#define KERNELS_Q4         KERNELS_N_FORMATS
-#define KERNELS_Q2         KERNELS_N_FORMATS
-#define KERNELS_Q1         KERNELS_N_FORMATS
-#define KERNELS_KV_Q8_0    KERNELS_N_FORMATS
-#define KERNELS_KV_Q4_0    KERNELS_N_FORMATS
-#endif
-
 static void every_way_to_write_it_prints_the_same_name(void **state)
 {
     static const struct {
@@ -94,6 +82,7 @@ static void formats_are_those_of_the_kernels(void **state)
         assert_true(weight_format_by_name(weight_format_name((enum weight_format)i), &format));
         assert_int_equal(format, i);
         assert_int_equal(weight_format_kernels(format, &got), i != QUANTIZE_NONE);
+        if (i != QUANTIZE_NONE) assert_int_equal(weight_format_of(got), i);
         assert_int_equal(got, i == QUANTIZE_NONE ? KERNELS_N_FORMATS : want[i]);
     }
     for (unsigned i = 0; i < N_KV_FORMATS; i++) {
@@ -103,6 +92,7 @@ static void formats_are_those_of_the_kernels(void **state)
     }
     enum kv_format none;
     assert_false(kv_format_by_name("bf16", &none));
+    assert_int_equal(weight_format_of(KERNELS_BF16), QUANTIZE_NONE);
     assert_int_equal(kv_format_kernels(KV_F16), KERNELS_F16);
     assert_int_equal(kv_format_kernels((enum kv_format)0), KERNELS_F16);
     (void)state;

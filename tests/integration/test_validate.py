@@ -1,0 +1,89 @@
+"""docket validate: numbers that agree with the formats' definitions, and an exit code that follows them; caches in every format."""
+
+import json
+import subprocess
+
+import pytest
+
+from support import BUILD, MODEL, MODEL_CACHE, missing
+
+DOCKET = str(BUILD / "docket")
+MODEL_FLAGS = ["--model", MODEL, "--hub-cache", str(MODEL_CACHE)]
+# Bits a weight, and the relative L2 error on Gaussian weights that the format has by its definition (percent).
+EXPECTED = {"nf4": (4.126953125, 9.20), "nf4-plain": (4.5, 9.20), "fp4": (4.126953125, 12.2), "fp4-plain": (4.5, 12.2), "int8": (8, 0.78),
+            "q8": (8.5, 0.527), "q4": (4.5, 8.96), "q2": (2.5, 32.5), "q1": (1.25, 59.8)}
+
+pytestmark = pytest.mark.skipif(missing("docket") is not None, reason=str(missing("docket")))
+
+
+def docket(*words):
+    return subprocess.run([DOCKET, *[str(word) for word in words]], capture_output=True, timeout=300, text=True,
+                          env={"PATH": "/usr/bin:/bin"}, check=False)
+
+
+def validate(*flags):
+    said = docket("validate", "--json", *flags)
+    assert said.returncode == 0, said.stderr or said.stdout
+    return json.loads(said.stdout)
+
+
+@pytest.mark.parametrize("flags", [[], ["--cpu-isa", "reference"], ["--device", "reference"]])
+def test_every_format_is_as_exact_as_its_definition(flags):
+    report = validate(*flags)
+    assert report["pass"] and [row["format"] for row in report["formats"]] == list(EXPECTED)
+    for row in report["formats"]:
+        bits, percent = EXPECTED[row["format"]]
+        assert row["pass"] and row["bits_per_weight"] == bits
+        assert abs(100 * row["gaussian_relative_l2"] / percent - 1) < 0.02, row
+        assert 0 < row["kernel_made"]["worst_share_of_limit"] <= 1 and row["kernel_made"]["relative_l2"] < 1e-5, row
+
+
+def test_a_model_layer_by_layer():
+    report = validate(*MODEL_FLAGS)
+    rows = {row["format"]: row for row in report["formats"]}
+    assert report["pass"] and set(rows) == set(EXPECTED)
+    for name, row in rows.items():
+        outputs, weights = row["outputs_relative_l2"], row["weights_relative_l2"]
+        assert len(outputs["attention"]) == len(outputs["ffn"]) == weights["layers"] >= 4
+        assert all(0 < value < 2 for value in outputs["attention"] + outputs["ffn"] + [outputs["logits"]]), (name, outputs)
+        assert abs(100 * weights["ffn"] / EXPECTED[name][1] - 1) < 0.15, (name, weights)
+        assert row["kernel_model"]["worst_share_of_limit"] <= 1
+    # More bits, less error: in the first layer, which no other error has reached.
+    first = {name: row["outputs_relative_l2"]["attention"][0] for name, row in rows.items()}
+    assert first["q8"] < first["q4"] < first["q2"] < first["q1"] and first["int8"] < first["nf4"] < first["fp4"], first
+    cache = {name: entry["logits"] for name, entry in report["kv_cache"].items()}
+    assert set(cache) == {"f16", "q8_0", "q4_0"} and 0 < cache["f16"] < cache["q8_0"] < cache["q4_0"] < 1
+
+
+def test_labelled_documents(tmp_path):
+    for name, text in (("a.txt", "Invoice 17. Total due: 41.20 EUR within 30 days. Please pay to our bank account."),
+                       ("b.txt", "Minutes of the board meeting on Tuesday. Present: all members. The agenda was accepted.")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "list.jsonl").write_text('{"file": "a.txt", "label": "invoice"}\n\n{"file": "b.txt", "label": "meeting_minutes"}\n')
+    report = validate(*MODEL_FLAGS, "--formats", "q8", "--eval", tmp_path / "list.jsonl")
+    assert report["evaluation_unquantized"]["documents"] == 2 and report["evaluation_unquantized"]["errors"] == 0
+    assert report["formats"][0]["evaluation"]["agreement"] == 1.0
+    assert report["formats"][0]["evaluation"]["accuracy"] == report["evaluation_unquantized"]["accuracy"]
+    text = docket("validate", *MODEL_FLAGS, "--formats", "q8", "--eval", tmp_path / "list.jsonl").stdout
+    assert "2 labelled documents" in text and "pass" in text
+
+
+def test_what_is_wrong_is_said(tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"file": "a.txt", "label": "x"}\n{"label": 3}\n')
+    for flags, words in ((["--formats", "nf4,q3"], '"q3"'), (["--eval", tmp_path / "bad.jsonl"], "--eval needs a model"),
+                         ([*MODEL_FLAGS, "--eval", tmp_path / "bad.jsonl"], "line 2"), (["--formats", "none"], '"none"')):
+        said = docket("validate", *flags)
+        assert said.returncode not in (0, 1) and words in said.stderr, said.stderr
+    made = docket("quantize", *MODEL_FLAGS, "--format", "int8", "--out", tmp_path / "int8")
+    assert made.returncode == 0, made.stderr
+    said = docket("validate", "--model", tmp_path / "int8", "--formats", "nf4")
+    assert said.returncode != 0 and "stored in int8" in said.stderr
+
+
+@pytest.mark.parametrize("how", ["f16", "f32", "q8_0", "q4_0"])
+def test_documents_are_classified_with_every_cache_format(how, tmp_path):
+    (tmp_path / "a.txt").write_text("Invoice 17. Total due: 41.20 EUR within 30 days. Please pay to our bank account.")
+    said = docket("classify", *MODEL_FLAGS, "--labels", "invoice,resume", "--kv-cache-format", how, "--json", tmp_path / "a.txt")
+    assert said.returncode == 0, said.stderr
+    (result,) = json.loads(said.stdout)["results"]
+    assert result["label"] == "invoice"
