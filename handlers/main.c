@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize, &tool_logits,
-                                           &tool_bench,  &tool_quantize, &tool_validate, &tool_health};
+                                           &tool_bench,  &tool_quantize, &tool_validate, &tool_health,
+                                           &tool_models};
 
 static const struct tool *find_tool(const char *name)
 {

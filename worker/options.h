@@ -12,7 +12,7 @@
  *   allowed   RANGE(low, high), WORDS(…) or ANY
  *   value     how --help calls it
  *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
- *             q(uantize) v(alidate)
+ *             q(uantize) v(alidate) m(odels)
  */
 
 OPTION_GROUP("Model")
@@ -36,12 +36,14 @@ OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the mode
        RANGE(64, 1048576), "TOKENS", "wclbv", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",
        "eager: load the model before taking jobs; lazy: when the first job comes")
-OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlbqv",
+OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlbqvm",
        "folder of the hub's cache (models--org--name/…)")
-OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlbqv",
+OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlbqvm",
        "folder that holds hub/; looked at after HF_HUB_CACHE, before /runpod-volume/huggingface-cache")
 OPTION(SECRET, hf_token, "HF_TOKEN HUGGING_FACE_HUB_TOKEN", "--hf-token", "(none)", ANY, "", "",
-       "accepted; not used yet: models are read from the cache and not downloaded")
+       "token of the hub that models are fetched from; sent to HF_ENDPOINT's host and nowhere else")
+OPTION(URL, hf_endpoint, "HF_ENDPOINT", "--hf-endpoint", "https://huggingface.co", ANY, "URL", "m",
+       "the hub that docket models fetch asks")
 
 OPTION_GROUP("Device")
 OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", "reference"), "NAME", "wclbqv",
@@ -90,9 +92,9 @@ OPTION(COUNT, spool_max_bytes, "SPOOL_MAX_BYTES", "--spool-max-bytes", "42949672
 OPTION(COUNT, spool_min_free_bytes, "SPOOL_MIN_FREE_BYTES", "--spool-min-free-bytes", "268435456",
        RANGE(0, 1099511627776), "BYTES", "w", "less free disk than this stops it too")
 OPTION(PATH, ca_file, "SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE", "--ca-file", "(the system's)", ANY, "FILE",
-       "w", "PEM file of the authorities that sign the queue's certificate")
-OPTION(SWITCH, allow_clear_text, "ALLOW_CLEAR_TEXT", "--allow-clear-text", "false", ANY, "", "w",
-       "allow http:// to a queue on a public host: key and documents are then readable on the way")
+       "wm", "PEM file of the authorities that sign the certificates of queue and hub")
+OPTION(SWITCH, allow_clear_text, "ALLOW_CLEAR_TEXT", "--allow-clear-text", "false", ANY, "", "wm",
+       "allow http:// to a queue or hub on a public host: key and documents are then readable on the way")
 OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON", "w",
        "without a queue: run this one job ({\"input\": …}), print its result and end")
 

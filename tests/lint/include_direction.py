@@ -9,10 +9,11 @@ ROOMS = {
     "worker/http/": {"worker/base/"},
     "worker/observe/": {"worker/base/"},
     "worker/model/": {"worker/base/", "kernels/"},
+    "worker/hub/": {"worker/base/", "worker/http/", "worker/model/", "worker/queue/"},  # of the last: ONLY
     "worker/queue/": {"worker/base/", "worker/http/"},
     "worker/": {"worker/base/", "worker/queue/", "worker/observe/"},  # worker.c knows queue.h and handler.h; config.c the base
     "handlers/documents/": {"worker/base/", "handlers/"},  # of the latter: ONLY
-    "handlers/tools/": {"worker/base/", "worker/queue/", "worker/model/", "worker/observe/", "worker/", "handlers/",
+    "handlers/tools/": {"worker/base/", "worker/hub/", "worker/queue/", "worker/model/", "worker/observe/", "worker/", "handlers/",
                         "handlers/documents/"},
     "handlers/": {"worker/base/", "worker/model/", "worker/observe/", "worker/", "handlers/documents/"},
 }
@@ -21,7 +22,8 @@ ALSO = {
     "handlers/main.c": {"handlers/tools/"},  # wires everything
 }
 # handlers/documents/ reads the job's input and nothing else of the room above it.
-ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"}}}
+ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"}},
+        "worker/hub/": {"worker/queue/": {"worker/queue/backoff.h"}}}
 
 # Libraries: in which rooms or files their headers may stand.
 LIBRARIES = {

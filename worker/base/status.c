@@ -138,11 +138,15 @@ int exit_code_of(const struct error *err)
     case CODE_model_index_invalid:
     case CODE_model_tensor_invalid:
     case CODE_model_file_changed:
+    case CODE_model_checksum_wrong:
+    case CODE_hub_answer_invalid:
     case CODE_model_config_unsupported:
     case CODE_tokenizer_unsupported:
         return DOCKET_EXIT_MODEL_INVALID;
     case CODE_model_read_error:
+    case CODE_hub_unreachable:
         return DOCKET_EXIT_IO;
+    case CODE_hub_refused:
     case CODE_queue_auth_refused:
         return DOCKET_EXIT_AUTH;
     default:

@@ -26,7 +26,10 @@ struct http_client {
 };
 
 struct exchange {
+    const struct http_request *request;
     struct http_answer *answer;
+    int status; /* of the answer that is being read */
+    bool ended; /* by the caller's on_body */
     size_t header_bytes, header_lines;
     bool headers_over;
 };
@@ -76,6 +79,17 @@ static bool header_value(const char *line, size_t length, const char *name, char
     return true;
 }
 
+static void pass_header(const struct http_request *request, const char *line, size_t length)
+{
+    char name[64], value[2048];
+    const char *colon = memchr(line, ':', length);
+    size_t n = colon ? (size_t)(colon - line) : 0;
+    if (n == 0 || n >= sizeof(name)) return;
+    memcpy(name, line, n);
+    name[n] = '\0';
+    if (header_value(line, length, name, value, sizeof(value))) request->on_header(request->context, name, value);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct exchange *x = context;
@@ -89,7 +103,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     if (length > 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer begins: what an interim one said is void */
         x->answer->retry_after_seconds = -1;
         x->answer->content_type[0] = x->answer->location[0] = '\0';
+        x->status = 0;
+        const char *space = memchr(line, ' ', length);
+        for (const char *c = space ? space + 1 : NULL; c && c < line + length && *c >= '0' && *c <= '9' && c - space <= 3; c++)
+            x->status = x->status * 10 + (*c - '0');
+        if (x->request->on_header) x->request->on_header(x->request->context, "", "");
     }
+    if (x->request->on_header) pass_header(x->request, line, length);
     header_value(line, length, "content-type", x->answer->content_type, sizeof(x->answer->content_type));
     header_value(line, length, "location", x->answer->location, sizeof(x->answer->location));
     if (header_value(line, length, "retry-after", text, sizeof(text)))
@@ -100,6 +120,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct exchange *x = context;
+    if (x->request->on_body && (x->status == 200 || x->status == 206)) {
+        x->ended = !x->request->on_body(x->request->context, x->status, bytes, size * count);
+        return x->ended ? 0 : size * count;
+    }
     return buffer_append(&x->answer->body, bytes, size * count) ? size * count : 0;
 }
 
@@ -168,7 +192,8 @@ static void set_options(struct http_client *client, const struct http_request *r
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (client->ca_file) curl_easy_setopt(e, CURLOPT_CAINFO, client->ca_file);
     curl_easy_setopt(e, CURLOPT_USERAGENT, client->user_agent);
-    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, request->identity ? "identity" : "gzip, deflate");
+    if (request->head) curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(client->connect_timeout_seconds * 1000));
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(request->timeout_seconds * 1000) + 1);
@@ -253,7 +278,7 @@ enum status http_client_do(struct http_client *client, const struct http_request
 {
     enum status st = DOCKET_OK;
     struct curl_slist *headers = NULL;
-    struct exchange x = {.answer = answer};
+    struct exchange x = {.request = request, .answer = answer};
     char reason[CURL_ERROR_SIZE] = "";
     CURLcode result = CURLE_OK;
     long status = 0, request_bytes = 0;
@@ -293,6 +318,8 @@ enum status http_client_do(struct http_client *client, const struct http_request
     answer->sent = request_bytes > 0;
     if (!ended)
         st = fail(err, DOCKET_CANCELLED, CODE_NONE, "stopped");
+    else if (x.ended)
+        st = fail(err, DOCKET_CANCELLED, CODE_NONE, "the answer was not wanted to its end");
     else if (result != CURLE_OK)
         st = say_failure(result, reason, &x, err);
     else if (buffer_append(&answer->body, "", 0) == false) /* so that an empty body is a text too */

@@ -26,11 +26,20 @@ struct http_request {
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
     const void *body; /* NULL: GET; else POST */
+    bool head;        /* HEAD instead of GET: no body comes */
+    bool identity;    /* ask for the bytes as they are, uncompressed: for ranges and checksums */
     size_t body_bytes;
     double timeout_seconds;          /* of the whole exchange; must be positive */
     double low_speed_seconds;        /* ends it when less than 1 byte/s moved for that long; 0: never */
     size_t max_body_bytes;           /* of the answer, after decompression; 0: HTTP_MAX_BODY_BYTES */
     const atomic_bool *stop, *stop2; /* either one true: CANCELLED within 200 ms. NULL: never */
+    /* Each header line of an answer: name as it came, value trimmed, both cut to what fits; an empty name: another answer
+     * begins and what was said before is void. NULL: not wanted. */
+    void (*on_header)(void *context, const char *name, const char *value);
+    /* Gets the body of a 200 or 206 instead of answer->body, piece by piece, and is under no ceiling but its own; false ends the
+     * exchange with CANCELLED. NULL: the body is kept. */
+    bool (*on_body)(void *context, int status, const char *bytes, size_t length);
+    void *context;
 };
 
 struct http_answer {

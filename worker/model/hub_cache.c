@@ -64,6 +64,16 @@ static bool is_revision(const char *revision)
     }
 }
 
+enum status hub_name_check(const char *repository, const char *revision, struct error *err)
+{
+    if (!is_hub_name(repository))
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "model \"%.120s\": want a hub name, org/name", repository);
+    if (revision && !is_revision(revision))
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE,
+                    "revision \"%.80s\": want a branch, a tag or a commit of 40 hexadecimal digits", revision);
+    return DOCKET_OK;
+}
+
 static bool folder_exists(const char *path)
 {
     struct stat facts;
@@ -275,8 +285,9 @@ static enum status check_options(const struct hub_options *options, struct error
     return DOCKET_OK;
 }
 
-static enum status look_in_caches(struct model_location *out, const struct hub_options *options, struct buffer *looked,
-                                  bool *found, struct error *err)
+enum status hub_each_cache(const struct hub_options *options,
+                           enum status (*each)(void *context, const char *cache, struct error *err), void *context,
+                           struct error *err)
 {
     const char *runpod = options->runpod_cache ? options->runpod_cache : "/runpod-volume/huggingface-cache/hub";
     const struct {
@@ -289,15 +300,36 @@ static enum status look_in_caches(struct model_location *out, const struct hub_o
         {options->home, "/.cache/huggingface/hub"},
     };
     enum status st = DOCKET_OK;
-    for (size_t i = 0; i < ARRAY_LENGTH(caches) && st == DOCKET_OK && !*found; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(caches) && st == DOCKET_OK; i++) {
         if (!caches[i].folder || !caches[i].folder[0]) continue;
         char *cache = str_format("%s%s", caches[i].folder, caches[i].below);
         if (!cache) return no_memory(err);
-        buffer_printf(looked, "%s%s", looked->length ? ", " : "", cache);
-        st = look_in_cache(out, cache, options, found, err);
+        st = each(context, cache, err);
         mem_free(cache);
     }
     return st;
+}
+
+struct search {
+    struct model_location *out;
+    const struct hub_options *options;
+    struct buffer *looked;
+    bool *found;
+};
+
+static enum status search_cache(void *context, const char *cache, struct error *err)
+{
+    struct search *s = context;
+    if (*s->found) return DOCKET_OK;
+    buffer_printf(s->looked, "%s%s", s->looked->length ? ", " : "", cache);
+    return look_in_cache(s->out, cache, s->options, s->found, err);
+}
+
+static enum status look_in_caches(struct model_location *out, const struct hub_options *options, struct buffer *looked,
+                                  bool *found, struct error *err)
+{
+    struct search search = {out, options, looked, found};
+    return hub_each_cache(options, search_cache, &search, err);
 }
 
 enum status hub_locate(struct model_location *out, const struct hub_options *options, struct error *err)

@@ -29,6 +29,12 @@ struct model_location {
  * name's letter case is matched as it is, then without regard to case. NOT_FOUND, model_file_missing: the message lists
  * where it looked. */
 enum status hub_locate(struct model_location *out, const struct hub_options *options, struct error *err);
+/* BAD_CONFIG unless it is "name" or "org/name" and a revision as the hub has them; revision may be NULL. */
+enum status hub_name_check(const char *repository, const char *revision, struct error *err);
+/* Calls `each` with every cache folder that hub_locate would look in, in its order, until one call fails. */
+enum status hub_each_cache(const struct hub_options *options,
+                           enum status (*each)(void *context, const char *cache, struct error *err), void *context,
+                           struct error *err);
 void model_location_free(struct model_location *location);
 
 /* Opens folder/name for reading: name must be one path part of [A-Za-z0-9._-]; a link must resolve beneath the boundary; only
