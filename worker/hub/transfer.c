@@ -181,7 +181,7 @@ static bool take_bytes(void *context, uint64_t offset, const char *bytes, size_t
         size_t which = (size_t)(run->done_to / s->piece);
         uint64_t piece_end = ((uint64_t)which + 1) * s->piece < s->size ? ((uint64_t)which + 1) * s->piece : s->size;
         char line[16];
-        if (which >= s->n_pieces || end < piece_end) return true;
+        if (run->done_to >= s->size || end < piece_end) return true;
         run->done_to = piece_end;
         pthread_mutex_lock(&s->lock);
         bool fresh = s->pieces[which] != DONE;
