@@ -13,7 +13,7 @@
 
 static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize, &tool_logits,
                                            &tool_bench,  &tool_quantize, &tool_validate, &tool_health,
-                                           &tool_models};
+                                           &tool_models, &tool_plan};
 
 static const struct tool *find_tool(const char *name)
 {

@@ -12,19 +12,19 @@
  *   allowed   RANGE(low, high), WORDS(…) or ANY
  *   value     how --help calls it
  *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
- *             q(uantize) v(alidate) m(odels)
+ *             q(uantize) v(alidate) m(odels) p(lan)
  */
 
 OPTION_GROUP("Model")
-OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlbqv",
+OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlbqvp",
        "the model: a hub name (org/name) that lies in the cache, or a folder that holds config.json")
-OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlbqv",
+OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlbqvp",
        "branch, tag or commit of the model")
-OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclbq",
+OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclbqp",
        "format of the weights, made while loading: none (as stored), nf4, nf4-plain, fp4, fp4-plain, int8, q8, q4, q2 or "
        "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
 OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WORDS("f16", "f32", "q8_0", "q4_0"),
-       "FORMAT", "wclb", "format of keys and values in the cache")
+       "FORMAT", "wclbp", "format of keys and values in the cache")
 OPTION(SWITCH, quant_cache, "QUANT_CACHE", "--quant-cache", "false", ANY, "", "wclb",
        "keep the quantized weights beside the model and load them next time: the first load then also writes them, about a "
        "quarter of the model in nf4")
@@ -36,9 +36,9 @@ OPTION(COUNT, max_model_len, "MAX_MODEL_LEN", "--max-model-len", "(what the mode
        RANGE(64, 1048576), "TOKENS", "wclbv", "longest prompt: labels, instructions and document together")
 OPTION(WORD, load, "LOAD", "--load", "(eager on a platform, else lazy)", WORDS("lazy", "eager"), "WHEN", "w",
        "eager: load the model before taking jobs; lazy: when the first job comes")
-OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlbqvm",
+OPTION(PATH, hub_cache, "HF_HUB_CACHE HUGGINGFACE_HUB_CACHE", "--hub-cache", "(see HF_HOME)", ANY, "DIR", "wctlbqvmp",
        "folder of the hub's cache (models--org--name/…)")
-OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlbqvm",
+OPTION(PATH, hf_home, "HF_HOME", "--hf-home", "(~/.cache/huggingface)", ANY, "DIR", "wctlbqvmp",
        "folder that holds hub/; looked at after HF_HUB_CACHE, before /runpod-volume/huggingface-cache")
 OPTION(SECRET, hf_token, "HF_TOKEN HUGGING_FACE_HUB_TOKEN", "--hf-token", "(none)", ANY, "", "",
        "token of the hub that models are fetched from; sent to HF_ENDPOINT's host and nowhere else")
@@ -100,7 +100,7 @@ OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON",
 
 OPTION_GROUP("Logs")
 OPTION(WORD, log_level, "LOG_LEVEL RUNPOD_LOG_LEVEL RUNPOD_DEBUG_LEVEL", "--log-level", "(info; other commands: warn)",
-       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlbqv",
+       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlbqvmp",
        "least level that is logged")
 OPTION(WORD, log_format, "LOG_FORMAT", "--log-format", "(json on a platform, else text)", WORDS("json", "text"), "FORM",
        "w", "one JSON object a line, or lines for people")

@@ -21,7 +21,7 @@ struct tool {
 };
 
 extern const struct tool tool_worker, tool_classify, tool_tokenize, tool_logits, tool_bench, tool_health, tool_quantize,
-    tool_validate, tool_models;
+    tool_validate, tool_models, tool_plan;
 
 /* Writes "docket: message" to standard error and returns the exit code of the error. */
 int tool_fail(const struct error *err);

@@ -66,15 +66,21 @@ static size_t list_scratch(struct transformer *t, const struct model_config *c, 
     return c->attention_bias ? SCRATCH : SCRATCH - 2;
 }
 
-size_t transformer_size(const struct device *device, const struct model_config *c,
-                        const struct transformer_limits *limits)
+size_t transformer_activation_size(const struct model_config *c, const struct transformer_limits *limits)
 {
     struct transformer t;
     struct scratch list[SCRATCH];
-    size_t total = device->backend->kv_size(device->handle, limits->kv_format, c->n_layers, limits->kv_slots,
-                                            c->n_kv_heads, c->head_size);
+    size_t total = 0;
     for (size_t i = list_scratch(&t, c, limits, list); i-- > 0;) total += list[i].values * sizeof(float);
     return total;
+}
+
+size_t transformer_size(const struct device *device, const struct model_config *c,
+                        const struct transformer_limits *limits)
+{
+    return transformer_activation_size(c, limits) +
+           device->backend->kv_size(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads,
+                                    c->head_size);
 }
 
 static bool make_tables(struct transformer *t)

@@ -20,6 +20,8 @@ struct transformer_limits {
 /* Bytes that transformer_open will take on the device, besides the weights. */
 size_t transformer_size(const struct device *device, const struct model_config *config,
                         const struct transformer_limits *limits);
+/* Of these, those of activations: what is not the cache. Needs no device. */
+size_t transformer_activation_size(const struct model_config *config, const struct transformer_limits *limits);
 /* device, config and weights are borrowed until close. */
 enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *config,
                              const struct model_weights *weights, const struct transformer_limits *limits,
