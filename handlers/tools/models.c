@@ -18,8 +18,9 @@ static const struct option options[] = {
     OWN_OPTION(COUNT, connections, "--connections", "8", RANGE(1, 32), "N", "fetch: at one time, for one file"),
     OWN_OPTION(COUNT, piece_bytes, "--piece-bytes", "4194304", RANGE(4096, 1073741824), "BYTES",
                "fetch: what a cut costs at most, for each connection"),
-    OWN_OPTION(SWITCH, no_links, "--no-links", "false", ANY, "",
-               "fetch: put files into the snapshot themselves, not links to blobs (found out where links are impossible)"),
+    OWN_OPTION(
+        SWITCH, no_links, "--no-links", "false", ANY, "",
+        "fetch: put files into the snapshot themselves, not links to blobs (found out where links are impossible)"),
 };
 
 atomic_bool models_stop;
@@ -39,7 +40,8 @@ void models_catch_signals(void)
     signal(SIGXFSZ, SIG_IGN); /* a file larger than is allowed is an error like any other */
 }
 
-enum status models_name(char **model, char **revision, const struct tool_call *call, const char *text, struct error *err)
+enum status models_name(char **model, char **revision, const struct tool_call *call, const char *text,
+                        struct error *err)
 {
     struct stat facts;
     const char *at = stat(text, &facts) == 0 ? NULL : strrchr(text, '@'), *rev = at ? at + 1 : call->config->revision;
@@ -113,15 +115,16 @@ static void put_table(struct buffer *out, const struct inventory *inv)
         }
         buffer_append_str(out, "  ");
         tool_put_clean(out, e->repository);
-        buffer_printf(out, "%*s  %-12.12s %10s  ", widest - (int)strlen(e->repository), "", e->commit[0] ? e->commit : "-",
-                      models_size(size, e->bytes));
+        buffer_printf(out, "%*s  %-12.12s %10s  ", widest - (int)strlen(e->repository), "",
+                      e->commit[0] ? e->commit : "-", models_size(size, e->bytes));
         tool_put_clean(out, e->missing[0] ? e->missing : "complete");
         if (e->revisions[0]) {
             buffer_append_str(out, " (");
             tool_put_clean(out, e->revisions);
             buffer_append_char(out, ')');
         }
-        if (e->unfinished_bytes) buffer_printf(out, ", %s of an unfinished fetch", models_size(left, e->unfinished_bytes));
+        if (e->unfinished_bytes)
+            buffer_printf(out, ", %s of an unfinished fetch", models_size(left, e->unfinished_bytes));
         buffer_append_char(out, '\n');
     }
 }
@@ -207,7 +210,10 @@ int models_verify(const struct tool_call *call)
     }
     if (st == DOCKET_OK) st = buffer_check(&v.out, "the report", &err);
     bool printed = tool_print(&v.out);
-    int code = st == DOCKET_CANCELLED ? DOCKET_EXIT_UNHEALTHY : st != DOCKET_OK ? tool_fail(&err) : printed ? 0 : DOCKET_EXIT_IO;
+    int code = st == DOCKET_CANCELLED ? DOCKET_EXIT_UNHEALTHY
+               : st != DOCKET_OK      ? tool_fail(&err)
+               : printed              ? 0
+                                      : DOCKET_EXIT_IO;
     buffer_free(&v.out);
     model_location_free(&location);
     mem_free(model);
@@ -242,13 +248,14 @@ const struct tool tool_models = {
     .name = "models",
     .line = {.letter = 'm',
              .usage = "models list | fetch MODEL[@REVISION] | verify MODEL[@REVISION]",
-             .about = "what lies in the hub caches of this machine, and what is put there.\n\n"
-                      "list    every model and revision, its size, and what it lacks if docket cannot open it\n"
-                      "fetch   from the hub into the cache: the files that docket reads, resumed after an interruption,\n"
-                      "        each proven by its checksum before it appears\n"
-                      "verify  all bytes against their checksums, and the headers of the weights\n\n"
-                      "MODEL is org/name, or one of: tinyllama, mistral-7b, mistral-7b-instruct, gemma-2b, llama2-7b,\n"
-                      "mixtral-8x7b-instruct. HF_TOKEN is read from the environment.",
+             .about =
+                 "what lies in the hub caches of this machine, and what is put there.\n\n"
+                 "list    every model and revision, its size, and what it lacks if docket cannot open it\n"
+                 "fetch   from the hub into the cache: the files that docket reads, resumed after an interruption,\n"
+                 "        each proven by its checksum before it appears\n"
+                 "verify  all bytes against their checksums, and the headers of the weights\n\n"
+                 "MODEL is org/name, or one of: tinyllama, mistral-7b, mistral-7b-instruct, gemma-2b, llama2-7b,\n"
+                 "mixtral-8x7b-instruct. HF_TOKEN is read from the environment.",
              .options = options,
              .n_options = ARRAY_LENGTH(options)},
     .values_bytes = sizeof(struct models_values),

@@ -21,7 +21,8 @@ extern atomic_bool models_stop;
 void models_catch_signals(void);
 
 /* "REPO@revision", a short name or a folder, into two texts; --revision counts where there is no '@'. The caller frees both. */
-enum status models_name(char **model, char **revision, const struct tool_call *call, const char *text, struct error *err);
+enum status models_name(char **model, char **revision, const struct tool_call *call, const char *text,
+                        struct error *err);
 /* "93.4 GB" */
 const char *models_size(char out[32], uint64_t bytes);
 

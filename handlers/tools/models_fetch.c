@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOG_NS  (10 * NS_PER_SECOND)
-#define BAR_NS  (200 * NS_PER_MS)
+#define LOG_NS    (10 * NS_PER_SECOND)
+#define BAR_NS    (200 * NS_PER_MS)
 #define BAR_WIDTH 30
 
 struct watching {
@@ -106,13 +106,16 @@ int models_fetch(const struct tool_call *call)
     if (watching.terminal) fputs("\r\033[K", stderr);
     if (st == DOCKET_OK) st = locate(&folder, &fetch, got.commit, &err);
     if (st == DOCKET_OK) {
-        log_event(LOG_INFO, EVENT_model_fetched, F_STR("model", model), F_STR("revision", got.commit), F_STR("folder", folder),
-                  F_U64("files", got.n_files), F_U64("network_bytes", got.network_bytes),
+        log_event(LOG_INFO, EVENT_model_fetched, F_STR("model", model), F_STR("revision", got.commit),
+                  F_STR("folder", folder), F_U64("files", got.n_files), F_U64("network_bytes", got.network_bytes),
                   F_F64("seconds", clock_seconds_since(watching.start_ns)));
         put_result(&out, v->json, &fetch, &got, folder);
         st = buffer_check(&out, "the result", &err);
     }
-    int code = st == DOCKET_CANCELLED ? DOCKET_EXIT_UNHEALTHY : st != DOCKET_OK ? tool_fail(&err) : tool_print(&out) ? 0 : DOCKET_EXIT_IO;
+    int code = st == DOCKET_CANCELLED ? DOCKET_EXIT_UNHEALTHY
+               : st != DOCKET_OK      ? tool_fail(&err)
+               : tool_print(&out)     ? 0
+                                      : DOCKET_EXIT_IO;
     if (st == DOCKET_CANCELLED) fprintf(stderr, "docket: stopped; what came so far stays for the next try\n");
     buffer_free(&out);
     mem_free(model);

@@ -38,8 +38,16 @@ static bool read_size(uint64_t *out, const char *text)
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"", 1},       {"b", 1},          {"kib", 1024},          {"mib", 1048576}, {"gib", 1073741824},
-                 {"kb", 1000}, {"mb", 1000 * 1000}, {"gb", 1000 * 1000 * 1000}, {"g", 1073741824}, {"m", 1048576}};
+    } units[] = {{"", 1},
+                 {"b", 1},
+                 {"kib", 1024},
+                 {"mib", 1048576},
+                 {"gib", 1073741824},
+                 {"kb", 1000},
+                 {"mb", 1000 * 1000},
+                 {"gb", 1000 * 1000 * 1000},
+                 {"g", 1073741824},
+                 {"m", 1048576}};
     char *end;
     if (!(text[0] >= '0' && text[0] <= '9')) return false;
     double value = strtod(text, &end);
@@ -195,7 +203,8 @@ static double in(const struct planned *p, uint64_t bytes)
 static void put_where(struct buffer *out, const struct planned *p, const struct plan_placement *place)
 {
     if (!place->fits) {
-        buffer_printf(out, "  does not fit: %.2f %s lacking", in(p, place->spare_bytes), p->sizes.bytes < GIB ? "MiB" : "GiB");
+        buffer_printf(out, "  does not fit: %.2f %s lacking", in(p, place->spare_bytes),
+                      p->sizes.bytes < GIB ? "MiB" : "GiB");
         return;
     }
     buffer_printf(out, "  %8.2f  %7.2f  ", in(p, place->device_bytes), in(p, place->host_bytes));
@@ -217,13 +226,14 @@ static void put_table(struct buffer *out, const struct planned *p)
     buffer_append_str(out, "Model     ");
     tool_put_clean(out, p->model);
     buffer_printf(out, " (%s), %.1f million parameters\nWeights   %s: %.2f %s\n", p->config.architecture,
-                  (double)p->sizes.parameters / 1e6, quantization_name(&p->quantization, name), in(p, p->sizes.bytes), unit);
+                  (double)p->sizes.parameters / 1e6, quantization_name(&p->quantization, name), in(p, p->sizes.bytes),
+                  unit);
     for (int i = 0; i < N_PLAN_KINDS; i++) {
         const struct plan_part *part = &p->sizes.parts[i];
         if (part->parameters)
             buffer_printf(out, "          %-13s %-10s %8.2f %s %10.1f million\n", plan_kind_name(i),
-                          part->format == QUANTIZE_NONE ? "16 bits" : weight_format_name(part->format), in(p, part->bytes), unit,
-                          (double)part->parameters / 1e6);
+                          part->format == QUANTIZE_NONE ? "16 bits" : weight_format_name(part->format),
+                          in(p, part->bytes), unit, (double)part->parameters / 1e6);
     }
     buffer_printf(out, "Cache     %s: %llu bytes a token\n\n", kv_format_name(p->kv),
                   (unsigned long long)plan_kv_bytes_per_token(&p->config, p->kv));
@@ -237,7 +247,8 @@ static void put_table(struct buffer *out, const struct planned *p)
         buffer_append_char(out, '\n');
     }
     if (p->device_bytes)
-        buffer_printf(out, "\nA device of %.2f %s; what its driver takes for itself is not counted.\n", in(p, p->device_bytes), unit);
+        buffer_printf(out, "\nA device of %.2f %s; what its driver takes for itself is not counted.\n",
+                      in(p, p->device_bytes), unit);
 }
 
 static int run(const struct tool_call *call)
@@ -258,15 +269,17 @@ static int run(const struct tool_call *call)
 
 const struct tool tool_plan = {
     .name = "plan",
-    .line = {.letter = 'p',
-             .usage = "plan --model NAME|DIR|config.json [--gpu-memory SIZE] [flags]",
-             .about = "memory that a model would take, by context size, without loading it.\n\n"
-                      "Sizes are those of the formats themselves; weights that are not quantized count 16 bits. The cache is\n"
-                      "the one that a worker takes for prompts of that length. With --gpu-memory also what would have to be\n"
-                      "left to the host on a device of that size: the embedding first, then experts, then layers. This is\n"
-                      "arithmetic: it does not say that this version can place weights that way.",
-             .options = options,
-             .n_options = ARRAY_LENGTH(options)},
+    .line =
+        {.letter = 'p',
+         .usage = "plan --model NAME|DIR|config.json [--gpu-memory SIZE] [flags]",
+         .about =
+             "memory that a model would take, by context size, without loading it.\n\n"
+             "Sizes are those of the formats themselves; weights that are not quantized count 16 bits. The cache is\n"
+             "the one that a worker takes for prompts of that length. With --gpu-memory also what would have to be\n"
+             "left to the host on a device of that size: the embedding first, then experts, then layers. This is\n"
+             "arithmetic: it does not say that this version can place weights that way.",
+         .options = options,
+         .n_options = ARRAY_LENGTH(options)},
     .values_bytes = sizeof(struct plan_values),
     .run = run,
 };

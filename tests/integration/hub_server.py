@@ -108,6 +108,8 @@ class Hub:
         api = f"/api/models/{self.repository}"
         if path == api or path.startswith(api + "/revision/"):
             return self.answer_listing(request, urllib.parse.unquote(path[len(api) + 10:]) or "main")
+        if path.startswith(api + "/tree/"):
+            return self.answer_tree(request)
         prefix = f"/{self.repository}/resolve/"
         if not path.startswith(prefix):
             return self.send(request, 404, [("X-Error-Code", "RepoNotFound")])
@@ -124,6 +126,13 @@ class Hub:
                 "private": False, "tags": [], "downloads": 0, "siblings": siblings}
         text = self.faults.get("listing") or json.dumps(body).encode()
         return self.send(request, 200, [("Content-Type", "application/json")], text)
+
+    def answer_tree(self, request):
+        """What the hub's own library asks for besides."""
+        entries = [{"type": "file", "path": name, "size": len(content), "oid": git_sha1(content),
+                    **({"lfs": {"oid": self.etag(name), "size": len(content), "pointerSize": 130}} if self.linked(name) else {})}
+                   for name, content in self.files.items()]
+        return self.send(request, 200, [("Content-Type", "application/json")], json.dumps(entries).encode())
 
     def answer_file(self, request, revision, name):
         faults = self.faults

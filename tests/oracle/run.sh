@@ -27,4 +27,5 @@ failed=0
 "$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
 "$ORACLE_PYTHON" tests/oracle/families.py "$families_test" || failed=1
 "$ORACLE_PYTHON" tests/oracle/quantize.py || failed=1
+"$ORACLE_PYTHON" tests/oracle/hub.py || failed=1
 exit $failed

@@ -105,7 +105,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         x->answer->content_type[0] = x->answer->location[0] = '\0';
         x->status = 0;
         const char *space = memchr(line, ' ', length);
-        for (const char *c = space ? space + 1 : NULL; c && c < line + length && *c >= '0' && *c <= '9' && c - space <= 3; c++)
+        for (const char *c = space ? space + 1 : NULL;
+             c && c < line + length && *c >= '0' && *c <= '9' && c - space <= 3; c++)
             x->status = x->status * 10 + (*c - '0');
         if (x->request->on_header) x->request->on_header(x->request->context, "", "");
     }

@@ -132,10 +132,18 @@ const struct hub_file *hub_listing_find(const struct hub_listing *listing, const
 
 bool hub_file_is_needed(const char *name)
 {
-    static const char *const needed[] = {"config.json",         "generation_config.json", "tokenizer.json",
-                                         "tokenizer.model",     "tokenizer_config.json",  "special_tokens_map.json",
-                                         "added_tokens.json",   "vocab.json",             "merges.txt",
-                                         "chat_template.jinja", "chat_template.json",     "tekken.json"};
+    static const char *const needed[] = {"config.json",
+                                         "generation_config.json",
+                                         "tokenizer.json",
+                                         "tokenizer.model",
+                                         "tokenizer_config.json",
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "vocab.json",
+                                         "merges.txt",
+                                         "chat_template.jinja",
+                                         "chat_template.json",
+                                         "tekken.json"};
     for (size_t i = 0; i < ARRAY_LENGTH(needed); i++)
         if (strcmp(name, needed[i]) == 0) return true;
     return strncmp(name, "tokenizer.model.", 16) == 0 && is_plain_part(name);
@@ -195,8 +203,7 @@ enum status hub_index_shards(char ***names, size_t *n_names, const char *json, s
     enum status st = json_gate(json, length, &limits, err);
     if (st != DOCKET_OK) return as_answer(st, INDEX_NAME, CODE_model_index_invalid, err);
     struct json_cursor root = json_cursor_of(json, length);
-    if (json_cursor_kind(&root) != JSON_OBJECT ||
-        !json_span_find((struct json_span){json, length}, "weight_map", &map))
+    if (json_cursor_kind(&root) != JSON_OBJECT || !json_span_find((struct json_span){json, length}, "weight_map", &map))
         return fail(err, DOCKET_CORRUPT, CODE_model_index_invalid, INDEX_NAME ": weight_map: want an object");
     struct json_cursor c = json_cursor_of(map.text, map.length);
     if (json_cursor_kind(&c) != JSON_OBJECT)

@@ -41,10 +41,10 @@ void hub_names_free(char **names, size_t n_names);
 struct hub_headers {
     char etag[HUB_ETAG_BYTES];     /* without quotes and W/; "" if absent or no checksum */
     char commit[HUB_COMMIT_BYTES]; /* X-Repo-Commit */
-    bool linked, size_linked;      /* etag and size are those of X-Linked-…, which speak of the file and not of the answer */
-    bool sized;                    /* size_bytes is known */
-    uint64_t size_bytes;           /* X-Linked-Size, else Content-Length */
-    bool ranged;                   /* Content-Range is there and makes sense */
+    bool linked, size_linked; /* etag and size are those of X-Linked-…, which speak of the file and not of the answer */
+    bool sized;               /* size_bytes is known */
+    uint64_t size_bytes;      /* X-Linked-Size, else Content-Length */
+    bool ranged;              /* Content-Range is there and makes sense */
     uint64_t range_first, range_last, range_total;
     char error_code[48]; /* X-Error-Code: "GatedRepo" */
 };

@@ -63,7 +63,8 @@ enum status cache_repository_open(struct cache_repository *out, const char *cach
     struct cache_repository local = {0};
     const char *slash = strchr(repository, '/');
     int n = slash ? (int)(slash - repository) : 0;
-    char *name = slash ? str_format("models--%.*s--%s", n, repository, slash + 1) : str_format("models--%s", repository);
+    char *name =
+        slash ? str_format("models--%.*s--%s", n, repository, slash + 1) : str_format("models--%s", repository);
     char *blobs = NULL;
     enum status st = DOCKET_OK;
     if (name) {
@@ -229,7 +230,8 @@ uint64_t cache_left_over(const struct cache_repository *repository)
     DIR *folder = blobs ? opendir(blobs) : NULL;
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         struct stat facts;
-        if (unfinished_name(entry->d_name) > 0 && fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0)
+        if (unfinished_name(entry->d_name) > 0 &&
+            fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0)
             bytes += (uint64_t)facts.st_blocks * 512;
     }
     if (folder) closedir(folder);

@@ -39,7 +39,8 @@ static enum status no_memory(struct error *err)
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to fetch the model");
 }
 
-enum status hub_cache_folder(char **out, const char *hub_cache, const char *hf_home, const char *home, struct error *err)
+enum status hub_cache_folder(char **out, const char *hub_cache, const char *hf_home, const char *home,
+                             struct error *err)
 {
     static const char volume[] = "/runpod-volume";
     struct stat facts;
@@ -120,16 +121,15 @@ static enum status bring(struct download *d, const char *name, struct error *err
     if (size != UINT64_MAX && size == listed->size_bytes) goto done;
     if ((st = hub_resolve(d->hub, &place, d->fetch->repository, d->listing.commit, name, err)) != DOCKET_OK) goto done;
     if (listed->size_bytes != UINT64_MAX && place.size_bytes != listed->size_bytes) {
-        st = fail(err, DOCKET_CORRUPT, CODE_hub_answer_invalid, "%s: the hub lists %llu bytes and then speaks of %llu", name,
-                  (unsigned long long)listed->size_bytes, (unsigned long long)place.size_bytes);
+        st = fail(err, DOCKET_CORRUPT, CODE_hub_answer_invalid, "%s: the hub lists %llu bytes and then speaks of %llu",
+                  name, (unsigned long long)listed->size_bytes, (unsigned long long)place.size_bytes);
         goto done;
     }
     size = place.size_bytes;
     d->progress.waiting = true;
     st = cache_lock(&lock, &d->cache, place.etag, d->fetch->source.stop, &d->progress.waiting, err);
     if (st == DOCKET_OK) st = bring_blob(d, &place, name, err);
-    if (st == DOCKET_OK)
-        st = cache_publish(&d->cache, d->listing.commit, name, place.etag, d->fetch->no_links, err);
+    if (st == DOCKET_OK) st = cache_publish(&d->cache, d->listing.commit, name, place.etag, d->fetch->no_links, err);
 done:
     cache_unlock(lock);
     hub_place_free(&place);
@@ -153,8 +153,9 @@ static enum status check_disk(struct download *d, const char *const *names, size
         d->progress.total_bytes += f->size_bytes;
         if (cache_snapshot_size(&d->cache, d->listing.commit, names[i]) != f->size_bytes) need += f->size_bytes;
     }
-    log_event(LOG_INFO, EVENT_model_fetch_started, F_STR("model", d->fetch->repository), F_STR("revision", d->listing.commit),
-              F_U64("files", n), F_U64("bytes", d->progress.total_bytes), F_U64("missing_bytes", need));
+    log_event(LOG_INFO, EVENT_model_fetch_started, F_STR("model", d->fetch->repository),
+              F_STR("revision", d->listing.commit), F_U64("files", n), F_U64("bytes", d->progress.total_bytes),
+              F_U64("missing_bytes", need));
     need -= left < need ? left : need;
     if (need > 0 && there > 0 && need + DISK_SPARE > there)
         return fail(err, DOCKET_IO, CODE_NONE, "%s: %llu bytes are missing and the disk has %llu free", d->cache.folder,
@@ -163,7 +164,8 @@ static enum status check_disk(struct download *d, const char *const *names, size
 }
 
 /* The shards that the fetched index names; each must be listed. */
-static enum status read_index(struct download *d, char ***shards, size_t *n_shards, const char *index, struct error *err)
+static enum status read_index(struct download *d, char ***shards, size_t *n_shards, const char *index,
+                              struct error *err)
 {
     struct buffer text;
     char *path = str_format("%s/snapshots/%s/%s", d->cache.folder, d->listing.commit, index);
@@ -173,8 +175,8 @@ static enum status read_index(struct download *d, char ***shards, size_t *n_shar
     if (st == DOCKET_OK) st = hub_index_shards(shards, n_shards, text.data ? text.data : "", text.length, err);
     for (size_t i = 0; st == DOCKET_OK && i < *n_shards; i++)
         if (!hub_listing_find(&d->listing, (*shards)[i]))
-            st = fail(err, DOCKET_NOT_FOUND, CODE_model_index_invalid, "%s names %.200s, which the hub does not list", index,
-                      (*shards)[i]);
+            st = fail(err, DOCKET_NOT_FOUND, CODE_model_index_invalid, "%s names %.200s, which the hub does not list",
+                      index, (*shards)[i]);
     buffer_free(&text);
     mem_free(path);
     return st;
@@ -227,8 +229,7 @@ enum status hub_fetch(const struct hub_fetch *fetch, struct hub_fetched *out, st
     if ((st = cache_repository_open(&d.cache, fetch->cache, fetch->repository, err)) != DOCKET_OK) goto done;
     cache_sweep(&d.cache);
     if ((st = bring_all(&d, err)) != DOCKET_OK) goto done;
-    if (strcasecmp(revision, d.listing.commit) != 0)
-        st = cache_write_ref(&d.cache, revision, d.listing.commit, err);
+    if (strcasecmp(revision, d.listing.commit) != 0) st = cache_write_ref(&d.cache, revision, d.listing.commit, err);
     memcpy(d.result.commit, d.listing.commit, HUB_COMMIT_BYTES);
     d.result.network_bytes = atomic_load(&d.network);
     if (st == DOCKET_OK) *out = d.result;

@@ -244,7 +244,8 @@ enum status hub_resolve(struct hub *hub, struct hub_place *out, const char *repo
                   commit, h->commit);
     else if (!h->etag[0])
         st = fail(err, DOCKET_CORRUPT, CODE_hub_answer_invalid,
-                  "%s: the hub names no checksum (etag of 40 or 64 hexadecimal digits), so nothing could be proven", name);
+                  "%s: the hub names no checksum (etag of 40 or 64 hexadecimal digits), so nothing could be proven",
+                  name);
     else if (!h->sized)
         st = fail(err, DOCKET_CORRUPT, CODE_hub_answer_invalid, "%s: the hub names no size", name);
     if (st != DOCKET_OK) goto done;

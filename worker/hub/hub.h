@@ -12,8 +12,8 @@ struct hub_source {
     const char *ca_file;    /* or NULL */
     const char *user_agent; /* or NULL */
     bool allow_clear_text;
-    unsigned max_failures;  /* in a row before it is given up; 0: 6 */
-    double first_wait;      /* seconds before the second try, doubled from then on; 0: 1 */
+    unsigned max_failures;   /* in a row before it is given up; 0: 6 */
+    double first_wait;       /* seconds before the second try, doubled from then on; 0: 1 */
     const atomic_bool *stop; /* or NULL */
 };
 
@@ -38,8 +38,8 @@ enum status hub_resolve(struct hub *hub, struct hub_place *out, const char *repo
 void hub_place_free(struct hub_place *place);
 
 struct hub_range {
-    uint64_t first, last;      /* bytes wanted, both included */
-    uint64_t total;            /* of the file: an answer that says otherwise is refused */
+    uint64_t first, last; /* bytes wanted, both included */
+    uint64_t total;       /* of the file: an answer that says otherwise is refused */
     bool (*take)(void *context, uint64_t offset, const char *bytes, size_t length); /* false: stop here */
     void *context;
     const atomic_bool *stop; /* or NULL; besides the source's */

@@ -97,8 +97,11 @@ static enum status find_refs(struct buffer *out, const char *folder, const char 
             struct buffer text;
             buffer_init(&text, MAX_REF_BYTES);
             size_t n = strlen(commit);
-            if (file_read_all(&text, full, NULL) == DOCKET_OK && text.length >= n &&
-                memcmp(text.data, commit, n) == 0 && strspn(text.data + n, " \t\r\n") == text.length - n)
+            enum status read = file_read_all(&text, full, err);
+            if (read == DOCKET_NO_MEMORY)
+                st = read;
+            else if (read == DOCKET_OK && text.length >= n && memcmp(text.data, commit, n) == 0 &&
+                     strspn(text.data + n, " \t\r\n") == text.length - n)
                 buffer_printf(out, "%s%s", out->length ? ", " : "", below);
             buffer_free(&text);
         }
@@ -162,7 +165,8 @@ static char *repository_name(const char *folder)
 static enum status add_snapshot(struct inventory *inv, const char *cache, const char *folder_name, const char *commit,
                                 struct error *err)
 {
-    struct inventory_entry e = {.cache = str_dup(cache), .repository = repository_name(folder_name), .commit = str_dup(commit)};
+    struct inventory_entry e = {
+        .cache = str_dup(cache), .repository = repository_name(folder_name), .commit = str_dup(commit)};
     struct model_location location = {.boundary = str_format("%s/%s", cache, folder_name),
                                       .folder = str_format("%s/%s/snapshots/%s", cache, folder_name, commit)};
     struct names files = {0};
@@ -182,6 +186,7 @@ static enum status add_snapshot(struct inventory *inv, const char *cache, const 
         mem_free(path);
     }
     if (st == DOCKET_OK) st = find_refs(&refs, refs_folder, "", commit, 0, err);
+    if (st == DOCKET_OK && refs.failed) st = no_memory(err);
     if (st == DOCKET_OK && !(e.revisions = buffer_take(&refs, NULL))) st = no_memory(err);
     if (st == DOCKET_OK) st = find_missing(&e.missing, &location, err);
     if (st == DOCKET_OK) {
@@ -207,11 +212,15 @@ static enum status add_snapshot(struct inventory *inv, const char *cache, const 
 static enum status add_empty(struct inventory *inv, const char *cache, const char *folder_name, struct error *err)
 {
     char *path = str_format("%s/%s", cache, folder_name);
-    struct inventory_entry e = {.cache = str_dup(cache), .repository = repository_name(folder_name), .commit = str_dup(""),
-                                .revisions = str_dup(""), .missing = str_dup("no snapshot")};
+    struct inventory_entry e = {.cache = str_dup(cache),
+                                .repository = repository_name(folder_name),
+                                .commit = str_dup(""),
+                                .revisions = str_dup(""),
+                                .missing = str_dup("no snapshot")};
     struct inventory_entry *longer = mem_resize(inv->entries, inv->n + 1, sizeof(*longer));
     if (longer) inv->entries = longer;
-    enum status st = longer && path && e.cache && e.repository && e.commit && e.revisions && e.missing ? DOCKET_OK : no_memory(err);
+    enum status st =
+        longer && path && e.cache && e.repository && e.commit && e.revisions && e.missing ? DOCKET_OK : no_memory(err);
     if (st == DOCKET_OK) {
         e.unfinished_bytes = unfinished_bytes(path);
         MOVE(longer[inv->n], e);
@@ -278,8 +287,8 @@ static enum status verify_one(const struct model_location *location, struct veri
     if (st == DOCKET_OK && file->proven)
         st = digest_file(fd, strlen(want) == 64 ? DIGEST_SHA256 : DIGEST_GIT_BLOB, file->bytes, file->name, got, err);
     if (st == DOCKET_OK && file->proven && strcmp(want, got) != 0)
-        st = fail(err, DOCKET_CORRUPT, CODE_model_checksum_wrong, "%s: its blob is named %s, its bytes have %s", file->name,
-                  want, got);
+        st = fail(err, DOCKET_CORRUPT, CODE_model_checksum_wrong, "%s: its blob is named %s, its bytes have %s",
+                  file->name, want, got);
     if (fd >= 0) close(fd);
     mem_free(path);
     return st;
@@ -309,7 +318,8 @@ enum status inventory_verify(const struct model_location *location,
         report(context, &file);
         if (one != DOCKET_OK && found == DOCKET_OK) found = one, first = why;
     }
-    if (st == DOCKET_OK && (found = found != DOCKET_OK ? found : tensor_files_open(&files, location, &first)) != DOCKET_OK) {
+    if (st == DOCKET_OK &&
+        (found = found != DOCKET_OK ? found : tensor_files_open(&files, location, &first)) != DOCKET_OK) {
         st = found;
         if (err) *err = first;
     }

@@ -39,7 +39,7 @@ struct state {
     unsigned place_number; /* counts up when the place is renewed */
     unsigned char *pieces; /* enum piece_state */
     bool no_ranges;
-    unsigned failures; /* in a row, of all connections */
+    unsigned failures;      /* in a row, of all connections */
     unsigned running, busy; /* connections; those with a run in hand */
     enum status status;
     struct error error;
@@ -107,8 +107,8 @@ static enum status open_files(struct state *s, struct error *err)
     s->fd = open(s->path, flags, 0644);
     if (s->fd < 0) return io_error(err, s->path, "cannot open");
     if (fstat(s->fd, &facts) != 0) return io_error(err, s->path, "cannot read its facts");
-    bool again = (uint64_t)facts.st_size == s->size &&
-                 read_list(s->pieces, s->n_pieces, s->list_path, s->size, s->piece) > 0;
+    bool again =
+        (uint64_t)facts.st_size == s->size && read_list(s->pieces, s->n_pieces, s->list_path, s->size, s->piece) > 0;
     s->list = open(s->list_path, flags | O_APPEND | (again ? 0 : O_TRUNC), 0644);
     if (s->list < 0) return io_error(err, s->list_path, "cannot open");
     if (again) return DOCKET_OK;
@@ -340,8 +340,7 @@ static enum status sum_up(struct state *s, const char *etag, struct error *err)
     char sum[DIGEST_HEX_BYTES] = "";
     char *bytes = mem_alloc(s->piece);
     enum status st = bytes ? DOCKET_OK : fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a checksum");
-    if (st == DOCKET_OK)
-        st = digest_open(&digest, strlen(etag) == 64 ? DIGEST_SHA256 : DIGEST_GIT_BLOB, s->size, err);
+    if (st == DOCKET_OK) st = digest_open(&digest, strlen(etag) == 64 ? DIGEST_SHA256 : DIGEST_GIT_BLOB, s->size, err);
     for (size_t i = 0; st == DOCKET_OK && i < s->n_pieces; i++) {
         uint64_t at = (uint64_t)i * s->piece;
         size_t length = s->size - at < s->piece ? (size_t)(s->size - at) : s->piece;

@@ -13,9 +13,9 @@ struct transfer {
     const struct hub_source *source;
     const struct cache_repository *cache;
     const char *repository, *commit, *name;
-    size_t piece_bytes;     /* 0: TRANSFER_PIECE_BYTES */
-    unsigned n_connections; /* 0: TRANSFER_CONNECTIONS */
-    atomic_ullong *bytes;   /* counts up with every byte that comes over the network */
+    size_t piece_bytes;          /* 0: TRANSFER_PIECE_BYTES */
+    unsigned n_connections;      /* 0: TRANSFER_CONNECTIONS */
+    atomic_ullong *bytes;        /* counts up with every byte that comes over the network */
     void (*tick)(void *context); /* about five times a second, from the calling thread; or NULL */
     void *context;
 };

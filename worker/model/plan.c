@@ -4,7 +4,7 @@
 #include "worker/model/transformer.h"
 
 #define MOST_BYTES (UINT64_C(1) << 60) /* of any one sum, so that adding a few never overflows */
-#define KV_GROUP   32 /* values of a head that share a scale in q8_0 and q4_0 */
+#define KV_GROUP   32                  /* values of a head that share a scale in q8_0 and q4_0 */
 
 const char *plan_kind_name(enum plan_kind kind)
 {
@@ -41,8 +41,8 @@ static bool add_attention(struct plan_part parts[N_PLAN_KINDS], const struct mod
 {
     uint64_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size;
     struct plan_part *p = &parts[PLAN_ATTENTION], *rest = &parts[PLAN_REST];
-    bool good = add_weights(p, 1, q, c->dim, NULL) && add_weights(p, 2, kv, c->dim, NULL) &&
-                add_weights(p, 1, c->dim, q, NULL);
+    bool good =
+        add_weights(p, 1, q, c->dim, NULL) && add_weights(p, 2, kv, c->dim, NULL) && add_weights(p, 1, c->dim, q, NULL);
     if (c->attention_bias) good = good && add_weights(rest, 1, 1, q + 2 * kv + c->dim, NULL);
     if (c->qk_norm == QK_NORM_HEAD) good = good && add_weights(rest, 2, 1, c->head_size, NULL);
     if (c->qk_norm == QK_NORM_WHOLE) good = good && add_weights(rest, 1, 1, q + kv, NULL);
@@ -119,8 +119,8 @@ enum status plan_for_context(struct plan_context *out, const struct model_config
     struct transformer_limits limits;
     const struct engine_options options = {.max_tokens = context, .kv_format = format};
     if (context == 0 || context > c->max_position)
-        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "a context of %zu tokens: the model was made for 1 to %zu", context,
-                    c->max_position);
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "a context of %zu tokens: the model was made for 1 to %zu",
+                    context, c->max_position);
     engine_limits(c, &options, &limits);
     *out = (struct plan_context){.context = context, .kv_slots = limits.kv_slots};
     out->activation_bytes = transformer_activation_size(c, &limits);

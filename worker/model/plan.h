@@ -25,8 +25,8 @@ struct plan_sizes {
     uint64_t layer_bytes;     /* of the largest layer without its experts */
 };
 /* LIMIT, model_config_unsupported when a size does not fit 64 bits. */
-enum status plan_weights(struct plan_sizes *out, const struct model_config *config, const struct quantization *quantization,
-                         struct error *err);
+enum status plan_weights(struct plan_sizes *out, const struct model_config *config,
+                         const struct quantization *quantization, struct error *err);
 
 /* Of keys and values, in all layers. */
 uint64_t plan_kv_bytes_per_token(const struct model_config *config, enum kv_format format);
@@ -42,7 +42,7 @@ enum status plan_for_context(struct plan_context *out, const struct model_config
 /* Left to the host in this order, until the rest fits: the embedding (a table that is only looked up in), experts, one by one and
  * evenly over the layers, then whole layers. Cache and activations stay on the device. */
 struct plan_placement {
-    bool fits;             /* with what is left to the host; false: cache and activations alone are too much */
+    bool fits; /* with what is left to the host; false: cache and activations alone are too much */
     bool embedding_on_host;
     uint64_t n_experts_on_host, n_layers_on_host;
     uint64_t device_bytes, host_bytes;

@@ -78,9 +78,9 @@ size_t transformer_activation_size(const struct model_config *c, const struct tr
 size_t transformer_size(const struct device *device, const struct model_config *c,
                         const struct transformer_limits *limits)
 {
-    return transformer_activation_size(c, limits) +
-           device->backend->kv_size(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads,
-                                    c->head_size);
+    return transformer_activation_size(c, limits) + device->backend->kv_size(device->handle, limits->kv_format,
+                                                                             c->n_layers, limits->kv_slots,
+                                                                             c->n_kv_heads, c->head_size);
 }
 
 static bool make_tables(struct transformer *t)
