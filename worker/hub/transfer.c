@@ -28,6 +28,7 @@ enum piece_state { FREE, TAKEN, DONE };
 
 struct state {
     const struct transfer *transfer;
+    const char *etag;
     uint64_t size;
     size_t piece, n_pieces;
     int fd, list;
@@ -334,13 +335,14 @@ static bool wait_for(struct state *s, size_t which)
 }
 
 /* Sums the pieces up as they come. */
-static enum status sum_up(struct state *s, const char *etag, struct error *err)
+static enum status sum_up(struct state *s, struct error *err)
 {
     struct digest *digest = NULL;
     char sum[DIGEST_HEX_BYTES] = "";
     char *bytes = mem_alloc(s->piece);
     enum status st = bytes ? DOCKET_OK : fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a checksum");
-    if (st == DOCKET_OK) st = digest_open(&digest, strlen(etag) == 64 ? DIGEST_SHA256 : DIGEST_GIT_BLOB, s->size, err);
+    if (st == DOCKET_OK)
+        st = digest_open(&digest, strlen(s->etag) == 64 ? DIGEST_SHA256 : DIGEST_GIT_BLOB, s->size, err);
     for (size_t i = 0; st == DOCKET_OK && i < s->n_pieces; i++) {
         uint64_t at = (uint64_t)i * s->piece;
         size_t length = s->size - at < s->piece ? (size_t)(s->size - at) : s->piece;
@@ -353,9 +355,9 @@ static enum status sum_up(struct state *s, const char *etag, struct error *err)
             digest_add(digest, bytes, length);
         }
     }
-    if (st == DOCKET_OK && (!digest_end(digest, sum) || strcmp(sum, etag) != 0))
+    if (st == DOCKET_OK && (!digest_end(digest, sum) || strcmp(sum, s->etag) != 0))
         st = fail(err, DOCKET_CORRUPT, CODE_model_checksum_wrong, "%s: the hub names %s, its bytes have %s",
-                  s->transfer->name, etag, sum);
+                  s->transfer->name, s->etag, sum);
     digest_close(digest);
     mem_free(bytes);
     return st;
@@ -378,7 +380,7 @@ static enum status run_connections(struct state *s, struct error *err)
     pthread_mutex_unlock(&s->lock);
     enum status st = wanted > 0 && started == 0
                          ? fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no thread can be started for a connection")
-                         : sum_up(s, s->place.etag, err);
+                         : sum_up(s, err);
     pthread_mutex_lock(&s->lock);
     atomic_store(&s->over, true);
     pthread_cond_broadcast(&s->changed);
@@ -399,7 +401,7 @@ static enum status finish(struct state *s, const char *blob, struct error *err)
 
 enum status transfer_blob(const struct transfer *transfer, const struct hub_place *place, struct error *err)
 {
-    struct state s = {.transfer = transfer, .size = place->size_bytes, .fd = -1, .list = -1};
+    struct state s = {.transfer = transfer, .etag = place->etag, .size = place->size_bytes, .fd = -1, .list = -1};
     pthread_mutex_init(&s.lock, NULL);
     pthread_cond_init(&s.changed, NULL);
     enum status st = DOCKET_OK;
