@@ -23,6 +23,7 @@ static void on_progress(void *context, const struct hub_progress *p)
 {
     struct watching *w = context;
     uint64_t now = clock_now_ns();
+    if (w->last_ns == 0 && !w->terminal) w->last_ns = now; /* the first line tells that it began */
     if (now - w->last_ns < (w->terminal ? BAR_NS : LOG_NS)) return;
     w->last_ns = now;
     double seconds = clock_seconds_since(w->start_ns), rate = seconds > 0 ? (double)p->network_bytes / seconds : 0;
