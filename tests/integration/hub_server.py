@@ -166,8 +166,6 @@ class Hub:
 
     def send_content(self, request, name, content, headers):
         faults, wanted = self.faults, request.headers.get("Range")
-        if faults.get("wrong_bytes") == name and self.once("wrong_bytes", faults.get("times", 1 << 30)):
-            content = bytes(b ^ 1 for b in content[:1]) + content[1:]
         first, last, status = 0, len(content) - 1, 200
         if wanted and not faults.get("no_ranges") and content:
             begin, _, end = wanted.removeprefix("bytes=").partition("-")
@@ -175,6 +173,8 @@ class Hub:
             total = faults.get("range_total", len(content))
             headers = headers + [("Content-Range", f"bytes {first + faults.get('shift', 0)}-{last}/{total}")]
         body = content[first:last + 1] + b"x" * faults.get("surplus", 0)
+        if faults.get("wrong_bytes") == name and first == 0 and self.once("wrong_bytes", faults.get("times", 1 << 30)):
+            body = bytes([body[0] ^ 1]) + body[1:]
         cut = faults.get("cut")
         request.send_response(status)
         for header, value in headers:
