@@ -11,7 +11,7 @@ ROOMS = {
     "worker/model/": {"worker/base/", "kernels/"},
     "worker/queue/": {"worker/base/", "worker/http/"},
     "worker/": {"worker/base/", "worker/queue/", "worker/observe/"},  # worker.c knows queue.h and handler.h; config.c the base
-    "handlers/documents/": {"worker/base/", "handlers/"},  # of the latter: ONLY
+    "handlers/documents/": {"worker/base/", "worker/http/", "handlers/"},  # of the last two: ONLY
     "handlers/tools/": {"worker/base/", "worker/queue/", "worker/model/", "worker/observe/", "worker/", "handlers/",
                         "handlers/documents/"},
     "handlers/": {"worker/base/", "worker/model/", "worker/observe/", "worker/", "handlers/documents/"},
@@ -20,8 +20,9 @@ ROOMS = {
 ALSO = {
     "handlers/main.c": {"handlers/tools/"},  # wires everything
 }
-# handlers/documents/ reads the job's input and nothing else of the room above it.
-ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"}}}
+# handlers/documents/ reads the job's input and nothing else of the room above it, and fetches through the guard only.
+ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"},
+                                "worker/http/": {"worker/http/download.h"}}}
 
 # Libraries: in which rooms or files their headers may stand.
 LIBRARIES = {
