@@ -135,17 +135,19 @@ static size_t text_bytes(const struct document_list *list)
     return sum;
 }
 
-/* The last part of the URL's path, as a name for the file. */
-static char *name_in_url(const char *url)
+/* The last part of the URL's path, as a name for the file; NULL: it has none. false: no memory. */
+static bool name_in_url(char **out, const char *url)
 {
     const char *path = strstr(url, "://");
     path = path ? path + 3 : url;
     size_t end = strcspn(path, "?#"), begin = end;
     while (begin > 0 && path[begin - 1] != '/') begin--;
     size_t host = strcspn(path, "/?#");
-    if (begin <= host || begin == end) return NULL;
+    *out = NULL;
+    if (begin <= host || begin == end) return true;
     char *name = str_dup_n(path + begin, end - begin), *to = name;
-    for (const char *p = name; p && *p; p++) {
+    if (!name) return false;
+    for (const char *p = name; *p; p++) {
         static const char digits[] = "0123456789abcdef";
         const char *high = p[0] == '%' && p[1] ? strchr(digits, p[1] | 0x20) : NULL;
         const char *low = high && p[2] ? strchr(digits, p[2] | 0x20) : NULL;
@@ -153,8 +155,9 @@ static char *name_in_url(const char *url)
         if (byte) p += 2;
         *to++ = byte ? (char)byte : *p;
     }
-    if (to) *to = '\0';
-    return name;
+    *to = '\0';
+    *out = name;
+    return true;
 }
 
 /* Waits for its turn to read and says what is being read. */
@@ -214,8 +217,9 @@ static enum status fetch_and_read(struct ahead *a, size_t i, struct download_cli
                                                  .stop = client == a->client ? a->options.stop : &a->cancel,
                                                  .room = ask_room,
                                                  .context = &room};
-        name = in->filename ? NULL : name_in_url(in->content);
         st = download(client, &request, &bytes, &why);
+        if (!in->filename && !name_in_url(&name, in->content))
+            st = fail(&why, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read a document");
     }
     const struct document_bytes got = {.filename = name,
                                        .bytes = bytes.data,

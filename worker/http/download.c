@@ -102,9 +102,9 @@ bool downloads_enter(struct downloads *downloads, uint64_t host)
     pthread_mutex_lock(&downloads->lock);
     struct place *place = find_place(downloads, host);
     if (!place) place = add_place(downloads, host);
-    if (!place || place->taken >= downloads->options.per_host)
-        entered = false; /* without memory: later */
-    else
+    if (place && place->taken >= downloads->options.per_host)
+        entered = false;
+    else if (place) /* without memory it is not counted, and its host may get one too many */
         place->taken++;
     pthread_mutex_unlock(&downloads->lock);
     return entered;
