@@ -92,7 +92,7 @@ static bool has(const cJSON *object, const char *key)
     return value && !cJSON_IsNull(value);
 }
 
-static enum status read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
+enum status job_read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
 {
     const char *key = has(object, "custom_id") ? "custom_id" : "id";
     bool present;
@@ -161,7 +161,8 @@ enum status job_read_document(struct job_reader *r, struct document_input *d, co
         return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "%s: want an object, got %s", path, found);
     }
     if ((st = json_only_keys(item, path, known, r->err)) != DOCKET_OK ||
-        (st = job_refuse_later(r, item, path, later)) != DOCKET_OK || (st = read_id(r, d, item, path)) != DOCKET_OK ||
+        (st = job_refuse_later(r, item, path, later)) != DOCKET_OK ||
+        (st = job_read_id(r, d, item, path)) != DOCKET_OK ||
         (st = job_get_plain(r, item, path, "filename", &d->filename, &present)) != DOCKET_OK)
         return st;
     return read_sources(r, d, item, path);

@@ -46,27 +46,14 @@ static void refuse(struct document_input *d, size_t line, const char *why)
 }
 
 /* The id of a line that is refused for something else, so that its owner finds it again. */
-static enum status rescue_id(struct job_reader *r, struct document_input *d, const cJSON *item)
+static void rescue_id(struct document_input *d, const cJSON *item)
 {
-    static const char *const keys[] = {"id", "custom_id"};
     struct document_input only = {0};
-    struct error why = {0};
-    struct job_reader of_id = {.job = r->job, .made = r->made, .err = &why};
-    cJSON *copy = cJSON_CreateObject();
-    enum status st = copy ? DOCKET_OK : DOCKET_NO_MEMORY;
-    for (size_t i = 0; st == DOCKET_OK && cJSON_IsObject(item) && i < ARRAY_LENGTH(keys); i++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(item, keys[i]);
-        if (cJSON_IsString(value) && !cJSON_AddItemReferenceToObject(copy, keys[i], (cJSON *)value))
-            st = DOCKET_NO_MEMORY;
-    }
-    if (st == DOCKET_OK) st = job_read_document(&of_id, &only, copy, "");
-    cJSON_Delete(copy);
-    if (st == DOCKET_NO_MEMORY) return job_no_memory(r);
-    if (st == DOCKET_OK && only.id) { /* in the tree of the line, which stays */
-        d->id = only.id;
-        d->custom_id = only.custom_id;
-    }
-    return DOCKET_OK;
+    struct error ignored;
+    struct job_reader r = {.err = &ignored};
+    if (!cJSON_IsObject(item) || job_read_id(&r, &only, item, "") != DOCKET_OK) return;
+    d->id = only.id; /* in the tree of the line, which stays */
+    d->custom_id = only.custom_id;
 }
 
 static enum status read_line(struct job_reader *r, struct document_input *d, const char *line, size_t length,
@@ -94,7 +81,8 @@ static enum status read_line(struct job_reader *r, struct document_input *d, con
     const char *rest = why.message + (named ? prefix + strspn(why.message + prefix, ":. ") : 0);
     *d = (struct document_input){.line = number};
     refuse(d, number, rest);
-    return rescue_id(r, d, item);
+    rescue_id(d, item);
+    return DOCKET_OK;
 }
 
 struct named {

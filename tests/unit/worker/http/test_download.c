@@ -561,6 +561,7 @@ static void a_host_has_eight_places(void **state)
 static void any_allocation_may_fail(void **state)
 {
     static const struct script script = {.answers = {TO("/y"), OK_HEAD "Content-Length: 2\r\n\r\nok"}};
+    size_t tolerated = 0;
     (void)state;
     for (size_t n = 1;; n++) {
         struct host h = {0};
@@ -574,7 +575,8 @@ static void any_allocation_may_fail(void **state)
         bool done = mem_count() < n;
         mem_fail_at(0, false);
         host_end(&h, "memory");
-        if (!(st == DOCKET_OK ? done : st == DOCKET_NO_MEMORY)) fail_msg("%zu: %d %s", n, st, err.message);
+        tolerated += st == DOCKET_OK && !done; /* the count of a host's downloads is done without */
+        if (st == DOCKET_OK ? tolerated > 1 : st != DOCKET_NO_MEMORY) fail_msg("%zu: %d %s", n, st, err.message);
         buffer_free(&out);
         if (done) break;
     }
