@@ -4,13 +4,15 @@ import gzip
 import json
 import pathlib
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
 import jobs
 from file_host import Host, Silent, after, cut, drip, endless, in_turn, redirect, status, wait_until
-from support import LABELS, SANITIZED, TEXTS, assert_failed, classify_input, result_codes, same_essence, essence
+from support import COMMANDS, LABELS, MODEL, MODEL_CACHE, ROOT, SANITIZED, TEXTS, assert_failed, classify_input, result_codes, same_essence, essence
 
 PRIVATE = {"RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS": "true", "FETCH_SLOW_SECONDS": "1", "FETCH_SECONDS": "60"}
 SECRET = "CANARY-5d1f"
@@ -237,3 +239,37 @@ def test_many_large_documents_are_held_within_the_limit(make_platform, start, ho
     peak = int(next(line for line in pathlib.Path(f"/proc/{worker.pid}/status").read_text().splitlines()
                     if line.startswith("VmHWM")).split()[1]) * 1024
     assert SANITIZED or peak < 300_000_000, f"{peak} bytes"
+
+
+NAMED = {
+    "good.test:8080/a": "ok", "GOOD.test.:8080/a?x=1": "ok", "93.184.216.34:8080/a": "ok",
+    "private.test:8080/": "url_address_blocked", "metadata.test:8080/": "url_address_blocked",
+    "carrier.test:8080/": "url_address_blocked", "loopback.test:8080/": "url_address_blocked",
+    "loopback6.test:8080/": "url_address_blocked", "local6.test:8080/": "url_address_blocked",
+    "mapped.test:8080/": "url_address_blocked", "mixed.test:8080/": "url_address_blocked",
+    "families.test:8080/": "url_address_blocked", "many.test:8080/": "url_address_blocked",
+    "alias.test:8080/": "url_address_blocked", "rebinds.test:8080/broken": "url_address_blocked",
+    "10.0.0.5:8080/": "url_address_blocked", "[fd00::5]:8080/": "url_address_blocked",
+    "silent.test:8080/": "fetch_dns_failed", "nobody.test:8080/": "fetch_dns_failed",
+    "good.test:8080/to/good.test:8080/a": "ok",
+    "good.test:8080/to/10.0.0.5:8080/": "url_redirect_refused", "good.test:8080/to/private.test:8080/": "url_redirect_refused",
+    "good.test:8080/to/alias.test:8080/": "url_redirect_refused", "good.test:8080/to/families.test:8080/": "url_redirect_refused",
+    "good.test:8080/to/localhost:8080/": "url_redirect_refused", "good.test:8080/to/2130706433:8080/": "url_redirect_refused",
+}
+
+
+def test_names_that_lie_lead_to_no_private_address(tmp_path):
+    """P18, U2, U3: public and private addresses that are really there, in a network of its own, with a name server of its own."""
+    documents = [{"url": f"http://{url}"} for url in NAMED]
+    done = subprocess.run([sys.executable, str(ROOT / "tests/integration/public_net.py"),
+                           json.dumps({"labels": LABELS, "documents": documents}), *COMMANDS["docket"], "--model", MODEL,
+                           "--hub-cache", str(MODEL_CACHE)], capture_output=True, text=True, timeout=300, cwd=tmp_path,
+                          env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path)})
+    if done.returncode == 77:
+        pytest.skip(f"no network namespace here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    world = json.loads(done.stdout)
+    assert world["result"], world["output"]
+    assert dict(zip(NAMED, result_codes(world["result"]))) == NAMED
+    assert world["silent"] >= 5 and world["visited"] == []
+    assert any(one.endswith("/a?x=1") for one in world["seen"])
