@@ -6,6 +6,7 @@ that tells the truth, lies, and changes its mind. Prints the worker's result and
 """
 
 import ctypes
+import errno
 import fcntl
 import http.server
 import json
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 PORT = 8080
 PUBLIC = "93.184.216.34"
@@ -133,6 +135,17 @@ class Files(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def bind(listener, address):
+    """An address that was just given may need a moment."""
+    for left in range(200, -1, -1):
+        try:
+            return listener.bind((address, PORT))
+        except OSError as problem:
+            if problem.errno != errno.EADDRNOTAVAIL or left == 0:
+                raise
+            time.sleep(0.05)
+
+
 def main():
     try:
         enter_namespaces()
@@ -143,7 +156,7 @@ def main():
     silent = []
     for address in PRIVATE:
         listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        listener.bind((address, PORT))
+        bind(listener, address)
         listener.listen(8)
         silent.append(listener)
     names = socketserver.ThreadingUDPServer(("127.0.0.1", 53), NameServer)

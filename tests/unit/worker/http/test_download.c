@@ -503,6 +503,25 @@ static void a_download_has_a_time_in_all(void **state)
     buffer_free(&out);
 }
 
+static void a_handshake_without_end_is_given_up(void **state)
+{
+    static const struct script script = {.answers = {""}, .mute = true, .stay = true};
+    struct download_options with = options;
+    struct host h = {0};
+    struct buffer out = {0};
+    struct error err = {0};
+    char url[256];
+    (void)state;
+    with.connect_timeout_seconds = 0.3;
+    with.slow_seconds = 60;
+    host_start(&h, &script);
+    write_url(url, sizeof(url), "https://files.example:$P/x", h.port);
+    assert_int_equal(get(&with, &(struct download_request){0}, url, &out, &err), DOCKET_NETWORK);
+    assert_int_equal(err.code, CODE_fetch_connect_failed);
+    host_end(&h, "handshake");
+    buffer_free(&out);
+}
+
 struct room {
     size_t asked, refused;
 };
@@ -590,6 +609,7 @@ int main(void)
         cmocka_unit_test(what_was_allowed_while_resolving_is_asked_again_at_the_socket),
         cmocka_unit_test(a_stop_ends_a_download_at_once),
         cmocka_unit_test(a_download_has_a_time_in_all),
+        cmocka_unit_test(a_handshake_without_end_is_given_up),
         cmocka_unit_test(a_download_waits_for_room_and_loses_nothing),
         cmocka_unit_test(a_host_has_eight_places),
         cmocka_unit_test(any_allocation_may_fail),
