@@ -255,7 +255,7 @@ enum status url_guard_redirect(const struct url_guard *guard, struct url_target 
     char *joined = NULL;
     enum status st = check_bytes(location, &why);
     if (st == DOCKET_OK) {
-        const char *rest;
+        const char *rest = location;
         /* A scheme that the parser would only take for a path is refused by name. */
         bool absolute = strcspn(location, ":") < strcspn(location, "/?#");
         if (absolute && (st = check_scheme(location, &rest, &why)) == DOCKET_OK) st = check_authority(rest, &why);
