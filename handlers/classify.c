@@ -600,6 +600,7 @@ static void handler_state(void *self, void (*number)(void *context, const char *
     number(context, "documents_total", (double)atomic_load(&c->documents));
     number(context, "documents_failed_total", (double)atomic_load(&c->failed));
     number(context, "input_tokens_total", (double)atomic_load(&c->input_tokens));
+    number(context, "read_ahead_bytes", (double)reader_held_bytes(c->reader));
     number(context, "memory_used_bytes", (double)used);
     number(context, "memory_peak_bytes", (double)peak);
     number(context, "memory_free_bytes", (double)memory_available(NULL));

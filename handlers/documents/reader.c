@@ -36,9 +36,9 @@ struct ahead {
     struct ahead_options options;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
-    struct slot *slots;                  /* one a document of the input */
-    size_t n, taken, n_reading, n_alive; /* of the threads */
-    atomic_bool cancel;                  /* what downloads watch: the end, or the job's stop */
+    struct slot *slots;                 /* one a document of the input */
+    size_t n, taken, n_reading, n_idle; /* of the threads: those that could begin something */
+    atomic_bool cancel;                 /* what downloads watch: the end, or the job's stop */
     pthread_t threads[MAX_THREADS];
     size_t n_threads;               /* of the caller's thread alone */
     struct download_client *client; /* of the caller's thread */
@@ -68,6 +68,11 @@ void reader_close(struct reader *reader)
     if (!reader) return;
     downloads_close(reader->downloads);
     mem_free(reader);
+}
+
+size_t reader_held_bytes(const struct reader *reader)
+{
+    return atomic_load(&reader->held);
 }
 
 static size_t most_bytes(const struct reader *r)
@@ -282,18 +287,18 @@ static void *thread_run(void *context)
     struct download_client *client = NULL;
     bool left = download_client_open(&client, a->reader->downloads, NULL) == DOCKET_OK;
     pthread_mutex_lock(&a->lock);
-    a->n_alive++;
     while (left && !stopped(a)) {
         size_t i = pick(a, &left);
         if (i == a->n) {
+            a->n_idle++;
             if (left) wait_changed(a);
+            a->n_idle--;
             continue;
         }
         pthread_mutex_unlock(&a->lock);
         work_on(a, i, client);
         pthread_mutex_lock(&a->lock);
     }
-    a->n_alive--;
     pthread_mutex_unlock(&a->lock);
     download_client_close(client);
     return NULL;
@@ -348,12 +353,12 @@ enum status ahead_begin(struct ahead **out, struct reader *reader, const struct 
 bool ahead_ready(struct ahead *a)
 {
     pthread_mutex_lock(&a->lock);
-    bool ready = a->taken < a->n && (a->slots[a->taken].state == READ || a->n_alive == 0);
+    bool ready = a->taken < a->n && (a->slots[a->taken].state == READ || a->n_threads == 0);
     pthread_mutex_unlock(&a->lock);
     return ready;
 }
 
-/* Without threads the caller does it. Under the lock. */
+/* The caller does it: there are no threads, or all wait for bytes that are held by what comes behind it. Under the lock. */
 static void read_here(struct ahead *a)
 {
     struct slot *s = &a->slots[a->taken];
@@ -370,7 +375,7 @@ enum status ahead_next(struct ahead *a, struct document_list *out, struct error 
     pthread_mutex_lock(&a->lock);
     struct slot *s = &a->slots[a->taken];
     while (s->state != READ && !stopped(a)) {
-        if (s->state == WAITS && a->n_alive == 0)
+        if (s->state == WAITS && a->n_idle == 0)
             read_here(a);
         else
             wait_changed(a);

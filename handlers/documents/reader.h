@@ -21,6 +21,8 @@ struct reader_options {
 struct reader;
 enum status reader_open(struct reader **out, const struct reader_options *options, struct error *err);
 void reader_close(struct reader *reader); /* NULL is fine; no ahead may be open */
+/* What counts against held_bytes now. Any thread. */
+size_t reader_held_bytes(const struct reader *reader);
 
 /* The list that input->documents_url names, fetched and read into `input`. Job codes: job_field_invalid (the URL, the list),
  * job_too_large, documents_list_unreachable; or CANCELLED, NO_MEMORY. */

@@ -176,6 +176,22 @@ static enum status enter(struct course *c, struct error *err)
     return DOCKET_OK;
 }
 
+/* A transfer that waits for room gives its place to those that can go on: places would else be held by what waits for them. */
+static bool ask_room(void *context, size_t bytes)
+{
+    struct course *c = context;
+    const struct download_request *r = c->request;
+    if (r->room && !r->room(r->context, bytes)) {
+        leave(c);
+        return false;
+    }
+    if (c->host) return true;
+    uint64_t host = key_of(&c->target);
+    if (!downloads_enter(c->client->downloads, host)) return false;
+    c->host = host;
+    return true;
+}
+
 static enum status judge_status(const struct transfer *t, const char *host, struct error *err)
 {
     int status = t->status;
@@ -254,8 +270,8 @@ enum status download(struct download_client *client, const struct download_reque
     c->transfer = (struct transfer){.out = out,
                                     .max_bytes = request->max_bytes,
                                     .stop = request->stop,
-                                    .room = request->room,
-                                    .context = request->context,
+                                    .room = ask_room,
+                                    .context = c,
                                     .begun_ns = clock_now_ns()};
     for (int tries = 1;; tries++) {
         st = try_once(c, &why);

@@ -8,7 +8,7 @@ struct transfer {
     struct buffer *out; /* of answers with a status of 2xx; emptied first */
     size_t max_bytes;
     const atomic_bool *stop;
-    bool (*room)(void *context, size_t bytes);
+    bool (*room)(void *context, size_t bytes); /* as of download_request; NULL: always */
     void *context;
     uint64_t begun_ns; /* of the whole download */
     double seconds_left;

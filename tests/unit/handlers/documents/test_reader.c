@@ -96,7 +96,7 @@ static void host_end(struct host *h)
     close(h->listener);
 }
 
-/* documents: for each a path of the host, or a text without '/'. */
+/* documents: for each a path of the host, a path with '@' in front for the same by another name, or a text. */
 static void make_input(struct job_input *input, const struct host *h, const char *const *documents, size_t n)
 {
     struct buffer json = {0};
@@ -105,6 +105,8 @@ static void make_input(struct job_input *input, const struct host *h, const char
     for (size_t i = 0; i < n; i++)
         if (documents[i][0] == '/')
             buffer_printf(&json, "%s{\"url\":\"http://127.0.0.1:%d%s\"}", i ? "," : "", h->port, documents[i]);
+        else if (documents[i][0] == '@')
+            buffer_printf(&json, "%s{\"url\":\"http://localhost:%d%s\"}", i ? "," : "", h->port, documents[i] + 1);
         else
             buffer_printf(&json, "%s{\"text\":\"%s\"}", i ? "," : "", documents[i]);
     buffer_append_str(&json, "]}}");
@@ -116,6 +118,7 @@ static const struct reader_options plain = {.downloads = {.guard = {.allow_priva
 
 static void check_next(struct ahead *ahead, const char *want, size_t i)
 {
+    want += want[0] == '@';
     struct document_list list = {0};
     struct error err = {0};
     assert_int_equal(ahead_next(ahead, &list, &err), DOCKET_OK);
@@ -208,12 +211,52 @@ static void bytes_ahead_have_a_limit_that_the_first_may_exceed(void **state)
     assert_int_equal(reader_open(&reader, &with, &err), DOCKET_OK);
     for (size_t k = 0; k < 2; k++)
         assert_int_equal(ahead_begin(&ahead[k], reader, &(struct ahead_options){.input = &input}, &err), DOCKET_OK);
-    while (atomic_load(&h.requests) < 4) clock_sleep(0.005, NULL);
+    while (reader_held_bytes(reader) < 300000) clock_sleep(0.005, NULL);
+    for (int looks = 0; looks < 100; looks++) { /* those that wait to be taken, and what came of the others */
+        if (reader_held_bytes(reader) > with.held_bytes) fail_msg("%zu bytes are held", reader_held_bytes(reader));
+        clock_sleep(0.005, NULL);
+    }
     atomic_store(&h.gate, true);
     for (size_t i = 0; i < ARRAY_LENGTH(documents); i++)
         for (size_t k = 0; k < 2; k++) check_next(ahead[k], documents[i], i);
     for (size_t k = 0; k < 2; k++) ahead_end(ahead[k]);
+    assert_int_equal(reader_held_bytes(reader), 0);
     reader_close(reader);
+    job_input_free(&input);
+    host_end(&h);
+}
+
+/* All threads wait for room, which those behind the first hold, and the first has not begun: its host had no place. */
+static void the_first_is_read_even_when_no_thread_is_free(void **state)
+{
+    static const char *const busy[] = {"@/h1", "@/h2"};
+    static const char *const documents[] = {"@/0", "/1", "/2", "/3", "/4", "/5"};
+    static struct host h;
+    struct reader_options with = plain;
+    struct reader *reader = NULL;
+    struct ahead *other = NULL, *ahead = NULL;
+    struct job_input of_other = {0}, input = {0};
+    struct error err = {0};
+    (void)state;
+    h = (struct host){.body_bytes = 300000};
+    with.held_bytes = 400000;
+    with.n_fetches = 2;
+    with.downloads.per_host = 2;
+    host_start(&h);
+    make_input(&of_other, &h, busy, 2);
+    make_input(&input, &h, documents, ARRAY_LENGTH(documents));
+    assert_int_equal(reader_open(&reader, &with, &err), DOCKET_OK);
+    assert_int_equal(ahead_begin(&other, reader, &(struct ahead_options){.input = &of_other}, &err), DOCKET_OK);
+    while (atomic_load(&h.requests) < 2) clock_sleep(0.005, NULL);
+    assert_int_equal(ahead_begin(&ahead, reader, &(struct ahead_options){.input = &input}, &err), DOCKET_OK);
+    while (atomic_load(&h.requests) < 4 || reader_held_bytes(reader) < 350000) clock_sleep(0.005, NULL);
+    atomic_store(&h.gate, true);
+    for (size_t i = 0; i < 2; i++) check_next(other, busy[i], i);
+    for (size_t i = 0; i < ARRAY_LENGTH(documents); i++) check_next(ahead, documents[i], i);
+    ahead_end(other);
+    ahead_end(ahead);
+    reader_close(reader);
+    job_input_free(&of_other);
     job_input_free(&input);
     host_end(&h);
 }
@@ -344,6 +387,7 @@ int main(void)
         cmocka_unit_test(documents_come_in_the_order_of_the_input),
         cmocka_unit_test(no_more_than_the_window_is_begun),
         cmocka_unit_test(bytes_ahead_have_a_limit_that_the_first_may_exceed),
+        cmocka_unit_test(the_first_is_read_even_when_no_thread_is_free),
         cmocka_unit_test(a_stop_and_an_end_leave_what_is_under_way),
         cmocka_unit_test(what_is_being_read_is_said),
         cmocka_unit_test(any_allocation_may_fail),
