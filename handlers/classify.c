@@ -234,6 +234,14 @@ static enum status combine(struct run *r, struct task *t)
     return DOCKET_OK;
 }
 
+/* Of no use once it is tokenized, and 128 of them may be in hand. */
+static void drop_text(struct run *r, struct outcome *o)
+{
+    if (r->input.options.return_text) return;
+    mem_free(o->document.text);
+    o->document.text = NULL;
+}
+
 /* Waits for the oldest task and turns its answers into an outcome. */
 static enum status finish_oldest(struct run *r)
 {
@@ -262,10 +270,7 @@ static enum status finish_oldest(struct run *r)
     if (st == DOCKET_CANCELLED) return fail(r->err, DOCKET_CANCELLED, CODE_document_not_reached, "the job was stopped");
     if (st != DOCKET_OK) return st;
     if (t->n_requests > 0 && o->document.error.code == CODE_NONE && (st = combine(r, t)) != DOCKET_OK) return st;
-    if (!r->input.options.return_text) {
-        mem_free(o->document.text);
-        o->document.text = NULL;
-    }
+    drop_text(r, o);
     if (o->document.error.code != CODE_NONE)
         document_failed(r, o, t->item);
     else
@@ -362,6 +367,7 @@ static enum status start_document(struct run *r, struct document *document, size
                           &tokens, r->err);
     if (st == DOCKET_OK) st = make_requests(r, t, &tokens);
     token_list_free(&tokens);
+    drop_text(r, o);
     o->numbers.tokenize_seconds = clock_seconds_since(start);
     o->numbers.work_seconds += o->numbers.tokenize_seconds;
     if (st != DOCKET_OK) return st;
