@@ -34,6 +34,7 @@ struct classifier {
     atomic_bool cold_start_charged;
     atomic_bool ready;
     struct calibration *calibration;
+    struct reader *reader;
     struct meter meter;
     struct kernels_description device;
     atomic_ullong documents, failed, input_tokens;
@@ -61,6 +62,7 @@ struct run {
     size_t room;       /* tokens that a document may have */
     struct outcome *outcomes;
     size_t n_outcomes, capacity, n_failed, n_warned, n_resumed;
+    struct ahead *ahead;
     struct task *tasks; /* ring [WINDOW] */
     size_t n_started, n_finished, window;
     size_t inputs_done;
@@ -116,6 +118,7 @@ enum status classifier_open(struct classifier **out, const struct classify_optio
     pthread_mutex_init(&c->lock, NULL);
     meter_init(&c->meter);
     enum status st = calibration_open(&c->calibration, err);
+    if (st == DOCKET_OK) st = reader_open(&c->reader, &options->documents, err);
     if (st == DOCKET_OK)
         *out = c;
     else
@@ -128,6 +131,7 @@ void classifier_close(struct classifier *c)
     if (!c) return;
     model_close(&c->model);
     calibration_close(c->calibration);
+    reader_close(c->reader);
     meter_free(&c->meter);
     pthread_mutex_destroy(&c->lock);
     mem_free(c);
@@ -230,6 +234,14 @@ static enum status combine(struct run *r, struct task *t)
     return DOCKET_OK;
 }
 
+/* Of no use once it is tokenized, and 128 of them may be in hand. */
+static void drop_text(struct run *r, struct outcome *o)
+{
+    if (r->input.options.return_text) return;
+    mem_free(o->document.text);
+    o->document.text = NULL;
+}
+
 /* Waits for the oldest task and turns its answers into an outcome. */
 static enum status finish_oldest(struct run *r)
 {
@@ -258,10 +270,7 @@ static enum status finish_oldest(struct run *r)
     if (st == DOCKET_CANCELLED) return fail(r->err, DOCKET_CANCELLED, CODE_document_not_reached, "the job was stopped");
     if (st != DOCKET_OK) return st;
     if (t->n_requests > 0 && o->document.error.code == CODE_NONE && (st = combine(r, t)) != DOCKET_OK) return st;
-    if (!r->input.options.return_text) {
-        mem_free(o->document.text);
-        o->document.text = NULL;
-    }
+    drop_text(r, o);
     if (o->document.error.code != CODE_NONE)
         document_failed(r, o, t->item);
     else
@@ -358,6 +367,7 @@ static enum status start_document(struct run *r, struct document *document, size
                           &tokens, r->err);
     if (st == DOCKET_OK) st = make_requests(r, t, &tokens);
     token_list_free(&tokens);
+    drop_text(r, o);
     o->numbers.tokenize_seconds = clock_seconds_since(start);
     o->numbers.work_seconds += o->numbers.tokenize_seconds;
     if (st != DOCKET_OK) return st;
@@ -381,17 +391,31 @@ static enum status grow_outcomes(struct run *r, size_t n)
     return DOCKET_OK;
 }
 
+static enum status begin_reading(struct run *r)
+{
+    const struct ahead_options options = {.input = &r->input,
+                                          .stop = r->services->stop,
+                                          .one_by_one = r->job->crashes > 0,
+                                          .phase = r->services->phase,
+                                          .context = r->services->context};
+    enum status st = DOCKET_OK;
+    if (r->input.documents_url) {
+        r->services->phase(r->services->context, "list", "");
+        st = reader_fetch_list(r->classifier->reader, &r->input, r->services->stop, r->err);
+    }
+    if (st == DOCKET_OK) st = ahead_begin(&r->ahead, r->classifier->reader, &options, r->err);
+    return st;
+}
+
 static enum status run_documents(struct run *r)
 {
-    enum status st = grow_outcomes(r, r->input.n_documents);
+    enum status st = begin_reading(r);
+    if (st == DOCKET_OK) st = grow_outcomes(r, r->input.n_documents);
     for (size_t i = 0; i < r->input.n_documents && st == DOCKET_OK; i++) {
         struct document_list list = {0};
-        if (atomic_load(r->services->stop)) {
-            st = fail(r->err, DOCKET_CANCELLED, CODE_document_not_reached, "the job was stopped");
-            break;
-        }
-        r->services->phase(r->services->context, "read", r->input.documents[i].id);
-        st = documents_read(&list, &r->input, i, &r->classifier->options.documents, r->err);
+        /* While one is still on its way, those before it are answered and kept. */
+        while (st == DOCKET_OK && !ahead_ready(r->ahead) && r->n_finished < r->n_started) st = finish_oldest(r);
+        if (st == DOCKET_OK) st = ahead_next(r->ahead, &list, r->err);
         r->inputs_done++;
         size_t left = r->input.n_documents - r->inputs_done;
         if (st == DOCKET_OK) st = grow_outcomes(r, list.n + left);
@@ -539,6 +563,7 @@ enum status classify_job(struct classifier *c, const struct job *job, const stru
     r.tasks = mem_zalloc(WINDOW, sizeof(*r.tasks));
     st = r.tasks ? prepare_prompt(&r) : no_memory(&r);
     if (st == DOCKET_OK) st = run_documents(&r);
+    ahead_end(r.ahead);
     abandon(&r);
     double billed = meter_stop(&c->meter, billing);
     if (st == DOCKET_OK) st = write_report(&r, billed, cold_start, output);
@@ -581,6 +606,7 @@ static void handler_state(void *self, void (*number)(void *context, const char *
     number(context, "documents_total", (double)atomic_load(&c->documents));
     number(context, "documents_failed_total", (double)atomic_load(&c->failed));
     number(context, "input_tokens_total", (double)atomic_load(&c->input_tokens));
+    number(context, "read_ahead_bytes", (double)reader_held_bytes(c->reader));
     number(context, "memory_used_bytes", (double)used);
     number(context, "memory_peak_bytes", (double)peak);
     number(context, "memory_free_bytes", (double)memory_available(NULL));

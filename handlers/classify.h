@@ -2,14 +2,14 @@
 #ifndef DOCKET_HANDLERS_CLASSIFY_H
 #define DOCKET_HANDLERS_CLASSIFY_H
 
-#include "handlers/documents/document.h"
+#include "handlers/documents/reader.h"
 #include "worker/handler.h"
 #include "worker/model/model.h"
 #include "worker/observe/cost.h"
 
 struct classify_options {
     struct model_options model;
-    struct document_limits documents;
+    struct reader_options documents;
     struct price price;
     const char *worker_id; /* for the report */
     const char *version;

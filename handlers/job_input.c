@@ -92,7 +92,7 @@ static bool has(const cJSON *object, const char *key)
     return value && !cJSON_IsNull(value);
 }
 
-static enum status read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
+enum status job_read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
 {
     const char *key = has(object, "custom_id") ? "custom_id" : "id";
     bool present;
@@ -124,38 +124,35 @@ static void set_text(struct document_input *d, enum document_source_kind kind, c
 
 static enum status read_sources(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
 {
-    const char *text = NULL, *base64 = NULL, *file = NULL;
+    static const char *const names[] = {"text", "url", "content_base64", "path"};
+    static const enum document_source_kind kinds[] = {SOURCE_TEXT, SOURCE_URL, SOURCE_BASE64, SOURCE_PATH};
+    const char *values[ARRAY_LENGTH(names)] = {0};
+    char got[64] = "";
+    size_t n = 0, at = 0;
     bool present;
     enum status st;
-    if ((st = job_get_text(r, object, path, "text", &text, &d->nul_dropped, &present)) != DOCKET_OK ||
-        (st = json_get_string(object, path, "content_base64", &base64, &present, r->err)) != DOCKET_OK ||
-        (st = job_get_plain(r, object, path, "path", &file, &present)) != DOCKET_OK)
+    if ((st = job_get_text(r, object, path, "text", &values[0], &d->nul_dropped, &present)) != DOCKET_OK ||
+        (st = job_get_plain(r, object, path, "url", &values[1], &present)) != DOCKET_OK ||
+        (st = json_get_string(object, path, "content_base64", &values[2], &present, r->err)) != DOCKET_OK ||
+        (st = job_get_plain(r, object, path, "path", &values[3], &present)) != DOCKET_OK)
         return st;
-    if (!text + !base64 + !file == 2) {
-        if (text)
-            set_text(d, SOURCE_TEXT, text);
-        else if (base64)
-            set_text(d, SOURCE_BASE64, base64);
-        else
-            set_text(d, SOURCE_PATH, file);
-        return DOCKET_OK;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (!values[i]) continue;
+        at += (size_t)snprintf(got + at, sizeof(got) - at, "%s%s", n++ ? " and " : "", names[i]);
+        set_text(d, kinds[i], values[i]);
     }
+    if (n == 1) return DOCKET_OK;
     d->kind = SOURCE_INVALID;
-    const char *got = text && base64 && file ? "all three"
-                      : text && base64       ? "text and content_base64"
-                      : text && file         ? "text and path"
-                      : base64 && file       ? "content_base64 and path"
-                                             : "none";
     fail(&d->error, DOCKET_BAD_INPUT, CODE_document_source_invalid,
-         "%s: want exactly one of text, content_base64 and path, got %s", path, got);
+         "%s: want exactly one of text, url, content_base64 and path, got %s", path, n ? got : "none");
     return DOCKET_OK;
 }
 
-static enum status read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path)
+enum status job_read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path)
 {
     static const char *const known[] = {"id",  "custom_id", "text", "content_base64", "path", "filename",
                                         "url", "pages",     NULL};
-    static const char *const later[] = {"url", "pages", NULL};
+    static const char *const later[] = {"pages", NULL};
     bool present;
     enum status st;
     if (!cJSON_IsObject(item)) {
@@ -164,7 +161,8 @@ static enum status read_document(struct job_reader *r, struct document_input *d,
         return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "%s: want an object, got %s", path, found);
     }
     if ((st = json_only_keys(item, path, known, r->err)) != DOCKET_OK ||
-        (st = job_refuse_later(r, item, path, later)) != DOCKET_OK || (st = read_id(r, d, item, path)) != DOCKET_OK ||
+        (st = job_refuse_later(r, item, path, later)) != DOCKET_OK ||
+        (st = job_read_id(r, d, item, path)) != DOCKET_OK ||
         (st = job_get_plain(r, item, path, "filename", &d->filename, &present)) != DOCKET_OK)
         return st;
     return read_sources(r, d, item, path);
@@ -264,7 +262,7 @@ static enum status read_list(struct job_reader *r, const char *key, const cJSON 
         char path[48];
         snprintf(path, sizeof(path), "%s[%zu]", key, i);
         struct document_input *d = &r->job->documents[i++];
-        st = strings ? read_string_document(r, d, item, path) : read_document(r, d, item, path);
+        st = strings ? read_string_document(r, d, item, path) : job_read_document(r, d, item, path);
         if (st != DOCKET_OK) return st;
     }
     return complete_ids(r);
@@ -272,7 +270,7 @@ static enum status read_list(struct job_reader *r, const char *key, const cJSON 
 
 enum status job_read_documents(struct job_reader *r)
 {
-    static const char *const shapes[] = {"documents", "text", "document", "inputs"};
+    static const char *const shapes[] = {"documents", "text", "document", "inputs", "documents_url"};
     const char *key = NULL;
     for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
         if (!has(r->input, shapes[i])) continue;
@@ -287,11 +285,12 @@ enum status job_read_documents(struct job_reader *r)
         enum status st = json_get_array(r->input, "", key, &list, NULL, r->err);
         return st != DOCKET_OK ? st : read_list(r, key, list);
     }
+    if (strcmp(key, "documents_url") == 0) return job_get_plain(r, r->input, "", key, &r->job->documents_url, NULL);
     if (strcmp(key, "inputs") == 0 && cJSON_IsArray(value)) return read_list(r, key, value);
     enum status st = count_documents(r, key, 1);
     if (st != DOCKET_OK) return st;
     bool object = strcmp(key, "document") == 0 && !cJSON_IsString(value);
-    st = object ? read_document(r, r->job->documents, value, key)
+    st = object ? job_read_document(r, r->job->documents, value, key)
                 : read_string_document(r, r->job->documents, value, key);
     return st != DOCKET_OK ? st : complete_ids(r);
 }
@@ -356,8 +355,7 @@ static enum status read_input(struct job_reader *r)
         "task",     "labels", "multi_label",  "instructions", "examples",   "documents", "options",
         "metadata", "text",   "document",     "inputs",       "parameters", "questions", "documents_url",
         "output",   "prompt", "openai_route", "openai_input", NULL};
-    static const char *const later[] = {"prompt",       "questions", "documents_url", "output", "openai_route",
-                                        "openai_input", NULL};
+    static const char *const later[] = {"prompt", "questions", "output", "openai_route", "openai_input", NULL};
     static const char *const of_parameters[] = {"candidate_labels", "multi_label", NULL};
     const cJSON *metadata;
     bool present;

@@ -26,7 +26,7 @@ struct example {
     size_t n_labels;
 };
 
-enum document_source_kind { SOURCE_TEXT, SOURCE_BASE64, SOURCE_PATH, SOURCE_INVALID };
+enum document_source_kind { SOURCE_TEXT, SOURCE_URL, SOURCE_BASE64, SOURCE_PATH, SOURCE_INVALID };
 
 /* One element of `documents`, not read yet. */
 struct document_input {
@@ -34,9 +34,10 @@ struct document_input {
     bool custom_id;       /* echo it as custom_id */
     const char *filename; /* or NULL */
     enum document_source_kind kind;
-    const char *content; /* text, base64 or path */
+    const char *content; /* text, URL, base64 or path */
     size_t content_length;
     size_t nul_dropped; /* NUL characters that were taken out of the text */
+    size_t line;        /* of the list at documents_url, from 1; 0: it stands in the job */
     struct error error; /* of SOURCE_INVALID: document_source_invalid */
 };
 
@@ -65,7 +66,8 @@ struct job_input {
     struct example examples[MAX_EXAMPLES];
     size_t n_examples;
     struct document_input *documents;
-    size_t n_documents;
+    size_t n_documents;        /* 0 only with documents_url, until job_input_add_list */
+    const char *documents_url; /* or NULL */
     struct job_options options;
     bool has_metadata;
     char digest[65]; /* SHA-256 of the input's text as it was delivered */
@@ -75,13 +77,17 @@ struct job_input {
  * the job beside input are the platform's and not looked at. null is the same as a key that is absent.
  *
  * Shapes that are read: `documents`, or exactly one of `text` (a string), `document` (a string, or an object as in documents),
- * `inputs` (a string or an array of strings); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
+ * `inputs` (a string or an array of strings), `documents_url` (a list that has yet to be fetched); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
  * multi_label beside either. Defaults: threshold 0.5, calibrate true, the other switches false.
- * What later versions bring is job_field_invalid and says so: prompt, questions, documents_url, output, openai_route,
- * openai_input, children of labels, url and pages of documents, ocr_languages, ocr_max_pages. `explain: false` and `ocr: "auto"`
+ * What later versions bring is job_field_invalid and says so: prompt, questions, output, openai_route,
+ * openai_input, children of labels, pages of documents, ocr_languages, ocr_max_pages. `explain: false` and `ocr: "auto"`
  * or `"never"` change nothing and are accepted; other values are refused.
  * U+0000 is dropped from texts (documents count it), and job_field_invalid in labels, ids, file names and paths. */
 enum status job_input_parse(struct job_input *out, const char *job_json, size_t length, struct error *err);
+/* The list that documents_url led to: one document a line, as in `documents`; empty lines do not count. A line that is none of
+ * that, or whose id an earlier one has, is a document with an error that names the line. Fails with BAD_INPUT (job_field_invalid:
+ * no document, more than MAX_DOCUMENTS) and NO_MEMORY; the input can then only be freed. */
+enum status job_input_add_list(struct job_input *input, const char *lines, size_t length, struct error *err);
 void job_input_free(struct job_input *input);
 
 #endif

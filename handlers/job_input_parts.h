@@ -20,6 +20,10 @@ enum status job_read_labels(struct job_reader *r);
 enum status job_read_examples(struct job_reader *r);
 enum status job_read_instructions(struct job_reader *r);
 enum status job_read_documents(struct job_reader *r);
+/* id or custom_id of a document object; NULL where there is none. Needs no memory. */
+enum status job_read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path);
+/* One document object into *d. */
+enum status job_read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path);
 
 /* A string from which U+0000 is dropped and counted (n_nul may be NULL), or in which it is refused. */
 enum status job_get_text(struct job_reader *r, const cJSON *object, const char *path, const char *key, const char **out,

@@ -70,6 +70,21 @@ OPTION(COUNT, max_archive_depth, "MAX_ARCHIVE_DEPTH", "--max-archive-depth", "4"
 OPTION(COUNT, max_archive_bytes, "MAX_ARCHIVE_BYTES", "--max-archive-bytes", "1073741824", RANGE(1024, 1099511627776),
        "BYTES", "wc", "most bytes that one archive may unpack to; never more than 200 times its size and 10 MiB")
 
+OPTION_GROUP("Documents from URLs")
+OPTION(NUMBER, fetch_seconds, "FETCH_SECONDS", "--fetch-seconds", "120", RANGE(1, 3600), "SECONDS", "w",
+       "time for one document from a URL, with redirects and up to three tries")
+OPTION(NUMBER, fetch_slow_seconds, "FETCH_SLOW_SECONDS", "--fetch-slow-seconds", "20", RANGE(1, 600), "SECONDS", "w",
+       "a download that moves less than 1,000 bytes a second for so long is given up")
+OPTION(COUNT, fetches, "FETCHES", "--fetches", "16", RANGE(1, 64), "N", "w", "URLs of one job fetched at one time")
+OPTION(COUNT, fetches_per_host, "FETCHES_PER_HOST", "--fetches-per-host", "8", RANGE(1, 64), "N", "w",
+       "URLs of one host fetched at one time, by all jobs together")
+OPTION(COUNT, readings, "READINGS", "--readings", "2", RANGE(1, 64), "N", "wc",
+       "documents of one job that are unpacked and decoded at one time, ahead of the model")
+OPTION(COUNT, read_ahead_documents, "READ_AHEAD_DOCUMENTS", "--read-ahead-documents", "64", RANGE(1, 10000), "N", "wc",
+       "documents of one job that are begun before the model asks for them")
+OPTION(COUNT, read_ahead_bytes, "READ_AHEAD_BYTES", "--read-ahead-bytes", "134217728", RANGE(1048576, 68719476736),
+       "BYTES", "wc", "fetched and read ahead by all jobs; more only for the document that a job is waiting for")
+
 OPTION_GROUP("Cost")
 OPTION(NUMBER, gpu_price_per_second, "GPU_PRICE_PER_SECOND", "--gpu-price-per-second",
        "(the table of prices by device name, else unknown)", RANGE(0, 1000), "USD", "wcb",
@@ -92,7 +107,7 @@ OPTION(COUNT, spool_max_bytes, "SPOOL_MAX_BYTES", "--spool-max-bytes", "42949672
 OPTION(COUNT, spool_min_free_bytes, "SPOOL_MIN_FREE_BYTES", "--spool-min-free-bytes", "268435456",
        RANGE(0, 1099511627776), "BYTES", "w", "less free disk than this stops it too")
 OPTION(PATH, ca_file, "SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE", "--ca-file", "(the system's)", ANY, "FILE",
-       "wm", "PEM file of the authorities that sign the certificates of queue and hub")
+       "wm", "PEM file of the authorities that sign the certificates of the queue, the hub and hosts with documents")
 OPTION(SWITCH, allow_clear_text, "ALLOW_CLEAR_TEXT", "--allow-clear-text", "false", ANY, "", "wm",
        "allow http:// to a queue or hub on a public host: key and documents are then readable on the way")
 OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON", "w",
@@ -120,6 +135,10 @@ OPTION(TEXT, pod_hostname, "RUNPOD_POD_HOSTNAME", "", "(unknown)", ANY, "", "w",
 OPTION(TEXT, endpoint_id, "RUNPOD_ENDPOINT_ID", "", "(none)", ANY, "", "w",
        "when set, docket is on a platform: logs are JSON lines")
 OPTION(TEXT, gpu_type_id, "RUNPOD_GPU_TYPE_ID", "", "(none)", ANY, "", "w", "replaces $RUNPOD_GPU_TYPE_ID in the URLs")
+OPTION(COUNT, max_download_bytes, "RUNPOD_MAX_DOWNLOAD_BYTES", "", "5368709120", RANGE(0, 1099511627776), "", "w",
+       "most bytes of one download; 0 and what is no number stand for the default; MAX_DOCUMENT_BYTES holds too")
+OPTION(SWITCH, allow_private_urls, "RUNPOD_ALLOW_PRIVATE_DOWNLOAD_URLS", "", "false", ANY, "", "w",
+       "fetch from any host and address, through a proxy if the environment names one: only where jobs are trusted")
 OPTION(NUMBER, min_memory_gb, "RUNPOD_MIN_MEMORY_GB", "", "0.25", RANGE(0, 100000), "", "w",
        "GiB of memory that must be free at the start")
 OPTION(NUMBER, min_disk_percent, "RUNPOD_MIN_DISK_PERCENT", "", "1", RANGE(0, 100), "", "w",

@@ -193,10 +193,12 @@ done:
     return st;
 }
 
-/* base64 and paths: the bytes, or `why` there are none. */
+/* base64 and paths: the bytes, or `why` there are none. URLs are fetched by reader.c. */
 static enum status fetch(struct buffer *bytes, const struct reading *r, const struct document_input *in,
                          struct error *why)
 {
+    if (in->kind == SOURCE_URL)
+        return fail(why, DOCKET_UNSUPPORTED, CODE_document_source_invalid, "URLs are not fetched here");
     if (in->kind == SOURCE_PATH) return source_read_path(bytes, r->limits.root, in->content, r->limits.max_bytes, why);
     if (in->content_length / 4 * 3 <= r->limits.max_bytes * 2) /* twice: white space may be half of it */
         return base64_decode(bytes, in->content, in->content_length, why);
@@ -204,23 +206,45 @@ static enum status fetch(struct buffer *bytes, const struct reading *r, const st
                 in->content_length, r->limits.max_bytes);
 }
 
+/* documents[3].url, or the line of a list that it stands in. */
+static void name_source(struct error *why, const struct document_input *in, size_t i)
+{
+    static const char *const keys[] = {
+        [SOURCE_TEXT] = "text", [SOURCE_URL] = "url", [SOURCE_BASE64] = "content_base64", [SOURCE_PATH] = "path"};
+    if (in->line)
+        error_prefix(why, "documents_url line %zu: %s", in->line, keys[in->kind]);
+    else
+        error_prefix(why, "documents[%zu].%s", i, keys[in->kind]);
+}
+
+static enum status add_got(struct reading *r, const struct document_input *in, size_t i,
+                           const struct document_bytes *got, struct error *err)
+{
+    const size_t before = r->out->n;
+    const char *filename = in->filename ? in->filename : got->filename;
+    enum status st;
+    if (got->why) {
+        struct error why = *got->why;
+        name_source(&why, in, i);
+        st = reading_add_error(r, in->id, filename, &why, err);
+    } else
+        st = reading_add_bytes(r, in->id, filename, got->bytes, got->length, 0, err);
+    if (st == DOCKET_OK && r->out->n > before) r->out->items[before].fetch_seconds = got->seconds;
+    return st;
+}
+
 static enum status add_fetched(struct reading *r, const struct document_input *in, size_t i, struct error *err)
 {
     struct buffer bytes = {0};
     struct error why = {0};
-    size_t before = r->out->n;
     uint64_t start = clock_now_ns();
-    const char *filename = in->filename ? in->filename : in->kind == SOURCE_PATH ? in->content : NULL;
     enum status st = fetch(&bytes, r, in, &why);
-    double seconds = clock_seconds_since(start);
-    if (st == DOCKET_NO_MEMORY)
-        st = no_memory(err);
-    else if (st != DOCKET_OK) {
-        error_prefix(&why, "documents[%zu].%s", i, in->kind == SOURCE_PATH ? "path" : "content_base64");
-        st = reading_add_error(r, in->id, filename, &why, err);
-    } else
-        st = reading_add_bytes(r, in->id, filename, bytes.data, bytes.length, 0, err);
-    if (st == DOCKET_OK && r->out->n > before) r->out->items[before].fetch_seconds = seconds;
+    const struct document_bytes got = {.filename = in->kind == SOURCE_PATH ? in->content : NULL,
+                                       .bytes = bytes.data,
+                                       .length = bytes.length,
+                                       .why = st != DOCKET_OK ? &why : NULL,
+                                       .seconds = clock_seconds_since(start)};
+    st = st == DOCKET_NO_MEMORY ? no_memory(err) : add_got(r, in, i, &got, err);
     buffer_free(&bytes);
     return st;
 }
@@ -235,8 +259,8 @@ static void start_reading(struct reading *r, struct document_list *out, const st
     if (r->limits.max_expanded == 0) r->limits.max_expanded = MAX_EXPANDED;
 }
 
-enum status documents_read(struct document_list *out, const struct job_input *input, size_t i,
-                           const struct document_limits *limits, struct error *err)
+static enum status read_input(struct document_list *out, const struct job_input *input, size_t i,
+                              const struct document_bytes *got, const struct document_limits *limits, struct error *err)
 {
     const struct document_input *in = &input->documents[i];
     const size_t before = out->n;
@@ -246,6 +270,8 @@ enum status documents_read(struct document_list *out, const struct job_input *in
     r.input = input;
     if (in->kind == SOURCE_INVALID)
         st = reading_add_error(&r, in->id, in->filename, &in->error, err);
+    else if (got)
+        st = add_got(&r, in, i, got, err);
     else if (in->kind == SOURCE_TEXT)
         st = add_text(&r, in, err);
     else
@@ -253,6 +279,19 @@ enum status documents_read(struct document_list *out, const struct job_input *in
     if (st != DOCKET_OK) drop_from(out, before);
     name_set_free(&r.names);
     return st;
+}
+
+enum status documents_read(struct document_list *out, const struct job_input *input, size_t i,
+                           const struct document_limits *limits, struct error *err)
+{
+    return read_input(out, input, i, NULL, limits, err);
+}
+
+enum status documents_read_got(struct document_list *out, const struct job_input *input, size_t i,
+                               const struct document_bytes *got, const struct document_limits *limits,
+                               struct error *err)
+{
+    return read_input(out, input, i, got, limits, err);
 }
 
 enum status documents_from_bytes(struct document_list *out, const char *id, const char *filename, const void *bytes,

@@ -51,6 +51,17 @@ void document_list_free(struct document_list *list);
  * A compressed single file (letter.txt.gz) is one document with the id that it was given. Any thread; nothing is shared. */
 enum status documents_read(struct document_list *out, const struct job_input *input, size_t i,
                            const struct document_limits *limits, struct error *err);
+/* The same for a document whose bytes were got elsewhere, as those of a URL are. */
+struct document_bytes {
+    const char *filename; /* or NULL; of no use where the input names one */
+    const void *bytes;
+    size_t length;
+    const struct error *why; /* there are none; or NULL */
+    double seconds;          /* that it took to get them */
+};
+enum status documents_read_got(struct document_list *out, const struct job_input *input, size_t i,
+                               const struct document_bytes *got, const struct document_limits *limits,
+                               struct error *err);
 /* The same for bytes that are there already (the command line); id and filename are copied. */
 enum status documents_from_bytes(struct document_list *out, const char *id, const char *filename, const void *bytes,
                                  size_t length, const struct document_limits *limits, struct error *err);

@@ -423,7 +423,7 @@ static enum status run_all(const struct tool_call *call, const struct file_list 
     struct progress progress = {.terminal = config_terminal(call->config, STDERR_FILENO)};
     size_t at = 0;
     enum status st = tool_classify_options(call->config, &classify, err);
-    classify.documents.root = "/";
+    classify.documents.limits.root = "/";
     classify.result_max_bytes = RESULT_BYTES;
     price_find(&classify.price, call->config->gpu_price_per_second, NULL);
     classify.worker_id = "local";

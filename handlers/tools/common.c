@@ -63,13 +63,22 @@ enum status tool_model_options(const struct config *config, struct model_options
 
 enum status tool_classify_options(const struct config *config, struct classify_options *out, struct error *err)
 {
-    *out = (struct classify_options){.version = docket_version(),
-                                     .documents = {.max_bytes = (size_t)config->max_document_bytes,
-                                                   .max_members = (size_t)config->max_archive_members,
-                                                   .max_depth = (size_t)config->max_archive_depth,
-                                                   .max_expanded = config->max_archive_bytes,
-                                                   .root = config->document_root},
-                                     .result_max_bytes = (size_t)config->max_result_bytes};
+    *out = (struct classify_options){.version = docket_version(), .result_max_bytes = (size_t)config->max_result_bytes};
+    out->documents = (struct reader_options){.limits = {.max_bytes = (size_t)config->max_document_bytes,
+                                                        .max_members = (size_t)config->max_archive_members,
+                                                        .max_depth = (size_t)config->max_archive_depth,
+                                                        .max_expanded = config->max_archive_bytes,
+                                                        .root = config->document_root},
+                                             .downloads = {.guard = {.allow_private = config->allow_private_urls},
+                                                           .ca_file = config->ca_file,
+                                                           .timeout_seconds = config->fetch_seconds,
+                                                           .slow_seconds = config->fetch_slow_seconds,
+                                                           .per_host = (size_t)config->fetches_per_host},
+                                             .max_download_bytes = (size_t)config->max_download_bytes,
+                                             .n_fetches = (size_t)config->fetches,
+                                             .n_readings = (size_t)config->readings,
+                                             .n_ahead = (size_t)config->read_ahead_documents,
+                                             .held_bytes = (size_t)config->read_ahead_bytes};
     return tool_model_options(config, &out->model, err);
 }
 

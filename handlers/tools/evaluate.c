@@ -164,7 +164,7 @@ enum status evaluation_run(struct evaluation *out, const struct evaluation_set *
     struct classify_options own = *options;
     struct classifier *classifier = NULL;
     struct buffer text = {0}, output = {0};
-    own.documents.root = "/";
+    own.documents.limits.root = "/";
     own.worker_id = "evaluation";
     e.answers = mem_zalloc(set->n, sizeof(*e.answers));
     enum status st = e.answers ? classifier_open(&classifier, &own, err) : no_memory(err);

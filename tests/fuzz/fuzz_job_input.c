@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     assert(job.n_labels >= 2 && job.n_labels <= MAX_LABELS + 1);
-    assert(job.n_documents >= 1 && job.n_documents <= MAX_DOCUMENTS);
+    assert(job.n_documents <= MAX_DOCUMENTS && (job.n_documents >= 1) == !job.documents_url);
     assert(strlen(job.digest) == 64);
     for (size_t i = 0; i < job.n_labels; i++) {
         check_label(job.labels[i].name);

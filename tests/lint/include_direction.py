@@ -12,7 +12,7 @@ ROOMS = {
     "worker/hub/": {"worker/base/", "worker/http/", "worker/model/", "worker/queue/"},  # of the last: ONLY
     "worker/queue/": {"worker/base/", "worker/http/"},
     "worker/": {"worker/base/", "worker/queue/", "worker/observe/"},  # worker.c knows queue.h and handler.h; config.c the base
-    "handlers/documents/": {"worker/base/", "handlers/"},  # of the latter: ONLY
+    "handlers/documents/": {"worker/base/", "worker/http/", "handlers/"},  # of the last two: ONLY
     "handlers/tools/": {"worker/base/", "worker/hub/", "worker/queue/", "worker/model/", "worker/observe/", "worker/", "handlers/",
                         "handlers/documents/"},
     "handlers/": {"worker/base/", "worker/model/", "worker/observe/", "worker/", "handlers/documents/"},
@@ -21,8 +21,9 @@ ROOMS = {
 ALSO = {
     "handlers/main.c": {"handlers/tools/"},  # wires everything
 }
-# handlers/documents/ reads the job's input and nothing else of the room above it.
-ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"}},
+# handlers/documents/ reads the job's input and nothing else of the room above it, and fetches through the guard only.
+ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/characters.h"},
+                                 "worker/http/": {"worker/http/download.h"}},
         "worker/hub/": {"worker/queue/": {"worker/queue/backoff.h"}}}
 
 # Libraries: in which rooms or files their headers may stand.

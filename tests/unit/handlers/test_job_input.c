@@ -103,7 +103,8 @@ static const struct {
     {"inputs_number", "{" LABELS ",\"inputs\":[\"a\",1]}", CODE_job_field_invalid, "inputs[1]: want a string, got 1"},
     {"inputs_object", "{" LABELS ",\"inputs\":{}}", CODE_job_field_invalid, "inputs: want a string"},
     {"document_typo", "{" LABELS ",\"document\":{\"txt\":\"a\"}}", CODE_job_field_unknown, "document.txt: unknown key"},
-    {"url", DOC("{\"url\":\"https://x\"}"), CODE_job_field_invalid, "documents[0].url: comes in a later version"},
+    {"url_number", DOC("{\"url\":5}"), CODE_job_field_invalid, "documents[0].url: want a string, got 5"},
+    {"url_nul", DOC("{\"url\":\"https://x/\\u0000\"}"), CODE_job_field_invalid, "documents[0].url: holds U+0000"},
     {"pages", DOC("{\"text\":\"x\",\"pages\":\"1\"}"), CODE_job_field_invalid, "documents[0].pages: comes in a later"},
     {"text_number", DOC("{\"text\":5}"), CODE_job_field_invalid, "documents[0].text: want a string, got 5"},
     {"id_number", DOC("{\"text\":\"x\",\"id\":5}"), CODE_job_field_invalid, "documents[0].id: want a string, got 5"},
@@ -145,8 +146,9 @@ static const struct {
 
     {"questions", IN("\"questions\":[]"), CODE_job_field_invalid, "questions: comes in a later version"},
     {"output", IN("\"output\":{}"), CODE_job_field_invalid, "output: comes in a later version"},
-    {"documents_url", "{" LABELS ",\"documents_url\":\"u\"}", CODE_job_field_invalid,
-     "documents_url: comes in a later"},
+    {"documents_url", "{" LABELS ",\"documents_url\":5}", CODE_job_field_invalid, "documents_url: want a string"},
+    {"documents_url_and_documents", IN("\"documents_url\":\"https://x\""), CODE_job_field_invalid,
+     "documents and documents_url: want only one"},
     {"prompt", "{\"prompt\":\"hello\"}", CODE_job_field_invalid, "prompt: comes in a later version"},
     {"metadata", IN("\"metadata\":[]"), CODE_job_field_invalid, "metadata: want an object"},
     {"instructions", IN("\"instructions\":5"), CODE_job_field_invalid, "instructions: want a string, got 5"},
@@ -229,7 +231,7 @@ static void everything_of_the_schema_is_read(void **state)
     assert_true(d[2].kind == SOURCE_PATH);
     assert_int_equal(d[3].error.code, CODE_document_source_invalid);
     assert_string_equal(d[3].error.message,
-                        "documents[3]: want exactly one of text, content_base64 and path, got text and path");
+                        "documents[3]: want exactly one of text, url, content_base64 and path, got text and path");
     assert_int_equal(d[4].error.code, CODE_document_source_invalid);
     assert_true(d[5].kind == SOURCE_TEXT && d[5].content_length == 0);
 
