@@ -16,6 +16,11 @@ libarchive-dev        | pkg-config --exists libarchive    | zip and tar archives
 libpcre2-dev          | pkg-config --exists libpcre2-8    | split patterns of tokenizers
 libutf8proc-dev       | pkg-config --exists libutf8proc   | Unicode normalization
 libssl-dev            | pkg-config --exists libcrypto     | hashes
+libexpat1-dev         | pkg-config --exists expat         | XML of office documents
+libgumbo-dev          | pkg-config --exists gumbo         | web pages
+libgmime-3.0-dev      | pkg-config --exists gmime-3.0     | e-mail
+libgsf-1-dev          | pkg-config --exists libgsf-1      | Outlook messages
+libuchardet-dev       | pkg-config --exists uchardet      | charsets of texts that do not say theirs
 '
 TESTS='
 libcmocka-dev         | pkg-config --exists cmocka        | unit tests in C
@@ -44,6 +49,11 @@ libarchive13          | false                             | zip and tar archives
 libpcre2-8-0          | false                             | split patterns of tokenizers
 libutf8proc2          | false                             | Unicode normalization
 libssl3               | false                             | hashes
+libexpat1             | false                             | XML of office documents
+libgumbo1             | false                             | web pages
+libgmime-3.0-0        | false                             | e-mail
+libgsf-1-114          | false                             | Outlook messages
+libuchardet0          | false                             | charsets of texts that do not say theirs
 ca-certificates       | false                             | roots for HTTPS
 '
 

@@ -20,11 +20,13 @@ struct extract_input {
 };
 
 enum extract_fact {
-    FACT_PAGES,          /* pages, slides or sheets */
-    FACT_PAGES_SKIPPED,  /* not read, because the text was enough or could not be had */
-    FACT_OCR_PAGES,      /* whose text comes from an image */
-    FACT_LINKS_SKIPPED,  /* links, devices and such in an archive */
-    FACT_ENCODING_FOUND, /* 1: the charset was guessed from the bytes */
+    FACT_PAGES,               /* pages, slides or sheets */
+    FACT_PAGES_SKIPPED,       /* not read, because the text was enough or could not be had */
+    FACT_OCR_PAGES,           /* whose text comes from an image */
+    FACT_LINKS_SKIPPED,       /* links, devices and such in an archive */
+    FACT_ENCODING_FOUND,      /* 1: the charset was guessed from the bytes */
+    FACT_HIDDEN_CHARACTERS,   /* of text that a reader of the document would not see, left out */
+    FACT_REPLACED_CHARACTERS, /* that could not be converted to UTF-8 */
     N_EXTRACT_FACTS,
 };
 
