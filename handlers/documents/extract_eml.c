@@ -23,11 +23,19 @@ struct mail {
     struct error *err;
 };
 
+/* What libraries have to say about a damaged file is no message of ours. */
+static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer context)
+{
+    (void)domain, (void)level, (void)message, (void)context;
+}
+
 void mail_prepare(void)
 {
     static bool done;
-    if (!done) g_mime_init();
+    if (done) return;
     done = true;
+    g_log_set_default_handler(ignore_log, NULL);
+    g_mime_init();
 }
 
 /* Plain text, line by line; flowed: a line that ends with a space goes on in the next. */
@@ -81,7 +89,8 @@ static GByteArray *content_of(GMimeObject *object)
         if (content) g_mime_data_wrapper_write_to_stream(content, memory);
     } else
         g_mime_object_write_to_stream(object, NULL, memory);
-    bytes = g_byte_array_ref(g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory)));
+    g_mime_stream_mem_set_owner(GMIME_STREAM_MEM(memory), FALSE);
+    bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
     g_object_unref(memory);
     return bytes;
 }

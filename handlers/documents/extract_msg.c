@@ -6,15 +6,15 @@
 #include "handlers/documents/rtf_packed.h"
 #include "worker/base/alloc.h"
 
+#include <gsf/gsf-input.h>
 #include <gsf/gsf-outfile-msole.h>
 #include <gsf/gsf-output-memory.h>
-#include <gsf/gsf-structured-blob.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define MAX_ATTACHMENTS 1000
-#define MAX_RECIPIENTS  10000
+#define MAX_FOLDERS     20 /* in one another */
 
 enum property {
     SUBJECT = 0x0037,
@@ -190,29 +190,38 @@ static bool give(struct extract_sink *sink, const char *name, const void *bytes,
            sink->part_end(sink, NULL);
 }
 
-/* A message in a folder of this file, as a file of its own. */
-static bool give_message(struct extract_sink *sink, GsfInput *folder, const char *name)
+static void copy_folder(GsfInfile *from, GsfOutfile *to, int depth)
 {
-    GsfStructuredBlob *blob = gsf_structured_blob_read(folder);
+    for (int i = 0; i < gsf_infile_num_children(from); i++) {
+        const char *name = gsf_infile_name_by_index(from, i);
+        GsfInput *child = gsf_infile_child_by_index(from, i);
+        bool folder = child && GSF_IS_INFILE(child) && gsf_infile_num_children(GSF_INFILE(child)) >= 0;
+        GsfOutput *copy = child && name && depth < MAX_FOLDERS ? gsf_outfile_new_child(to, name, folder) : NULL;
+        if (copy && folder)
+            copy_folder(GSF_INFILE(child), GSF_OUTFILE(copy), depth + 1);
+        else if (copy)
+            gsf_input_copy(child, copy);
+        if (copy) {
+            gsf_output_close(copy);
+            g_object_unref(copy);
+        }
+        if (child) g_object_unref(child);
+    }
+}
+
+/* A message in a folder of this file, as a file of its own. */
+static bool give_message(struct extract_sink *sink, GsfInfile *folder, const char *name)
+{
     GsfOutput *memory = gsf_output_memory_new();
     GsfOutfile *file = gsf_outfile_msole_new(memory);
-    bool more = true;
-    for (int i = 0; blob && i < gsf_infile_num_children(GSF_INFILE(blob)); i++) {
-        GsfInput *child = gsf_infile_child_by_index(GSF_INFILE(blob), i);
-        if (child) {
-            gsf_structured_blob_write(GSF_STRUCTURED_BLOB(child), file);
-            g_object_unref(child);
-        }
-    }
+    copy_folder(folder, file, 0);
     gsf_output_close(GSF_OUTPUT(file));
     g_object_unref(file);
     const guint8 *bytes = gsf_output_memory_get_bytes(GSF_OUTPUT_MEMORY(memory));
     char *full = str_format("%.200s.msg", name);
-    if (bytes && blob) more = give(sink, full ? full : "message.msg", bytes, (size_t)gsf_output_size(memory));
+    bool more = !bytes || give(sink, full ? full : "message.msg", bytes, (size_t)gsf_output_size(memory));
     mem_free(full);
-    gsf_output_close(memory);
     g_object_unref(memory);
-    if (blob) g_object_unref(blob);
     return more;
 }
 
@@ -231,7 +240,7 @@ static enum status give_attachment(GsfInfile *folder, const char *charset, struc
     const char *shown = name.length ? name.data : "attachment";
     GsfInput *inner = st == DOCKET_OK ? ole_stream(folder, "__substg1.0_3701000D") : NULL;
     if (inner && GSF_IS_INFILE(inner))
-        *more = give_message(sink, inner, shown);
+        *more = give_message(sink, GSF_INFILE(inner), shown);
     else if (st == DOCKET_OK) {
         st = read_property(a, DATA, 0x0102, &data, &there, err);
         if (st == DOCKET_OK && there) *more = give(sink, shown, data.data ? data.data : "", data.length);

@@ -158,6 +158,7 @@ static void end_row(struct xml_walk *x, struct odf *o)
     }
     o->flow = o->main;
     o->main->n_hidden += o->row.n_hidden;
+    o->row.n_hidden = 0;
     if (o->row.out.failed) xml_fail(x, fail(&x->error, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a row"));
     for (size_t i = 0; i < o->row_repeats && o->row.out.length && !o->main->done; i++) {
         flow_row(o->main);

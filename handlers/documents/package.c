@@ -97,6 +97,17 @@ static enum status read_parts(struct package *package, struct archive *a, const 
     }
 }
 
+/* The record that ends a zip, which only a comment may follow. libarchive also reads zips that were cut before it. */
+static bool has_end(const struct extract_input *in)
+{
+    const char *s = in->bytes;
+    const size_t most = 22 + 65535;
+    if (in->length < 22) return false;
+    for (size_t i = in->length - 22 + 1; i-- > 0 && in->length - i <= most;)
+        if (memcmp(s + i, "PK\5\6", 4) == 0) return true;
+    return false;
+}
+
 enum status package_open(struct package *package, const struct extract_input *in, struct error *err)
 {
     struct archive *a = archive_read_new();
@@ -108,6 +119,7 @@ enum status package_open(struct package *package, const struct extract_input *in
     else
         st = read_parts(package, a, in, err);
     archive_read_free(a);
+    package->damaged |= !has_end(in);
     if (st == DOCKET_OK && package->n == 0 && package->encrypted)
         st = fail(err, DOCKET_UNSUPPORTED, CODE_document_encrypted, "needs a password");
     else if (st == DOCKET_OK && package->n == 0)

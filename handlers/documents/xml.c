@@ -97,9 +97,21 @@ static void XMLCALL on_entity(void *context, const char *name, int is_parameter,
         x, fail(&x->error, DOCKET_CORRUPT, CODE_document_corrupt, "%s: declares entities, which is not read", x->part));
 }
 
+/* Expat does not call every missing byte by its name. */
+static _Thread_local bool memory_failed;
+
+static void *alloc(size_t size_bytes)
+{
+    void *memory = mem_alloc(size_bytes);
+    memory_failed |= !memory;
+    return memory;
+}
+
 static void *resize(void *memory, size_t size_bytes)
 {
-    return mem_resize(memory, size_bytes, 1);
+    void *more = mem_resize(memory, size_bytes, 1);
+    memory_failed |= !more;
+    return more;
 }
 
 void xml_stop(struct xml_walk *x)
@@ -116,12 +128,13 @@ void xml_fail(struct xml_walk *x, enum status st)
 
 enum status xml_read(struct xml_walk *x, const char *bytes, size_t length, struct error *err)
 {
-    static const XML_Memory_Handling_Suite memory = {mem_alloc, resize, mem_free};
+    static const XML_Memory_Handling_Suite memory = {alloc, resize, mem_free};
     static const char separator[] = {SEPARATOR, '\0'};
     x->depth = 0;
     x->st = DOCKET_OK;
     if (length > INT_MAX)
         return fail(err, DOCKET_LIMIT, CODE_document_expands_too_far, "%s: %zu bytes of XML", x->part, length);
+    memory_failed = false;
     XML_Parser parser = XML_ParserCreate_MM(NULL, &memory, separator);
     if (!parser) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read XML");
     x->parser = parser;
@@ -135,7 +148,7 @@ enum status xml_read(struct xml_walk *x, const char *bytes, size_t length, struc
         if (x->st != DOCKET_OK) {
             st = x->st;
             if (err) *err = x->error;
-        } else if (why == XML_ERROR_NO_MEMORY)
+        } else if (why == XML_ERROR_NO_MEMORY || memory_failed)
             st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read XML");
         else if (why != XML_ERROR_ABORTED)
             st = fail(err, DOCKET_CORRUPT, CODE_document_corrupt, "%s: no well-formed XML at line %lu", x->part,
