@@ -64,8 +64,7 @@ enum status extract_ole(const struct extract_input *in, struct extract_sink *sin
     else if (holds(file, "Workbook") || holds(file, "Book"))
         st = fail(err, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "a workbook of before 2007 is not read here");
     else if (holds(file, "PowerPoint Document"))
-        st = fail(err, DOCKET_UNSUPPORTED, CODE_unsupported_media_type,
-                  "a presentation of before 2007 is not read here");
+        st = ole_read_slides(file, in, sink, err);
     else
         st = fail(err, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "an OLE2 container of an unknown kind");
     g_object_unref(file);

@@ -21,6 +21,7 @@ static const struct {
     {"message/rfc822", extract_eml},
     {"application/mbox", extract_mbox},
     {"application/vnd.ms-outlook", extract_ole},
+    {"application/vnd.ms-powerpoint", extract_ole},
     {"application/x-ole-storage", extract_ole},
 };
 

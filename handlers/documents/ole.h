@@ -12,8 +12,10 @@ GsfInfile *ole_open(const struct extract_input *in);                           /
 GsfInput *ole_stream(GsfInfile *folder, const char *name);                     /* NULL: none. The caller unrefs. */
 enum status ole_read(struct buffer *out, GsfInput *stream, struct error *err); /* OK, document_corrupt, NO_MEMORY */
 
-/* extract_msg.c */
+/* extract_msg.c, extract_ppt.c */
 enum status ole_read_message(GsfInfile *file, const struct extract_input *in, struct extract_sink *sink,
                              struct error *err);
+enum status ole_read_slides(GsfInfile *file, const struct extract_input *in, struct extract_sink *sink,
+                            struct error *err);
 
 #endif

@@ -25,6 +25,7 @@ static const struct {
     {".docx", OOXML "wordprocessingml.document"},
     {".pptx", OOXML "presentationml.presentation"},
     {".xlsx", OOXML "spreadsheetml.sheet"},
+    {".ppt", "application/vnd.ms-powerpoint"},
     {".odt", ODF "text"},
     {".ods", ODF "spreadsheet"},
     {".odp", ODF "presentation"},
