@@ -145,8 +145,8 @@ static const char *wide_charset(const unsigned char *s, size_t length)
     for (size_t i = 0; i < n; i++) zeros[i & 3] += s[i] == 0;
     size_t units = n / 4, all = zeros[0] + zeros[1] + zeros[2] + zeros[3];
     if (units < 2 || length % 2 || all * 16 < n) return NULL;
-    if (length % 4 == 0 && zeros[2] + zeros[3] >= 2 * units - units / 8 && zeros[0] < units / 8) return "UTF-32LE";
-    if (length % 4 == 0 && zeros[0] + zeros[1] >= 2 * units - units / 8 && zeros[3] < units / 8) return "UTF-32BE";
+    if (length % 4 == 0 && zeros[2] + zeros[3] >= 2 * units - units / 8 && zeros[0] <= units / 8) return "UTF-32LE";
+    if (length % 4 == 0 && zeros[0] + zeros[1] >= 2 * units - units / 8 && zeros[3] <= units / 8) return "UTF-32BE";
     size_t even = zeros[0] + zeros[2], odd = zeros[1] + zeros[3];
     if (odd >= 4 * even + 1 && odd > units / 4) return "UTF-16LE";
     if (even >= 4 * odd + 1 && even > units / 4) return "UTF-16BE";
@@ -209,7 +209,6 @@ enum status charset_decode(struct buffer *out, const void *bytes, size_t length,
     if (!name && utf8) name = "UTF-8";
     /* A page that a converter took for wide while its bytes are not, or the other way round, is not what it says. */
     if (!name && said && strcmp(said, "UTF-8") != 0 && (!is_wide(said) || length % 2 == 0)) name = said;
-    result->said_wrong = label && name != said && !(utf8 && said && !is_wide(said));
     if (!name) {
         /* Mostly UTF-8 with a few broken bytes stays that. */
         struct charset_result trial = {0};
@@ -226,5 +225,6 @@ enum status charset_decode(struct buffer *out, const void *bytes, size_t length,
         if (!name) name = "WINDOWS-1252";
     } else
         result->guessed = name == wide && name != said;
+    result->said_wrong = label && (!said || (strcmp(name, said) != 0 && (!utf8 || is_wide(said))));
     return charset_convert(out, bytes, length, name, result, err);
 }
