@@ -94,11 +94,9 @@ const char *charset_by_code_page(unsigned code_page)
 
 void charset_prepare(void)
 {
-    static bool done;
-    if (done) return;
-    done = true;
-    /* Left open: a table stays as long as someone uses it. */
-    for (size_t i = 0; i < ARRAY_LENGTH(charsets); i++) (void)iconv_open("UTF-8", charsets[i].name);
+    static iconv_t kept[ARRAY_LENGTH(charsets)]; /* a table stays as long as someone uses it */
+    if (kept[0]) return;
+    for (size_t i = 0; i < ARRAY_LENGTH(charsets); i++) kept[i] = iconv_open("UTF-8", charsets[i].name);
 }
 
 static enum status no_memory(struct error *err)
