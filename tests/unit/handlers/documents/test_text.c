@@ -151,8 +151,8 @@ static const struct {
      "content"},
     {"doc", "a.doc", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), CODE_unsupported_media_type, "application/msword",
      "name"},
-    {"7z", "a.zip", BYTES("7z\xbc\xaf\x27\x1c"), CODE_unsupported_media_type, "application/x-7z-compressed", "content"},
-    {"rar", NULL, BYTES("Rar!\x1a\x07\x01\0"), CODE_unsupported_media_type, "application/vnd.rar", "content"},
+    {"7z", "a.zip", BYTES("7z\xbc\xaf\x27\x1c"), CODE_document_corrupt, "application/x-7z-compressed", "content"},
+    {"rar", NULL, BYTES("Rar!\x1a\x07\x01\0"), CODE_document_corrupt, "application/vnd.rar", "content"},
     {"elf", "a.txt",
      BYTES("\x7f"
            "ELF\2\1\1"),
