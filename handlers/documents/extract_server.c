@@ -146,7 +146,7 @@ static void note_crash(struct server *s)
     uint64_t *oldest = &s->crashes_ns[s->n_crashes++ % N_CRASHES]; /* about to be overwritten: the fifth from here */
     uint64_t fifth = s->n_crashes > N_CRASHES ? *oldest : 0;
     *oldest = now;
-    bool often = fifth && now - fifth < CRASH_SECONDS * NS_PER_SECOND;
+    bool often = fifth && !(s->hooks && s->hooks->hasty) && now - fifth < CRASH_SECONDS * NS_PER_SECOND;
     s->next_start_ns = often ? now + (uint64_t)(CRASH_PAUSE * 1e9) : 0;
 }
 

@@ -121,6 +121,8 @@ static bool hear_control(struct attempt *a)
         struct child_ended ended;
     } said;
     ssize_t n = recv(a->control_fd, &said, sizeof(said), MSG_DONTWAIT);
+    if (n < 0 && errno == ECONNRESET) /* it closed with our kill unread; what it said before is still there */
+        n = recv(a->control_fd, &said, sizeof(said), MSG_DONTWAIT);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     if (n == (ssize_t)sizeof(said.started) && !a->started) {
         a->started = true;

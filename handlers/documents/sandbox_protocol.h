@@ -45,6 +45,7 @@ struct server_hooks {
     extractor *replace;      /* instead of all readers */
     const struct box *boxes; /* instead of boxes.c */
     size_t n_boxes;
+    bool hasty; /* no pause after crashes */
 };
 bool sandbox_is_server_with(int argc, char **argv, const struct server_hooks *hooks, int *exit_code);
 
