@@ -42,8 +42,7 @@ static bool forget_pages(void *context)
 /* pdftotext's own words, which are English whatever the locale is: they are compared, never shown. */
 static enum status judge_pdf(const struct box_run *b, const struct pages *p, struct error *err)
 {
-    if (strstr(b->errors, "Incorrect password") || strstr(b->errors, "Unsupported version/revision") ||
-        strstr(b->errors, "Unknown security handler") || strstr(b->errors, "Couldn't find the encryption"))
+    if (strstr(b->errors, "Incorrect password") || strstr(b->errors, "security handler"))
         return fail(err, DOCKET_UNSUPPORTED, CODE_document_encrypted, "needs a password");
     if (strstr(b->errors, "Out of memory") || strstr(b->errors, "bad_alloc"))
         return fail(err, DOCKET_LIMIT, CODE_document_extract_memory, "reading it takes more memory than allowed");

@@ -33,6 +33,8 @@ LIBRARIES = {
     "gsf/": ("handlers/documents/ole.h", "handlers/documents/extract_ole.c", "handlers/documents/extract_msg.c"),
     "uchardet": ("handlers/documents/charset.c",),
     "cjson/": ("worker/base/json.h", "handlers/"),
+    "magic.h": ("handlers/documents/extract.c",),
+    "seccomp.h": ("handlers/documents/sandbox_layers.c",),
     "openssl/": ("worker/base/",),
     "pcre2.h": ("worker/model/",),
     "utf8proc.h": ("worker/model/", "handlers/characters.c"),
