@@ -63,7 +63,8 @@ def test_all_rows_in_one_job_harm_no_good_document(make_platform, start):
     rows = [row for row in ROWS if not row.get("slow")]
     documents = []
     for number, row in enumerate(rows):
-        documents.append({"id": f"good-{number}", "text": TEXTS[number % len(TEXTS)]})
+        if number % 4 == 0:
+            documents.append({"id": f"good-{number}", "text": TEXTS[number % len(TEXTS)]})
         documents.append({"id": f"bad-{number}", "filename": row["filename"],
                           "content_base64": base64.b64encode(bytes_of(row)).decode("ascii")})
     documents.append({"id": "good-last", "content_base64": base64.b64encode(TEXTS[0].encode()).decode("ascii")})
@@ -73,7 +74,7 @@ def test_all_rows_in_one_job_harm_no_good_document(make_platform, start):
     assert platform.wait(lambda: job.answer is not None, 240)
     results = job.answer["output"]["results"]
     good = [result for result in results if result["id"].startswith("good-")]
-    assert len(good) == len(rows) + 1 and all(result["status"] == "ok" for result in good)
+    assert len(good) == (len(rows) + 3) // 4 + 1 and all(result["status"] == "ok" for result in good)
     for number, row in enumerate(rows):
         mine = [result for result in results if result["id"] == f"bad-{number}" or result["id"].startswith(f"bad-{number}/")]
         assert_codes(row, [result["error"]["code"] if result["status"] == "error" else "ok" for result in mine])
