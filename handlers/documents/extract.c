@@ -43,9 +43,10 @@ static magic_t database;
 static void prepare(void)
 {
     static const char *const charsets[] = {"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "CP437", "WINDOWS-1252"};
+    static iconv_t open_tables[ARRAY_LENGTH(charsets)];
     archive_prepare();
     /* Kept open, so that their tables stay; libraries that read archives convert names with them. */
-    for (size_t i = 0; i < ARRAY_LENGTH(charsets); i++) iconv_open("UTF-8", charsets[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(charsets); i++) open_tables[i] = iconv_open("UTF-8", charsets[i]);
     database = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_TEXT |
                           MAGIC_NO_CHECK_ENCODING | MAGIC_NO_CHECK_CSV | MAGIC_NO_CHECK_JSON);
     if (database && magic_load(database, NULL) == 0) return;
