@@ -1,6 +1,7 @@
 /* extract.c: what the bytes are, and which reader gets them. The table of readers is here; it knows no format itself. */
 #include "handlers/documents/extract.h"
 
+#include "handlers/documents/extractors.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
 
@@ -10,41 +11,47 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A new format: its row here. */
-static const struct reader readers[] = {
-    {"text/plain", extract_text, NULL, false},
-    {"text/markdown", extract_text, NULL, false},
-    {"text/csv", extract_text, NULL, false},
-    {"application/json", extract_text, NULL, false},
-    {"application/xml", extract_text, NULL, false},
-    {"application/zip", extract_archive, NULL, true},
-    {"application/x-tar", extract_archive, NULL, true},
-    {"application/gzip", extract_archive, NULL, true},
-    {"application/x-bzip2", extract_archive, NULL, true},
-    {"application/x-xz", extract_archive, NULL, true},
-    {"application/zstd", extract_archive, NULL, true},
-    {"application/x-lz4", extract_archive, NULL, true},
-    {"application/x-7z-compressed", extract_archive, NULL, true},
-    {"application/vnd.rar", extract_archive, NULL, true},
-    {"application/pdf", NULL, "pdftotext", false},
+/* Beside these, extractors.c has the formats of offices, the web and mail. */
+static const struct {
+    const char *media_type;
+    struct reader reader;
+} readers[] = {
+    {"text/plain", {extract_text, NULL, false}},
+    {"text/markdown", {extract_text, NULL, false}},
+    {"text/csv", {extract_text, NULL, false}},
+    {"application/json", {extract_text, NULL, false}},
+    {"application/xml", {extract_text, NULL, false}},
+    {"application/zip", {extract_archive, NULL, true}},
+    {"application/x-tar", {extract_archive, NULL, true}},
+    {"application/gzip", {extract_archive, NULL, true}},
+    {"application/x-bzip2", {extract_archive, NULL, true}},
+    {"application/x-xz", {extract_archive, NULL, true}},
+    {"application/zstd", {extract_archive, NULL, true}},
+    {"application/x-lz4", {extract_archive, NULL, true}},
+    {"application/x-7z-compressed", {extract_archive, NULL, true}},
+    {"application/vnd.rar", {extract_archive, NULL, true}},
+    {"application/pdf", {NULL, "pdftotext", false}},
 };
 
-const struct reader *reader_for(const char *media_type)
+struct reader reader_for(const char *media_type)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(readers); i++)
-        if (strcmp(readers[i].media_type, media_type) == 0) return &readers[i];
-    return NULL;
+        if (strcmp(readers[i].media_type, media_type) == 0) return readers[i].reader;
+    return (struct reader){.extract = extractor_for(media_type)};
 }
 
 /* Types beyond our own table: libmagic's database, and one caller at a time. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static magic_t database;
 
+static iconv_t open_tables[6];
+
 static void prepare(void)
 {
-    static const char *const charsets[] = {"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "CP437", "WINDOWS-1252"};
-    static iconv_t open_tables[ARRAY_LENGTH(charsets)];
+    static const char *const charsets[ARRAY_LENGTH(open_tables)] = {"UTF-16", "UTF-16LE", "UTF-16BE",
+                                                                    "UTF-32", "CP437",    "WINDOWS-1252"};
     archive_prepare();
+    extractors_prepare();
     /* Kept open, so that their tables stay; libraries that read archives convert names with them. */
     for (size_t i = 0; i < ARRAY_LENGTH(charsets); i++) open_tables[i] = iconv_open("UTF-8", charsets[i]);
     database = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_TEXT |
@@ -110,8 +117,8 @@ enum status extract_document(const struct extract_input *in, struct extract_rece
     else
         ask_database(&type, in);
     if (!to->type(to, &type)) return DOCKET_OK;
-    const struct reader *reader = reader_for(type.media_type);
-    if (!reader) return refuse(&type, found.kind, err);
+    const struct reader reader = reader_for(type.media_type);
+    if (!reader.extract && !reader.tool) return refuse(&type, found.kind, err);
     typed.media_type = type.media_type;
-    return reader->extract ? reader->extract(&typed, &to->sink, err) : DOCKET_OK;
+    return reader.extract ? reader.extract(&typed, &to->sink, err) : DOCKET_OK;
 }

@@ -21,14 +21,13 @@ struct extract_receiver {
         struct extract_receiver *to); /* a second try begins: forget what came; NULL or false: there is none */
 };
 
-/* How a media type is read. */
+/* How a media type is read. All empty: not at all. */
 struct reader {
-    const char *media_type;
     extractor *extract; /* NULL: a boxed program reads it, after this child has said what it is */
     const char *tool;   /* its name, see tools.h */
     bool archive;       /* its parts stand for it */
 };
-const struct reader *reader_for(const char *media_type); /* NULL: none */
+struct reader reader_for(const char *media_type);
 
 /* Loads what libraries would load from files while they read: tables of charsets, the database of types. Once, before any filter; without
  * it extract_document calls it. */

@@ -30,7 +30,7 @@ struct collector {
     struct reading *r;
     struct document *d;
     const char *id;
-    const struct reader *reader; /* NULL: the type is not known or not read */
+    struct reader reader; /* empty: the type is not known or not read */
     struct text_cleaner text;
     struct part part;
     size_t slot; /* of the document in the list, where members follow it */
@@ -130,7 +130,7 @@ static bool take_type(struct extract_receiver *to, const struct extract_type *ty
     snprintf(d->type_by_name, sizeof(d->type_by_name), "%s", type->by_name);
     d->detected_by = type->media_type[0] == '\0' ? NULL : type->from_content ? "content" : "name";
     c->reader = reader_for(type->media_type);
-    c->archive = c->reader && c->reader->archive;
+    c->archive = c->reader.archive;
     return !c->archive || enter(c);
 }
 
@@ -159,6 +159,9 @@ static void take_fact(struct extract_sink *sink, enum extract_fact fact, uint64_
         break;
     case FACT_OCR_PAGES:
         c->d->ocr_pages = as_size(value);
+        break;
+    case FACT_HIDDEN_CHARACTERS:
+        c->d->hidden_characters = as_size(value);
         break;
     case FACT_EXPANDED_BYTES:
         if (value > c->expanded && c->archive) add_expanded(c, value - c->expanded);
@@ -289,7 +292,7 @@ static bool forget(struct extract_receiver *to)
     size_t ceiling = c->text.out.ceiling;
     text_cleaner_free(&c->text);
     c->text.out.ceiling = ceiling;
-    c->d->pages = c->d->pages_read = c->d->ocr_pages = 0;
+    c->d->pages = c->d->pages_read = c->d->ocr_pages = c->d->hidden_characters = 0;
     leave(c);
     return true;
 }
@@ -335,8 +338,8 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
                                        : extract_document(&in, &c->receiver, &why);
     leave(c);
     if (c->st != DOCKET_OK || c->text.out.failed) return;
-    if (st == DOCKET_OK && c->reader && c->reader->tool && c->d->error.code == CODE_NONE)
-        st = tools_read(r->limits.sandbox, c->reader->tool, &in, r->limits.max_pages, &c->receiver, c->d, &why);
+    if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)
+        st = tools_read(r->limits.sandbox, c->reader.tool, &in, r->limits.max_pages, &c->receiver, c->d, &why);
     if (st == DOCKET_NO_MEMORY && why.code == CODE_NONE) {
         c->st = st;
         *c->err = why;

@@ -735,7 +735,9 @@ static void office_files_are_no_archives(void **state)
         assert_int_equal(list.n, 1);
         assert_string_equal(list.items[0].media_type, files[i].media_type);
         assert_string_equal(list.items[0].detected_by, "content");
-        CHECK(files[i].media_type, &list, {"c", NULL, CODE_unsupported_media_type});
+        assert_string_equal(list.items[0].id, "c");
+        assert_null(list.items[0].text); /* there is nothing in them, or nobody reads them yet */
+        document_list_free(&list);
     }
 }
 

@@ -1,0 +1,31 @@
+"""Every committed document through docket extract: the words that were put in come out, and nothing needs more than the sandbox gives."""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from support import BUILD, missing
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "documents" / "fixtures"
+NAMES = sorted(path.name for path in FIXTURES.iterdir() if (FIXTURES / f"{path.name}.txt").exists()) if FIXTURES.is_dir() else []
+
+pytestmark = pytest.mark.skipif(missing("docket") is not None, reason=str(missing("docket")))
+
+
+def words(text):
+    return text.replace("\f", "\n").split()
+
+
+def test_fixtures_read_in_the_sandbox_as_they_were_written():
+    said = subprocess.run([str(BUILD / "docket"), "extract", "--json", *NAMES], cwd=FIXTURES, capture_output=True, timeout=300, check=False)
+    read = {}
+    for line in said.stdout.splitlines():
+        document = json.loads(line)
+        read[document["id"]] = document
+    assert NAMES
+    for name in NAMES:
+        assert "error" not in read[name], (name, read[name]["error"])
+        want = words((FIXTURES / f"{name}.txt").read_text(encoding="utf-8"))
+        assert " ".join(want) in " ".join(words(read[name]["text"])), name  # e-mail has its head in front
