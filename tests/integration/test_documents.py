@@ -14,8 +14,12 @@ NAMES = sorted(path.name for path in FIXTURES.iterdir() if (FIXTURES / f"{path.n
 pytestmark = pytest.mark.skipif(missing("docket") is not None, reason=str(missing("docket")))
 
 
+# What is taken out of every text, and counted.
+INVISIBLE = str.maketrans("\f", "\n", "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad")
+
+
 def words(text):
-    return text.replace("\f", "\n").split()
+    return text.translate(INVISIBLE).split()
 
 
 def test_fixtures_read_in_the_sandbox_as_they_were_written():

@@ -169,6 +169,8 @@ static void every_probe_fails_and_the_table_says_at_which_layer(void **state)
             bool box = k >= ARRAY_LENGTH(servers);
             size_t at = k % ARRAY_LENGTH(servers);
             char want = (box ? expected[row].box : expected[row].glue)[at], is = got[box][i][at];
+            bool no_limit = SANITIZED && (strcmp(name, "take_8_gib") == 0 || strcmp(name, "lock_memory") == 0);
+            if (no_limit) continue;
             bool younger =
                 abi < 6 && at > 0; /* what Landlock holds depends on its version; everything together always holds */
             if (want == is || want == '*' || is == '*' || younger) continue;

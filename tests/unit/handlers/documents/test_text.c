@@ -145,7 +145,7 @@ static const struct {
     {"tiff", NULL, BYTES("MM\0*"), CODE_unsupported_media_type, "image/tiff", "content"},
     {"webp", NULL, BYTES("RIFF\x10\0\0\0WEBPVP8 "), CODE_unsupported_media_type, "image/webp", "content"},
     {"gif", NULL, BYTES("GIF89a"), CODE_unsupported_media_type, "image/gif", "content"},
-    {"ole", "a", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), CODE_unsupported_media_type, "application/x-ole-storage",
+    {"ole", "a", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), CODE_document_corrupt, "application/x-ole-storage",
      "content"},
     {"doc", "a.doc", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), CODE_unsupported_media_type, "application/msword",
      "name"},
