@@ -1,6 +1,7 @@
 /* text.c: bytes of plain text → UTF-8 (in the sandbox's child), and UTF-8 of any reader → what a person would see (outside of it).
  * Knows encodings, no formats. */
 #include "handlers/characters.h"
+#include "handlers/documents/charset.h"
 #include "handlers/documents/extract.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
@@ -208,13 +209,31 @@ void text_cleaner_free(struct text_cleaner *k)
     *k = (struct text_cleaner){0};
 }
 
+/* Bytes that are neither UTF nor western: in whatever charset they look like. false: they are no text in any. */
+static bool decode_other(struct buffer *out, const unsigned char *s, size_t length, bool *no_memory)
+{
+    struct charset_result found = {0};
+    size_t controls = 0;
+    for (size_t i = 0; i < length; i++) controls += s[i] < 0x20 && !plain_control(s[i]);
+    *no_memory = false;
+    if (controls > length / 50 || memchr(s, '\0', length)) return false;
+    *no_memory = charset_decode(out, s, length, NULL, &found, NULL) != DOCKET_OK;
+    return !*no_memory && found.guessed && found.n_replaced <= length / 50;
+}
+
 bool text_look(struct text_cleaner *k, const void *bytes, size_t length)
 {
     static const size_t enough = 64 * KIB;
     const unsigned char *s = bytes;
     enum encoding encoding;
     bool bad;
-    if (!find_encoding(&s, &length, &encoding)) return false;
+    if (!find_encoding(&s, &length, &encoding)) {
+        struct buffer text = {0};
+        bool text_at_all = decode_other(&text, s, length, &k->out.failed);
+        if (text_at_all) clean_all(k, (const unsigned char *)text.data, text.length < enough ? text.length : enough);
+        buffer_free(&text);
+        return text_at_all || k->out.failed;
+    }
     for (size_t at = 0; at < length && at < enough && !k->out.failed;)
         put(k, next_character(encoding, s, length, &at, &bad));
     return true;
@@ -227,8 +246,15 @@ enum status extract_text(const struct extract_input *in, struct extract_sink *si
     enum encoding encoding;
     char piece[16 * 1024];
     bool bad;
-    if (!find_encoding(&s, &length, &encoding))
-        return fail(err, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "not text");
+    if (!find_encoding(&s, &length, &encoding)) {
+        struct buffer text = {0};
+        bool found = decode_other(&text, s, length, &bad);
+        if (found) sink->text(sink, text.data, text.length);
+        if (found) sink->fact(sink, FACT_ENCODING_FOUND, 1);
+        buffer_free(&text);
+        if (bad) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to decode a text");
+        return found ? DOCKET_OK : fail(err, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "not text");
+    }
     if (encoding == UTF_8) { /* what is broken in it is replaced where it arrives */
         sink->text(sink, (const char *)s, length);
         return DOCKET_OK;

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -31,5 +32,8 @@ def test_fixtures_read_in_the_sandbox_as_they_were_written():
     assert NAMES
     for name in NAMES:
         assert "error" not in read[name], (name, read[name]["error"])
-        want = words((FIXTURES / f"{name}.txt").read_text(encoding="utf-8"))
+        written = (FIXTURES / f"{name}.txt").read_text(encoding="utf-8")
+        parts = re.findall(r"^\[([^\]]+\.\w+)\]$", written, re.M)  # documents inside
+        assert all(f"{name}/{part}" in read for part in parts), (name, sorted(read))
+        want = words(re.sub(r"^\[[^\]]+\.\w+\]$", "", written, flags=re.M))
         assert " ".join(want) in " ".join(words(read[name]["text"])), name  # e-mail has its head in front

@@ -86,7 +86,9 @@ static const struct {
     {"random", "x.txt", BYTES("\x80\x02\xff\x9c\x01\x10\xe4\x07\x90\x81\x05"), NULL, CODE_document_type_unsupported, 0,
      0},
     {"another_code_page", "x.txt", BYTES("\xf0\xd2\xc9\xd7\xc5\xd4 \xcd\xc9\xd2, \xfc\xd4\xcf \xd4\xc5\xcb\xd3\xd4"),
-     NULL, CODE_document_type_unsupported, 0, 0},
+     "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80, \xd0\xad\xd1\x82\xd0\xbe "
+     "\xd1\x82\xd0\xb5\xd0\xba\xd1\x81\xd1\x82",
+     0, 0, 0},
     {"zeros", "x.txt", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), NULL, CODE_document_type_unsupported, 0, 0},
 };
 
@@ -150,7 +152,7 @@ static const struct {
     {"doc", "a.doc", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), CODE_unsupported_media_type, "application/msword",
      "name"},
     {"7z", "a.zip", BYTES("7z\xbc\xaf\x27\x1c"), CODE_document_corrupt, "application/x-7z-compressed", "content"},
-    {"rar", NULL, BYTES("Rar!\x1a\x07\x01\0"), CODE_document_corrupt, "application/vnd.rar", "content"},
+    {"rar", NULL, BYTES("Rar!\x1a\x07\x01\0"), CODE_document_empty, "application/vnd.rar", "content"},
     {"elf", "a.txt",
      BYTES("\x7f"
            "ELF\2\1\1"),
