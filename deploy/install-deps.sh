@@ -15,7 +15,7 @@ libcjson-dev          | pkg-config --exists libcjson      | JSON, behind our own
 libarchive-dev        | pkg-config --exists libarchive    | archives
 libpcre2-dev          | pkg-config --exists libpcre2-8    | split patterns of tokenizers
 libutf8proc-dev       | pkg-config --exists libutf8proc   | Unicode normalization
-libseccomp-dev        | pkg-config --exists libseccomp    | which system calls a document's reader may make
+libseccomp-dev        | pkg-config --exists libseccomp    | which system calls a reader of documents may make
 libmagic-dev          | pkg-config --exists libmagic      | types of files
 libssl-dev            | pkg-config --exists libcrypto     | hashes
 libexpat1-dev         | pkg-config --exists expat         | XML of office documents
@@ -52,7 +52,7 @@ libcjson1             | false                             | JSON
 libarchive13          | false                             | archives
 libpcre2-8-0          | false                             | split patterns of tokenizers
 libutf8proc2          | false                             | Unicode normalization
-libseccomp2           | false                             | which system calls a document's reader may make
+libseccomp2           | false                             | which system calls a reader of documents may make
 libmagic1             | false                             | types of files
 libmagic-mgc          | false                             | types of files, the database
 poppler-utils         | false                             | reads PDF, in a box

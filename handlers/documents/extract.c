@@ -44,7 +44,7 @@ struct reader reader_for(const char *media_type)
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static magic_t database;
 
-static iconv_t open_tables[6];
+static iconv_t volatile open_tables[6]; /* else the compiler sees that nobody reads them */
 
 static void prepare(void)
 {
