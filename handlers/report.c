@@ -188,6 +188,7 @@ static void put_result(struct json_writer *w, const struct report *r, size_t i, 
         if (!r->compact) {
             put_document(w, o);
             json_begin_array(w, "warnings");
+            put_warning(w, "document_too_many_pages", o->document.pages_left ? o->document.pages_read : 0);
             put_warning(w, "hidden_characters_removed", o->document.hidden_characters);
             put_warning(w, "control_characters_removed", o->document.control_characters);
             json_end_array(w);
