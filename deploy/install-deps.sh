@@ -12,12 +12,21 @@ pkg-config            | command -v pkg-config             | finds the libraries 
 libc6-dev             | has_header stdio.h                | headers of the C library
 libcurl4-openssl-dev  | pkg-config --exists libcurl       | HTTPS to the queue
 libcjson-dev          | pkg-config --exists libcjson      | JSON, behind our own strict gate
-libarchive-dev        | pkg-config --exists libarchive    | zip and tar archives
+libarchive-dev        | pkg-config --exists libarchive    | archives
 libpcre2-dev          | pkg-config --exists libpcre2-8    | split patterns of tokenizers
 libutf8proc-dev       | pkg-config --exists libutf8proc   | Unicode normalization
+libseccomp-dev        | pkg-config --exists libseccomp    | which system calls a reader of documents may make
+libmagic-dev          | pkg-config --exists libmagic      | types of files
 libssl-dev            | pkg-config --exists libcrypto     | hashes
+libexpat1-dev         | pkg-config --exists expat         | XML of office documents
+libgumbo-dev          | pkg-config --exists gumbo         | web pages
+libgmime-3.0-dev      | pkg-config --exists gmime-3.0     | e-mail
+libgsf-1-dev          | pkg-config --exists libgsf-1      | Outlook messages
+libuchardet-dev       | pkg-config --exists uchardet      | charsets of texts that do not say theirs
 '
 TESTS='
+poppler-utils         | command -v pdftotext              | reads PDF, in a box
+poppler-data          | test -d /usr/share/poppler/cMap   | PDF in Chinese, Japanese and Korean
 libcmocka-dev         | pkg-config --exists cmocka        | unit tests in C
 python3               | test -x /usr/bin/python3          | the test queue and the integration tests
 python3-pytest        | /usr/bin/python3 -c "import pytest" | runs the integration tests
@@ -40,10 +49,20 @@ python3-venv          | /usr/bin/python3 -c "import ensurepip" | a place for the
 RUNTIME='
 libcurl4              | false                             | HTTPS to the queue
 libcjson1             | false                             | JSON
-libarchive13          | false                             | zip and tar archives
+libarchive13          | false                             | archives
 libpcre2-8-0          | false                             | split patterns of tokenizers
 libutf8proc2          | false                             | Unicode normalization
+libseccomp2           | false                             | which system calls a reader of documents may make
+libmagic1             | false                             | types of files
+libmagic-mgc          | false                             | types of files, the database
+poppler-utils         | false                             | reads PDF, in a box
+poppler-data          | false                             | PDF in Chinese, Japanese and Korean
 libssl3               | false                             | hashes
+libexpat1             | false                             | XML of office documents
+libgumbo1             | false                             | web pages
+libgmime-3.0-0        | false                             | e-mail
+libgsf-1-114          | false                             | Outlook messages
+libuchardet0          | false                             | charsets of texts that do not say theirs
 ca-certificates       | false                             | roots for HTTPS
 '
 

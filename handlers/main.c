@@ -1,4 +1,5 @@
 /* main.c: the program: finds the subcommand, reads its settings, runs it, and ends with its exit code. */
+#include "handlers/documents/sandbox.h"
 #include "handlers/tools/tools.h"
 #include "handlers/version.h"
 
@@ -13,7 +14,7 @@
 
 static const struct tool *const tools[] = {&tool_worker, &tool_classify, &tool_tokenize, &tool_logits,
                                            &tool_bench,  &tool_quantize, &tool_validate, &tool_health,
-                                           &tool_models, &tool_plan};
+                                           &tool_models, &tool_plan,     &tool_extract};
 
 static const struct tool *find_tool(const char *name)
 {
@@ -127,8 +128,12 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
     struct error err = {0};
     struct buffer text = {0};
     void *values = mem_zalloc(1, tool->values_bytes + 1);
+    struct sandbox *sandbox = NULL;
     int code;
-    if (asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h")) {
+    bool help = asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h");
+    if (tool->reads_documents && !help && sandbox_open(&sandbox, NULL, &err) != DOCKET_OK)
+        code = DOCKET_EXIT_NO_MEMORY;
+    else if (help) {
         config_help(&text, &tool->line);
         code = print(&text);
     } else if (!values) {
@@ -140,10 +145,11 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
         else
             fprintf(stderr, "docket: %s\n", err.message);
     } else {
-        const struct tool_call call = {&config, values, rest.items, rest.n};
+        const struct tool_call call = {&config, sandbox, values, rest.items, rest.n};
         code = tool->run(&call);
         if (tool != &tool_worker) log_flush(1);
     }
+    sandbox_close(sandbox);
     for (size_t i = 0; values && i < tool->line.n_options; i++)
         if (tool->line.options[i].kind == OPTION_LIST)
             text_list_free((struct text_list *)((char *)values + tool->line.options[i].offset));
@@ -167,6 +173,8 @@ static int run_without_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct buffer text = {0};
+    int code;
+    if (sandbox_is_server(argc, argv, &code)) return code;
     signal(SIGPIPE, SIG_IGN);
     argc--;
     argv++;

@@ -107,6 +107,15 @@ static void put_labels(struct json_writer *w, const struct report *r, const stru
     json_end_array(w);
 }
 
+/* null for what a document does not have. */
+static void put_count(struct json_writer *w, const char *key, size_t count)
+{
+    if (count)
+        json_put_u64(w, key, count);
+    else
+        json_put_null(w, key);
+}
+
 static void put_document(struct json_writer *w, const struct outcome *o)
 {
     const struct document *d = &o->document;
@@ -115,11 +124,11 @@ static void put_document(struct json_writer *w, const struct outcome *o)
     json_put_string(w, "media_type", d->media_type);
     json_put_string(w, "detected_by", d->detected_by);
     json_put_u64(w, "bytes", d->bytes);
-    json_put_null(w, "pages");
-    json_put_null(w, "pages_read");
+    put_count(w, "pages", d->pages);
+    put_count(w, "pages_read", d->pages_read);
     json_put_u64(w, "characters", d->characters);
     json_put_null(w, "language");
-    json_put_bool(w, "ocr", false);
+    json_put_bool(w, "ocr", d->ocr_pages > 0);
     json_put_bool(w, "truncated", o->numbers.tokens_dropped > 0);
     json_put_u64(w, "tokens_dropped", o->numbers.tokens_dropped);
     json_put_string(w, "sha256", d->sha256);
@@ -179,6 +188,7 @@ static void put_result(struct json_writer *w, const struct report *r, size_t i, 
         if (!r->compact) {
             put_document(w, o);
             json_begin_array(w, "warnings");
+            put_warning(w, "document_too_many_pages", o->document.pages_left ? o->document.pages_read : 0);
             put_warning(w, "hidden_characters_removed", o->document.hidden_characters);
             put_warning(w, "control_characters_removed", o->document.control_characters);
             json_end_array(w);

@@ -5,8 +5,10 @@
 #include <archive.h>
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <magic.h>
 #include <openssl/crypto.h>
 #include <pcre2.h>
+#include <seccomp.h>
 #include <utf8proc.h>
 
 #ifndef DOCKET_VERSION
@@ -39,4 +41,7 @@ void version_write(struct buffer *out, bool verbose)
     if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(pcre2)) pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     buffer_printf(out, "  %s\n  cJSON %s\n  %s\n  PCRE2 %s\n  utf8proc %s\n  %s\n", curl_version(), cJSON_Version(),
                   archive_version_details(), pcre2, utf8proc_version(), OpenSSL_version(OPENSSL_VERSION));
+    const struct scmp_version *seccomp = seccomp_version();
+    buffer_printf(out, "  libmagic %d.%02d\n", magic_version() / 100, magic_version() % 100);
+    if (seccomp) buffer_printf(out, "  libseccomp %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
 }

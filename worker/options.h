@@ -12,7 +12,7 @@
  *   allowed   RANGE(low, high), WORDS(…) or ANY
  *   value     how --help calls it
  *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
- *             q(uantize) v(alidate) m(odels) p(lan)
+ *             q(uantize) v(alidate) m(odels) p(lan) x: extract
  */
 
 OPTION_GROUP("Model")
@@ -62,13 +62,23 @@ OPTION_GROUP("Documents")
 OPTION(PATH, document_root, "DOCUMENT_ROOT", "--document-root", "(none: paths in jobs are refused)", ANY, "DIR", "w",
        "folder that documents given as path lie in; nothing outside it is read")
 OPTION(COUNT, max_document_bytes, "MAX_DOCUMENT_BYTES", "--max-document-bytes", "67108864", RANGE(1024, 1073741824),
-       "BYTES", "wc", "largest file that is read")
-OPTION(COUNT, max_archive_members, "MAX_ARCHIVE_MEMBERS", "--max-archive-members", "10000", RANGE(1, 10000), "N", "wc",
+       "BYTES", "wcx", "largest file that is read")
+OPTION(COUNT, max_archive_members, "MAX_ARCHIVE_MEMBERS", "--max-archive-members", "10000", RANGE(1, 10000), "N", "wcx",
        "most members of one archive, those of archives inside it counted")
-OPTION(COUNT, max_archive_depth, "MAX_ARCHIVE_DEPTH", "--max-archive-depth", "4", RANGE(1, 16), "N", "wc",
+OPTION(COUNT, max_archive_depth, "MAX_ARCHIVE_DEPTH", "--max-archive-depth", "4", RANGE(1, 16), "N", "wcx",
        "archives in archives")
 OPTION(COUNT, max_archive_bytes, "MAX_ARCHIVE_BYTES", "--max-archive-bytes", "1073741824", RANGE(1024, 1099511627776),
-       "BYTES", "wc", "most bytes that one archive may unpack to; never more than 200 times its size and 10 MiB")
+       "BYTES", "wcx", "most bytes that one archive may unpack to; never more than 200 times its size and 10 MiB")
+
+OPTION(COUNT, max_pages, "MAX_PAGES", "--max-pages", "500", RANGE(1, 100000), "N", "wcx",
+       "most pages of one document that are read; further ones are left out, and the result says so")
+OPTION(WORD, sandbox, "SANDBOX", "--sandbox", "auto", WORDS("auto", "strict"), "HOW", "wcx",
+       "documents are always read in processes that can do no harm; strict: refuse to start where the kernel lacks a "
+       "layer")
+OPTION(NUMBER, extract_timeout_seconds, "EXTRACT_TIMEOUT_SECONDS", "--extract-timeout-seconds", "60", RANGE(0.1, 3600),
+       "SECONDS", "wcx", "longest time that reading one document may take")
+OPTION(NUMBER, extract_silence_seconds, "EXTRACT_SILENCE_SECONDS", "--extract-silence-seconds", "20", RANGE(0.1, 3600),
+       "SECONDS", "wcx", "longest time in which a document's reader may say nothing")
 
 OPTION_GROUP("Documents from URLs")
 OPTION(NUMBER, fetch_seconds, "FETCH_SECONDS", "--fetch-seconds", "120", RANGE(1, 3600), "SECONDS", "w",
@@ -115,7 +125,7 @@ OPTION(TEXT, test_input, "", "--test-input", "(./test_input.json)", ANY, "JSON",
 
 OPTION_GROUP("Logs")
 OPTION(WORD, log_level, "LOG_LEVEL RUNPOD_LOG_LEVEL RUNPOD_DEBUG_LEVEL", "--log-level", "(info; other commands: warn)",
-       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlbqvmp",
+       WORDS("trace", "debug", "info", "warn", "warning", "error", "off", "notset"), "LEVEL", "wctlbqvmpx",
        "least level that is logged")
 OPTION(WORD, log_format, "LOG_FORMAT", "--log-format", "(json on a platform, else text)", WORDS("json", "text"), "FORM",
        "w", "one JSON object a line, or lines for people")

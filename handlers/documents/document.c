@@ -1,4 +1,4 @@
-/* document.c: from a source to the documents that it holds: what kind the bytes are, and who reads it. */
+/* document.c: from a source to the documents that it holds: where bytes come from, limits and their defaults. */
 #include "handlers/documents/document.h"
 
 #include "handlers/documents/readers.h"
@@ -14,7 +14,7 @@
 #define MAX_MEMBERS  10000
 #define MAX_DEPTH    4
 #define MAX_EXPANDED GIB
-#define MAX_RATIO    200 /* of what an archive unpacks to against its own bytes, 10 MiB on top */
+#define MAX_PAGES    500
 
 void document_free(struct document *document)
 {
@@ -46,7 +46,7 @@ static enum status no_memory(struct error *err)
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read a document");
 }
 
-static enum status start_document(struct document *d, const char *id, const char *filename, struct error *err)
+enum status document_start(struct document *d, const char *id, const char *filename, struct error *err)
 {
     d->id = str_dup(id);
     char *clean = filename ? name_clean(filename, strlen(filename)) : NULL;
@@ -55,8 +55,7 @@ static enum status start_document(struct document *d, const char *id, const char
     return !d->id || (filename && !d->filename) ? no_memory(err) : DOCKET_OK;
 }
 
-/* Moves it into the list. */
-static enum status append(struct document_list *list, struct document *d, struct error *err)
+enum status document_append(struct document_list *list, struct document *d, struct error *err)
 {
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 16;
@@ -74,98 +73,8 @@ enum status reading_add_error(struct reading *r, const char *id, const char *fil
                               struct error *err)
 {
     struct document d = {.error = *why};
-    enum status st = start_document(&d, id, filename, err);
-    if (st == DOCKET_OK) st = append(r->out, &d, err);
-    document_free(&d);
-    return st;
-}
-
-static void set_type(struct document *d, const struct document_type *type)
-{
-    snprintf(d->media_type, sizeof(d->media_type), "%s", type->media_type);
-    d->detected_by = type->detected_by;
-}
-
-static void refuse_kind(struct document *d, enum document_kind kind)
-{
-    if (kind == KIND_LATER)
-        fail(&d->error, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "%s: %s is not read by this version",
-             document_shown(d), d->media_type);
-    else
-        fail(&d->error, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "%s: %s is not read", document_shown(d),
-             d->media_type);
-}
-
-static enum status read_as_text(struct document *d, const void *bytes, size_t length, struct error *err)
-{
-    enum status st = text_read(d, bytes, length, false, err);
-    if (st != DOCKET_OK || !d->text) return st;
-    struct document_type type = sniff_text(d->text, d->text_length, d->filename);
-    set_type(d, &type);
-    if (type.kind == KIND_TEXT) return DOCKET_OK;
-    mem_free(d->text);
-    d->text = NULL;
-    d->text_length = d->characters = 0;
-    refuse_kind(d, type.kind);
-    return DOCKET_OK;
-}
-
-static bool is_archive(enum document_kind kind)
-{
-    return kind >= KIND_ZIP && kind <= KIND_ZSTD;
-}
-
-/* Ids of the input that a member could be given: they are the caller's. */
-static bool reserve_ids(struct reading *r, const char *id)
-{
-    size_t n = strlen(id);
-    for (size_t i = 0; r->input && i < r->input->n_documents; i++) {
-        const char *other = r->input->documents[i].id;
-        if (strncmp(other, id, n) == 0 && other[n] == '/' && !name_set_add(&r->names, other)) return false;
-    }
-    return true;
-}
-
-static enum status read_archive(struct reading *r, struct document *d, enum document_kind kind, const void *bytes,
-                                size_t length, struct error *err)
-{
-    if (r->depth == 0) {
-        uint64_t by_ratio = (uint64_t)length * MAX_RATIO + 10 * MIB;
-        r->max_expanded = by_ratio < r->limits.max_expanded ? by_ratio : r->limits.max_expanded;
-        if (!reserve_ids(r, d->id)) return no_memory(err);
-    }
-    return archive_members(r, d, kind, bytes, length, err);
-}
-
-enum status reading_add_bytes(struct reading *r, const char *id, const char *filename, const void *bytes, size_t length,
-                              double seconds, struct error *err)
-{
-    struct document d = {.bytes = length, .extract_seconds = seconds};
-    struct document_type type = {.kind = KIND_UNREAD};
-    uint64_t start = clock_now_ns();
-    enum status st = start_document(&d, id, filename, err);
-    if (st != DOCKET_OK) goto done;
-    sha256_hex(length ? bytes : "", length, d.sha256);
-    if (length == 0)
-        fail(&d.error, DOCKET_UNSUPPORTED, CODE_document_empty, "%s: empty", document_shown(&d));
-    else if (length > r->limits.max_bytes)
-        fail(&d.error, DOCKET_LIMIT, CODE_document_too_large, "%s: %zu bytes, at most %zu are read", document_shown(&d),
-             length, r->limits.max_bytes);
-    else {
-        type = sniff_bytes(bytes, length, d.filename);
-        set_type(&d, &type);
-        if (type.kind == KIND_TEXT)
-            st = read_as_text(&d, bytes, length, err);
-        else if (is_archive(type.kind))
-            st = read_archive(r, &d, type.kind, bytes, length, err);
-        else
-            refuse_kind(&d, type.kind);
-    }
-    if (st != DOCKET_OK) goto done;
-    if (is_archive(type.kind) && d.error.code == CODE_NONE) goto done; /* its members stand for it */
-    if (!is_archive(type.kind)) d.extract_seconds += clock_seconds_since(start);
-    st = append(r->out, &d, err);
-done:
+    enum status st = document_start(&d, id, filename, err);
+    if (st == DOCKET_OK) st = document_append(r->out, &d, err);
     document_free(&d);
     return st;
 }
@@ -174,21 +83,25 @@ done:
 static enum status add_text(struct reading *r, const struct document_input *in, struct error *err)
 {
     struct document d = {.bytes = in->content_length, .control_characters = in->nul_dropped};
-    const struct document_type type = {KIND_TEXT, "text/plain", "given"};
+    struct text_cleaner k = {0};
     uint64_t start = clock_now_ns();
-    enum status st = start_document(&d, in->id, in->filename, err);
+    enum status st = document_start(&d, in->id, in->filename, err);
     if (st != DOCKET_OK) goto done;
-    set_type(&d, &type);
+    snprintf(d.media_type, sizeof(d.media_type), "text/plain");
+    d.detected_by = "given";
     sha256_hex(in->content, in->content_length, d.sha256);
     if (in->content_length > r->limits.max_bytes)
         fail(&d.error, DOCKET_LIMIT, CODE_document_too_large, "%s: %zu bytes, at most %zu are read", document_shown(&d),
              in->content_length, r->limits.max_bytes);
-    else
-        st = text_read(&d, in->content, in->content_length, true, err);
+    else {
+        text_clean(&k, in->content, in->content_length);
+        st = text_finish(&d, &k, err);
+    }
     if (st != DOCKET_OK) goto done;
     d.extract_seconds = clock_seconds_since(start);
-    st = append(r->out, &d, err);
+    st = document_append(r->out, &d, err);
 done:
+    text_cleaner_free(&k);
     document_free(&d);
     return st;
 }
@@ -257,6 +170,7 @@ static void start_reading(struct reading *r, struct document_list *out, const st
     if (r->limits.max_members == 0) r->limits.max_members = MAX_MEMBERS;
     if (r->limits.max_depth == 0) r->limits.max_depth = MAX_DEPTH;
     if (r->limits.max_expanded == 0) r->limits.max_expanded = MAX_EXPANDED;
+    if (r->limits.max_pages == 0) r->limits.max_pages = MAX_PAGES;
 }
 
 static enum status read_input(struct document_list *out, const struct job_input *input, size_t i,

@@ -7,13 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sandbox;
+
 /* Limits on what comes from outside; 0 stands for the number named. */
 struct document_limits {
-    size_t max_bytes;      /* of one document; 64 MiB */
-    size_t max_members;    /* of one archive, with those of archives inside; 10,000 */
-    size_t max_depth;      /* archives in archives; 4 */
-    uint64_t max_expanded; /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
-    const char *root;      /* DOCUMENT_ROOT or NULL: paths are refused */
+    size_t max_bytes;        /* of one document; 64 MiB */
+    size_t max_members;      /* of one archive, with those of archives inside; 10,000 */
+    size_t max_depth;        /* archives in archives; 4 */
+    uint64_t max_expanded;   /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
+    size_t max_pages;        /* of one document that are read; 500 */
+    const char *root;        /* DOCUMENT_ROOT or NULL: paths are refused */
+    struct sandbox *sandbox; /* where bytes are read; NULL: in this process, for tests: no boxed programs then */
 };
 
 /* Text of a document, or the error that stands in its place. {0} is valid and freeable. */
@@ -27,6 +31,10 @@ struct document {
     char media_type[96];       /* "text/plain"; "" where it is not known */
     const char *detected_by;   /* "content", "name" or "given" (inline text); NULL where the type is not known */
     char sha256[65];           /* of the file's bytes */
+    char type_by_name[96];     /* what the name says; "" where it says nothing */
+    size_t pages, pages_read;  /* 0: it has none; pages is 0, too, where only pages_read is known */
+    bool pages_left;           /* there are more pages than the limit */
+    size_t ocr_pages;          /* whose text comes from an image */
     size_t hidden_characters;  /* zero-width, bidi and tag characters that were taken out */
     size_t control_characters; /* control characters (NUL among them) that were taken out */
     struct error error;        /* code CODE_NONE: none */

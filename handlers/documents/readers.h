@@ -21,11 +21,14 @@ enum document_kind {
     KIND_TEXT,
     KIND_ZIP,
     KIND_TAR,
-    KIND_GZIP, /* from here to KIND_ZSTD: a compressed tar or a compressed single file */
+    KIND_7Z,
+    KIND_RAR,
+    KIND_GZIP, /* from here to KIND_LZ4: a compressed tar or a compressed single file */
     KIND_BZIP2,
     KIND_XZ,
     KIND_ZSTD,
-    KIND_LATER,  /* known, read by a later version */
+    KIND_LZ4,
+    KIND_LATER,  /* known; read if extract.c has a reader for its media type */
     KIND_UNREAD, /* known or unknown, and not read */
 };
 struct document_type {
@@ -37,10 +40,25 @@ struct document_type {
 struct document_type sniff_bytes(const void *bytes, size_t length, const char *filename);
 /* Of decoded text: plain text and its relatives, or KIND_LATER (HTML, e-mail). */
 struct document_type sniff_text(const char *text, size_t length, const char *filename);
+/* The media type that a name stands for; NULL: none. */
+const char *sniff_name(const char *filename);
 
-/* text.c: bytes → UTF-8 without what is not to be seen, into text, text_length, characters and the two counts. `given`: UTF-8 for
- * sure, whatever is in it. document->error: document_type_unsupported, document_empty, document_no_text. Fails with NO_MEMORY. */
-enum status text_read(struct document *document, const void *bytes, size_t length, bool given, struct error *err);
+/* text.c: UTF-8 from anywhere, piece by piece → what a reader would see. {0} is valid and freeable. */
+struct text_cleaner {
+    struct buffer out;
+    size_t characters, hidden, controls;
+    bool visible, carriage_return;
+    unsigned char tail[4]; /* of a character that the next piece may finish */
+    size_t n_tail;
+};
+bool text_clean(struct text_cleaner *k, const void *utf8,
+                size_t length); /* false: no memory, or the ceiling of `out` */
+/* What was cleaned becomes the document's: text, text_length, characters and the two counts, or document->error: document_empty,
+ * document_no_text. Fails with NO_MEMORY. */
+enum status text_finish(struct document *document, struct text_cleaner *k, struct error *err);
+void text_cleaner_free(struct text_cleaner *k);
+/* The first 64 KiB, decoded and cleaned, to tell kinds of text apart. false: the bytes are no text. */
+bool text_look(struct text_cleaner *k, const void *bytes, size_t length);
 
 /* names.c: names that can be shown. */
 /* Parts joined by '/', without "..", roots and characters that act; at most 255 bytes a part and 1,024 in all, never empty. The
@@ -72,16 +90,15 @@ struct reading {
     uint64_t expanded, max_expanded;
     struct error stop; /* a limit of the whole was reached: nothing more is read */
 };
-/* Appends what the bytes are: one document or an archive's members. seconds: what it took to get them. */
+enum status document_start(struct document *d, const char *id, const char *filename, struct error *err);
+/* Moves it into the list. */
+enum status document_append(struct document_list *list, struct document *d, struct error *err);
+/* reading.c: appends what the bytes are: one document or an archive's members. seconds: what it took to get them. */
 enum status reading_add_bytes(struct reading *r, const char *id, const char *filename, const void *bytes, size_t length,
                               double seconds, struct error *err);
 /* Appends a document that is nothing but its error. */
 enum status reading_add_error(struct reading *r, const char *id, const char *filename, const struct error *why,
                               struct error *err);
-
-/* archive.c: appends the members. What is wrong with the archive itself goes into archive->error. Fails with NO_MEMORY. */
-enum status archive_members(struct reading *r, struct document *archive, enum document_kind kind, const void *bytes,
-                            size_t length, struct error *err);
 
 /* The name to use in messages. */
 const char *document_shown(const struct document *document);

@@ -60,13 +60,13 @@ static const struct {
     MAGIC(4, "ftypavif", KIND_LATER, "image/avif"),
     MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", KIND_LATER, "application/x-ole-storage"),
     MAGIC(0, "{\\rtf", KIND_LATER, "application/rtf"),
-    MAGIC(0, "7z\xbc\xaf\x27\x1c", KIND_LATER, "application/x-7z-compressed"),
-    MAGIC(0, "Rar!\x1a\x07", KIND_LATER, "application/vnd.rar"),
+    MAGIC(0, "7z\xbc\xaf\x27\x1c", KIND_7Z, "application/x-7z-compressed"),
+    MAGIC(0, "Rar!\x1a\x07", KIND_RAR, "application/vnd.rar"),
     MAGIC(0,
           "\x7f"
           "ELF",
           KIND_UNREAD, "application/x-elf"),
-    MAGIC(0, "\x04\x22\x4d\x18", KIND_UNREAD, "application/x-lz4"),
+    MAGIC(0, "\x04\x22\x4d\x18", KIND_LZ4, "application/x-lz4"),
     MAGIC(0, "LRZI\0", KIND_UNREAD, "application/x-lrzip"),
     MAGIC(0, "\x89LZO\0", KIND_UNREAD, "application/x-lzop"),
     MAGIC(0, "GRZipII\0\2\4:)", KIND_UNREAD, "application/x-grzip"),
@@ -106,6 +106,41 @@ static const struct {
     {"xls", "application/vnd.ms-excel"},
     {"ppt", "application/vnd.ms-powerpoint"},
     {"msg", "application/vnd.ms-outlook"},
+};
+
+/* Other names that people trust; content decides. */
+static const struct {
+    const char *extension, *media_type;
+} other_names[] = {
+    {"txt", "text/plain"},
+    {"text", "text/plain"},
+    {"log", "text/plain"},
+    {"pdf", "application/pdf"},
+    {"rtf", "application/rtf"},
+    {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+    {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+    {"pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
+    {"odt", "application/vnd.oasis.opendocument.text"},
+    {"ods", "application/vnd.oasis.opendocument.spreadsheet"},
+    {"odp", "application/vnd.oasis.opendocument.presentation"},
+    {"epub", "application/epub+zip"},
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"tif", "image/tiff"},
+    {"tiff", "image/tiff"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"zip", "application/zip"},
+    {"tar", "application/x-tar"},
+    {"tgz", "application/gzip"},
+    {"gz", "application/gzip"},
+    {"bz2", "application/x-bzip2"},
+    {"xz", "application/x-xz"},
+    {"zst", "application/zstd"},
+    {"lz4", "application/x-lz4"},
+    {"7z", "application/x-7z-compressed"},
+    {"rar", "application/vnd.rar"},
 };
 
 static bool has_extension(const char *filename, const char *extension)
@@ -310,4 +345,15 @@ struct document_type sniff_text(const char *text, size_t length, const char *fil
     }
     if (looks_like_mail(text, length)) return content(KIND_LATER, "message/rfc822");
     return content(KIND_TEXT, "text/plain");
+}
+
+const char *sniff_name(const char *filename)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(text_names); i++)
+        if (has_extension(filename, text_names[i].extension)) return text_names[i].media_type;
+    for (size_t i = 0; i < ARRAY_LENGTH(ole_names); i++)
+        if (has_extension(filename, ole_names[i].extension)) return ole_names[i].media_type;
+    for (size_t i = 0; i < ARRAY_LENGTH(other_names); i++)
+        if (has_extension(filename, other_names[i].extension)) return other_names[i].media_type;
+    return NULL;
 }

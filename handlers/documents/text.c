@@ -1,5 +1,8 @@
-/* text.c: bytes of plain text → UTF-8 that holds only what a reader would see. Knows encodings, no formats. */
+/* text.c: bytes of plain text → UTF-8 (in the sandbox's child), and UTF-8 of any reader → what a person would see (outside of it).
+ * Knows encodings, no formats. */
 #include "handlers/characters.h"
+#include "handlers/documents/charset.h"
+#include "handlers/documents/extract.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
@@ -20,12 +23,6 @@ enum encoding { UTF_8, UTF_16_LE, UTF_16_BE, WINDOWS_1252 };
 /* What the bytes look like before anything is taken out. */
 struct census {
     size_t characters, controls, nuls, bad, multibyte, high;
-};
-
-struct cleaner {
-    struct buffer out;
-    size_t characters, hidden, controls;
-    bool visible, carriage_return;
 };
 
 static bool plain_control(uint32_t c)
@@ -102,7 +99,7 @@ static bool find_encoding(const unsigned char **s, size_t *length, enum encoding
     return c.nuls == 0 && c.bad == 0 && c.controls <= c.characters / 50 && c.multibyte <= c.characters / 3 + 1;
 }
 
-static void put(struct cleaner *k, uint32_t c)
+static void put(struct text_cleaner *k, uint32_t c)
 {
     char bytes[4];
     bool after_return = k->carriage_return;
@@ -123,7 +120,7 @@ static void put(struct cleaner *k, uint32_t c)
 }
 
 /* Most of most texts: printable ASCII, taken over as it is. */
-static size_t plain_run(struct cleaner *k, const unsigned char *s, size_t length)
+static size_t plain_run(struct text_cleaner *k, const unsigned char *s, size_t length)
 {
     size_t n = 0;
     unsigned char highest = 0;
@@ -139,39 +136,134 @@ static size_t plain_run(struct cleaner *k, const unsigned char *s, size_t length
     return n;
 }
 
-enum status text_read(struct document *document, const void *bytes, size_t length, bool given, struct error *err)
+/* How many bytes at the end may be the beginning of a character. */
+static size_t unfinished(const unsigned char *s, size_t length)
 {
-    const unsigned char *s = bytes;
-    enum encoding encoding = UTF_8;
-    struct cleaner k = {0};
+    for (size_t n = 1; n <= 3 && n <= length; n++) {
+        unsigned char c = s[length - n];
+        if ((c & 0xc0) == 0x80) continue;
+        size_t wants = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        return wants > n ? n : 0;
+    }
+    return 0;
+}
+
+static bool clean_all(struct text_cleaner *k, const unsigned char *s, size_t length)
+{
     bool bad;
-    if (!given && !find_encoding(&s, &length, &encoding)) {
-        document->detected_by = NULL;
-        document->media_type[0] = '\0';
-        fail(&document->error, DOCKET_UNSUPPORTED, CODE_document_type_unsupported,
-             "%s: neither text nor a kind of file that is known", document_shown(document));
+    buffer_reserve(&k->out, length + 1);
+    for (size_t at = 0; at < length && !k->out.failed;) {
+        at += plain_run(k, s + at, length - at);
+        if (at < length) put(k, next_character(UTF_8, s, length, &at, &bad));
+    }
+    return !k->out.failed;
+}
+
+bool text_clean(struct text_cleaner *k, const void *utf8, size_t length)
+{
+    const unsigned char *s = utf8;
+    while (k->n_tail > 0 && length > 0) { /* the character that was cut, byte by byte until it is whole or is none */
+        k->tail[k->n_tail++] = *s++;
+        length--;
+        if (unfinished(k->tail, k->n_tail) == k->n_tail) continue;
+        size_t n = k->n_tail - unfinished(k->tail, k->n_tail);
+        if (!clean_all(k, k->tail, n)) return false;
+        memmove(k->tail, k->tail + n, k->n_tail -= n);
+    }
+    if (length == 0) return !k->out.failed;
+    size_t left = unfinished(s, length);
+    memcpy(k->tail, s + length - left, left);
+    k->n_tail = left;
+    return clean_all(k, s, length - left);
+}
+
+enum status text_finish(struct document *document, struct text_cleaner *k, struct error *err)
+{
+    clean_all(k, k->tail, k->n_tail);
+    k->n_tail = 0;
+    enum status st = buffer_check(&k->out, "the text", err);
+    if (st == DOCKET_LIMIT) {
+        fail(&document->error, DOCKET_LIMIT, CODE_document_expands_too_far, "%s: more than %zu bytes of text",
+             document_shown(document), k->out.ceiling);
         return DOCKET_OK;
     }
-    buffer_reserve(&k.out, length + 1);
-    for (size_t at = 0; at < length && !k.out.failed;) {
-        if (encoding == UTF_8 || encoding == WINDOWS_1252) at += plain_run(&k, s + at, length - at);
-        if (at < length) put(&k, next_character(encoding, s, length, &at, &bad));
-    }
-    enum status st = buffer_check(&k.out, "the text", err);
-    if (st != DOCKET_OK) goto done;
-    document->hidden_characters += k.hidden;
-    document->control_characters += k.controls;
-    if (k.visible) {
-        document->characters = k.characters;
-        document->text = buffer_take(&k.out, &document->text_length);
+    if (st != DOCKET_OK) return st;
+    document->hidden_characters += k->hidden;
+    document->control_characters += k->controls;
+    if (k->visible) {
+        document->characters = k->characters;
+        document->text = buffer_take(&k->out, &document->text_length);
         if (!document->text) st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the text");
     } else if (document->hidden_characters + document->control_characters > 0)
         fail(&document->error, DOCKET_UNSUPPORTED, CODE_document_no_text, "%s: nothing but invisible characters",
              document_shown(document));
     else
         fail(&document->error, DOCKET_UNSUPPORTED, CODE_document_empty, "%s: %s", document_shown(document),
-             length ? "nothing but white space" : "empty");
-done:
-    buffer_free(&k.out);
+             document->bytes ? "nothing but white space" : "empty");
     return st;
+}
+
+void text_cleaner_free(struct text_cleaner *k)
+{
+    buffer_free(&k->out);
+    *k = (struct text_cleaner){0};
+}
+
+/* Bytes that are neither UTF nor western: in whatever charset they look like. false: they are no text in any. */
+static bool decode_other(struct buffer *out, const unsigned char *s, size_t length, bool *no_memory)
+{
+    struct charset_result found = {0};
+    size_t controls = 0;
+    for (size_t i = 0; i < length; i++) controls += s[i] < 0x20 && !plain_control(s[i]);
+    *no_memory = false;
+    if (controls > length / 50 || memchr(s, '\0', length)) return false;
+    *no_memory = charset_decode(out, s, length, NULL, &found, NULL) != DOCKET_OK;
+    return !*no_memory && found.guessed && found.n_replaced <= length / 50;
+}
+
+bool text_look(struct text_cleaner *k, const void *bytes, size_t length)
+{
+    static const size_t enough = 64 * KIB;
+    const unsigned char *s = bytes;
+    enum encoding encoding;
+    bool bad;
+    if (!find_encoding(&s, &length, &encoding)) {
+        struct buffer text = {0};
+        bool text_at_all = decode_other(&text, s, length, &k->out.failed);
+        if (text_at_all) clean_all(k, (const unsigned char *)text.data, text.length < enough ? text.length : enough);
+        buffer_free(&text);
+        return text_at_all || k->out.failed;
+    }
+    for (size_t at = 0; at < length && at < enough && !k->out.failed;)
+        put(k, next_character(encoding, s, length, &at, &bad));
+    return true;
+}
+
+enum status extract_text(const struct extract_input *in, struct extract_sink *sink, struct error *err)
+{
+    const unsigned char *s = in->bytes;
+    size_t length = in->length, n = 0;
+    enum encoding encoding;
+    char piece[16 * 1024];
+    bool bad;
+    if (!find_encoding(&s, &length, &encoding)) {
+        struct buffer text = {0};
+        bool found = decode_other(&text, s, length, &bad);
+        if (found) sink->text(sink, text.data, text.length);
+        if (found) sink->fact(sink, FACT_ENCODING_FOUND, 1);
+        buffer_free(&text);
+        if (bad) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to decode a text");
+        return found ? DOCKET_OK : fail(err, DOCKET_UNSUPPORTED, CODE_document_type_unsupported, "not text");
+    }
+    if (encoding == UTF_8) { /* what is broken in it is replaced where it arrives */
+        sink->text(sink, (const char *)s, length);
+        return DOCKET_OK;
+    }
+    for (size_t at = 0; at < length;) {
+        n += utf8_put(next_character(encoding, s, length, &at, &bad), piece + n);
+        if (n < sizeof(piece) - 4 && at < length) continue;
+        if (!sink->text(sink, piece, n)) break;
+        n = 0;
+    }
+    return DOCKET_OK;
 }

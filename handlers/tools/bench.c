@@ -207,7 +207,7 @@ static int run(const struct tool_call *call)
     if (call->n_arguments)
         return tool_usage("bench takes flags only; \"%.60s\" is one word too many", call->arguments[0]);
     if (!call->config->model) return tool_usage("no model: set MODEL_NAME or --model");
-    enum status st = tool_classify_options(call->config, &classify, &err);
+    enum status st = tool_classify_options(call, &classify, &err);
     classify.worker_id = "bench";
     if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_WARN, &err);
     if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, &err);

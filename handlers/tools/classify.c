@@ -422,7 +422,7 @@ static enum status run_all(const struct tool_call *call, const struct file_list 
     struct buffer text = {0};
     struct progress progress = {.terminal = config_terminal(call->config, STDERR_FILENO)};
     size_t at = 0;
-    enum status st = tool_classify_options(call->config, &classify, err);
+    enum status st = tool_classify_options(call, &classify, err);
     classify.documents.limits.root = "/";
     classify.result_max_bytes = RESULT_BYTES;
     price_find(&classify.price, call->config->gpu_price_per_second, NULL);
@@ -458,6 +458,8 @@ static int run(const struct tool_call *call)
     if (st == DOCKET_OK && !files.n)
         st = fail(&err, DOCKET_NOT_FOUND, CODE_NONE, "no files in %.200s", call->arguments[0]);
     if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_ERROR, &err);
+    bool boxed = st == DOCKET_OK && tool_sandbox(call, &err);
+    if (st == DOCKET_OK && !boxed) st = err.status;
     if (st == DOCKET_OK) st = run_all(call, &files, &labels, &merged, &err);
     if (st == DOCKET_OK) st = put_output(&out, v, merged, config_terminal(call->config, STDOUT_FILENO), &err);
     const cJSON *failed = member(member(merged, "summary"), "failed");
@@ -466,6 +468,7 @@ static int run(const struct tool_call *call)
         /* What the command line said cannot be used. */
         if (st == DOCKET_BAD_INPUT && (err.code == CODE_NONE || strcmp(error_code_scope(err.code), "job") == 0))
             code = DOCKET_EXIT_USAGE;
+        if (err.code == CODE_sandbox_unavailable) code = DOCKET_EXIT_SANDBOX;
     } else if (!tool_print(&out))
         code = DOCKET_EXIT_IO;
     else
@@ -490,5 +493,6 @@ const struct tool tool_classify = {
          .options = options,
          .n_options = ARRAY_LENGTH(options)},
     .values_bytes = sizeof(struct classify_values),
+    .reads_documents = true,
     .run = run,
 };

@@ -2,6 +2,7 @@
 #include "handlers/tools/tools.h"
 #include "handlers/version.h"
 
+#include "handlers/documents/sandbox.h"
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
 
@@ -61,15 +62,23 @@ enum status tool_model_options(const struct config *config, struct model_options
     return quantization_parse(&out->quantization, name ? name : "QUANTIZATION", config->quantization, err);
 }
 
-enum status tool_classify_options(const struct config *config, struct classify_options *out, struct error *err)
+void tool_document_limits(const struct tool_call *call, struct document_limits *out)
 {
+    const struct config *config = call->config;
+    *out = (struct document_limits){.max_bytes = (size_t)config->max_document_bytes,
+                                    .max_members = (size_t)config->max_archive_members,
+                                    .max_depth = (size_t)config->max_archive_depth,
+                                    .max_expanded = config->max_archive_bytes,
+                                    .max_pages = (size_t)config->max_pages,
+                                    .root = config->document_root,
+                                    .sandbox = call->sandbox};
+}
+
+enum status tool_classify_options(const struct tool_call *call, struct classify_options *out, struct error *err)
+{
+    const struct config *config = call->config;
     *out = (struct classify_options){.version = docket_version(), .result_max_bytes = (size_t)config->max_result_bytes};
-    out->documents = (struct reader_options){.limits = {.max_bytes = (size_t)config->max_document_bytes,
-                                                        .max_members = (size_t)config->max_archive_members,
-                                                        .max_depth = (size_t)config->max_archive_depth,
-                                                        .max_expanded = config->max_archive_bytes,
-                                                        .root = config->document_root},
-                                             .downloads = {.guard = {.allow_private = config->allow_private_urls},
+    out->documents = (struct reader_options){.downloads = {.guard = {.allow_private = config->allow_private_urls},
                                                            .ca_file = config->ca_file,
                                                            .timeout_seconds = config->fetch_seconds,
                                                            .slow_seconds = config->fetch_slow_seconds,
@@ -79,7 +88,29 @@ enum status tool_classify_options(const struct config *config, struct classify_o
                                              .n_readings = (size_t)config->readings,
                                              .n_ahead = (size_t)config->read_ahead_documents,
                                              .held_bytes = (size_t)config->read_ahead_bytes};
+    tool_document_limits(call, &out->documents.limits);
     return tool_model_options(config, &out->model, err);
+}
+
+bool tool_sandbox(const struct tool_call *call, struct error *err)
+{
+    struct sandbox_facts facts = {0};
+    struct buffer layers = {0};
+    sandbox_set_times(call->sandbox, call->config->extract_timeout_seconds, call->config->extract_silence_seconds);
+    bool ready = sandbox_ready(call->sandbox, &facts, err) == DOCKET_OK;
+    bool whole = ready && facts.tested && facts.layers == (1u << N_LAYERS) - 1;
+    sandbox_describe(&layers, &facts);
+    if (ready)
+        log_event(whole ? LOG_INFO : LOG_WARN, EVENT_sandbox, F_STR("layers", layers.data ? layers.data : ""),
+                  F_BOOL("tested", facts.tested));
+    else
+        log_event(LOG_WARN, EVENT_sandbox, F_STR("layers", "none"), F_ERROR(err));
+    bool good = whole || strcmp(call->config->sandbox, "strict") != 0;
+    if (!good && ready)
+        fail(err, DOCKET_UNSUPPORTED, CODE_sandbox_unavailable, "SANDBOX=strict: only these layers hold: %.200s%s",
+             layers.data ? layers.data : "", facts.tested ? "" : ", and its test failed");
+    buffer_free(&layers);
+    return good;
 }
 
 enum status tool_load(struct classifier *classifier, const struct config *config, struct error *err)

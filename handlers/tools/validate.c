@@ -150,7 +150,7 @@ static enum status evaluate(struct report *r, const struct classify_options *bas
 static enum status measure(struct report *r, const struct validate_values *v, struct error *err)
 {
     struct classify_options classify;
-    enum status st = tool_classify_options(r->call->config, &classify, err);
+    enum status st = tool_classify_options(r->call, &classify, err);
     classify.model.keep_copy = false;
     if (st == DOCKET_OK) st = choose_formats(r, v->formats, err);
     if (st == DOCKET_OK && v->eval) st = evaluation_read(&r->set, v->eval, err);

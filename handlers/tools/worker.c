@@ -131,8 +131,9 @@ static void fill_options(struct worker_options *o, const struct config *config, 
                                  .drain_seconds = fmax(config->drain_seconds, 0)};
 }
 
-static int run_worker(const struct config *config, const char *worker_id, struct worker_end *end)
+static int run_worker(const struct tool_call *call, const char *worker_id, struct worker_end *end)
 {
+    const struct config *config = call->config;
     struct error err = {0};
     struct worker_options options;
     struct classify_options classify;
@@ -144,7 +145,7 @@ static int run_worker(const struct config *config, const char *worker_id, struct
     int code;
 
     fill_options(&options, config, worker_id);
-    enum status st = tool_classify_options(config, &classify, &err);
+    enum status st = tool_classify_options(call, &classify, &err);
     classify.worker_id = worker_id;
     price_find(&classify.price, config->gpu_price_per_second, NULL);
     if (st == DOCKET_OK && !config->model)
@@ -186,7 +187,13 @@ static int run(const struct tool_call *call)
         return tool_usage("worker takes flags only; \"%.60s\" is one word too many", call->arguments[0]);
     make_up_id(made_up);
     const char *worker_id = config->pod_id ? config->pod_id : config->take_url ? made_up : "local";
-    int code = open_log(config, worker_id, &err) == DOCKET_OK ? run_worker(config, worker_id, &end) : refuse(&err);
+    int code;
+    if (open_log(config, worker_id, &err) != DOCKET_OK)
+        code = refuse(&err);
+    else if (!tool_sandbox(call, &err))
+        code = refuse_with(DOCKET_EXIT_SANDBOX, &err);
+    else
+        code = run_worker(call, worker_id, &end);
     log_close();
     if (end.threads_left) _exit(code);
     return code;
@@ -199,5 +206,6 @@ const struct tool tool_worker = {
              .about = "take jobs from the platform's queue until told to stop.\n\nWithout a queue "
                       "(RUNPOD_WEBHOOK_GET_JOB) it runs "
                       "one job, from --test-input or\n./test_input.json, and prints its result."},
+    .reads_documents = true,
     .run = run,
 };

@@ -10,7 +10,8 @@ CALLS = {
     r"strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|alloca": ("no bounds, or no errors", ()),
     r"system|popen|execl|execlp|execvp": ("no shell, no search in PATH", ()),
     r"exit|abort|quick_exit": ("only main.c ends the program, by returning", ()),
-    r"_exit|_Exit": ("ends without freeing: for threads that do not end", ("handlers/tools/worker.c", "worker/base/log.c")),
+    r"_exit|_Exit": ("ends without freeing: for threads that do not end", ("handlers/tools/worker.c", "worker/base/log.c",
+                                                           "handlers/documents/extract_server.c")),  # a child of a fork
     r"getenv|secure_getenv|setenv|putenv": ("only config.c reads the environment", ("worker/config.c",)),
     r"malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|strdup|strndup|asprintf|vasprintf":
         ("only alloc.c allocates, so that a test can make it fail", ("worker/base/alloc.c", "kernels/cpu/memory.c", "kernels/backend.c")),

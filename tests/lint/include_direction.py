@@ -29,8 +29,15 @@ ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/
 # Libraries: in which rooms or files their headers may stand.
 LIBRARIES = {
     "curl/": ("worker/http/",),
-    "archive": ("handlers/documents/archive.c",),
+    "archive": ("handlers/documents/archive.c", "handlers/documents/package.c"),
+    "expat": ("handlers/documents/xml.c",),
+    "gumbo": ("handlers/documents/extract_html.c",),
+    "gmime/": ("handlers/documents/extract_eml.c",),
+    "gsf/": ("handlers/documents/ole.h", "handlers/documents/extract_ole.c", "handlers/documents/extract_msg.c"),
+    "uchardet": ("handlers/documents/charset.c",),
     "cjson/": ("worker/base/json.h", "handlers/"),
+    "magic.h": ("handlers/documents/extract.c",),
+    "seccomp.h": ("handlers/documents/sandbox_layers.c",),
     "openssl/": ("worker/base/",),
     "pcre2.h": ("worker/model/",),
     "utf8proc.h": ("worker/model/", "handlers/characters.c"),

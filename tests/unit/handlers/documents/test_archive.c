@@ -193,7 +193,7 @@ static void members_come_in_order_whatever_the_packing(void **state)
         {"pax", ARCHIVE_FILTER_NONE, "application/x-tar"},    {"gnutar", ARCHIVE_FILTER_NONE, "application/x-tar"},
         {"v7tar", ARCHIVE_FILTER_NONE, "application/x-tar"},  {"pax", ARCHIVE_FILTER_GZIP, "application/gzip"},
         {"pax", ARCHIVE_FILTER_BZIP2, "application/x-bzip2"}, {"pax", ARCHIVE_FILTER_XZ, "application/x-xz"},
-        {"pax", ARCHIVE_FILTER_ZSTD, "application/zstd"},
+        {"pax", ARCHIVE_FILTER_ZSTD, "application/zstd"},     {"pax", ARCHIVE_FILTER_LZ4, "application/x-lz4"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(packings); i++) {
@@ -225,6 +225,7 @@ static void a_compressed_file_is_one_document(void **state)
         {ARCHIVE_FILTER_BZIP2, "notes.md.BZ2", "notes.md"},
         {ARCHIVE_FILTER_XZ, ".xz", ".xz"},
         {ARCHIVE_FILTER_ZSTD, NULL, NULL},
+        {ARCHIVE_FILTER_LZ4, "a.csv.lz4", "a.csv"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -697,8 +698,7 @@ static void other_archives_are_not_read(void **state)
         enum error_code code;
     } formats[] = {{"cpio", CODE_document_type_unsupported},  {"newc", CODE_document_type_unsupported},
                    {"arbsd", CODE_document_type_unsupported}, {"iso9660", CODE_document_type_unsupported},
-                   {"xar", CODE_document_type_unsupported},   {"warc", CODE_document_type_unsupported},
-                   {"7zip", CODE_unsupported_media_type}};
+                   {"xar", CODE_document_type_unsupported},   {"warc", CODE_document_type_unsupported}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
         struct writer w;
@@ -735,7 +735,9 @@ static void office_files_are_no_archives(void **state)
         assert_int_equal(list.n, 1);
         assert_string_equal(list.items[0].media_type, files[i].media_type);
         assert_string_equal(list.items[0].detected_by, "content");
-        CHECK(files[i].media_type, &list, {"c", NULL, CODE_unsupported_media_type});
+        assert_string_equal(list.items[0].id, "c");
+        assert_null(list.items[0].text); /* there is nothing in them, or nobody reads them yet */
+        document_list_free(&list);
     }
 }
 

@@ -1,0 +1,42 @@
+/* extract.h: a document's bytes → its type, and through the reader for that type its text and parts. Runs in the sandbox's child; what
+ * receives it runs outside. */
+#ifndef DOCKET_HANDLERS_DOCUMENTS_EXTRACT_H
+#define DOCKET_HANDLERS_DOCUMENTS_EXTRACT_H
+
+#include "handlers/documents/extractor.h"
+
+#define MEDIA_TYPE_BYTES 96
+
+struct extract_type {
+    char media_type[MEDIA_TYPE_BYTES]; /* "": not known */
+    char by_name[MEDIA_TYPE_BYTES];    /* what the name says, or "" */
+    bool from_content;                 /* or from the name */
+};
+
+/* A sink that is told the type first, before anything else and at most once. */
+struct extract_receiver {
+    struct extract_sink sink;
+    bool (*type)(struct extract_receiver *to, const struct extract_type *type); /* false: as in the sink */
+    bool (*again)(
+        struct extract_receiver *to); /* a second try begins: forget what came; NULL or false: there is none */
+};
+
+/* How a media type is read. All empty: not at all. */
+struct reader {
+    extractor *extract; /* NULL: a boxed program reads it, after this child has said what it is */
+    const char *tool;   /* its name, see tools.h */
+    bool archive;       /* its parts stand for it */
+};
+struct reader reader_for(const char *media_type);
+
+/* Loads what libraries would load from files while they read: tables of charsets, the database of types. Once, before any filter; without
+ * it extract_document calls it. */
+void extract_prepare(void);
+/* Type, then the reader. media_type of `in` is not looked at. Errors as an extractor's. */
+enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err);
+
+/* Readers of this folder that extract.c knows. */
+extractor extract_text, extract_archive;
+void archive_prepare(void);
+
+#endif

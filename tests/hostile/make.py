@@ -1,0 +1,209 @@
+"""Hostile documents, made from nothing when a test wants them. Each function returns the bytes of one file."""
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import struct
+import tarfile
+import zipfile
+import zlib
+
+GOOD = b"Please transfer 412.20 EUR within 30 days. Item: 4 office chairs, unit price 103.05 EUR."
+
+
+def text(content, times=1, encoding="utf-8"):
+    return (content * times).encode(encoding)
+
+
+def raw(hex="", before=0, after=0):
+    return b"\0" * before + bytes.fromhex(hex) + b"\0" * after
+
+
+def zipped(members, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def zip_of_names(names):
+    return zipped([(name, GOOD) for name in names])
+
+
+def zip_of_many(count):
+    return zipped([(f"{number}", b"") for number in range(count)])
+
+
+def zip_nested(depth):
+    inner = zipped([("a.txt", GOOD)])
+    for _ in range(depth - 1):
+        inner = zipped([("z.zip", inner)])
+    return inner
+
+
+def gzip_nested(depth):
+    inner = GOOD
+    for _ in range(depth):
+        inner = gzip.compress(inner)
+    return inner
+
+
+def mixed_nested():
+    """tar.xz in tar.bz2 in tar.gz in zip in zip."""
+    def tar(name, content, pack):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        return pack(out.getvalue())
+    inner = tar("c.tar.xz", tar("a.txt", GOOD, lzma.compress), bz2.compress)
+    return zipped([("z.zip", zipped([("b.tgz", tar("b.tar.bz2", inner, gzip.compress))]))])
+
+
+def zip_bomb(megabytes):
+    return zipped([("first.txt", GOOD), ("bomb.txt", b"a" * (megabytes << 20)), ("last.txt", GOOD)])
+
+
+def gzip_bomb(megabytes):
+    return gzip.compress(b"a" * (megabytes << 20))
+
+
+def zip_of_bombs(count, megabytes):
+    inner = zipped([("a.txt", b"a" * (megabytes << 20))])
+    return zipped([(f"{number}.zip", inner) for number in range(count)], zipfile.ZIP_STORED)
+
+
+def zip_overlapping(count, megabytes):
+    """Entries of the directory that all point to the same data."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    content = b"a" * (megabytes << 20)
+    packed = packer.compress(content) + packer.flush()
+    sums = struct.pack("<III", zlib.crc32(content), len(packed), len(content))
+    out = struct.pack("<4sHHHHH", b"PK\3\4", 20, 0, 8, 0, 0) + sums + struct.pack("<HH", 5, 0) + b"a.txt" + packed
+    directory = b""
+    for number in range(count):
+        name = f"{number:05}".encode()
+        directory += struct.pack("<4sHHHHHH", b"PK\1\2", 20, 20, 0, 8, 0, 0) + sums
+        directory += struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, 0) + name
+    return out + directory + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(directory), len(out), 0)
+
+
+def zip_patched(at, value, everywhere=b"PK\1\2", shift=0):
+    """A sound zip with bytes changed in its directory, and at the same field of the headers in front."""
+    data = bytearray(zipped([("a.txt", GOOD), ("b.txt", GOOD)]))
+    for magic, offset in ((everywhere, at), (b"PK\3\4", at - 2 + shift)):
+        start = data.find(magic)
+        while start >= 0:
+            data[start + offset:start + offset + len(bytes.fromhex(value))] = bytes.fromhex(value)
+            start = data.find(magic, start + 4)
+    return bytes(data)
+
+
+def zip_encrypted():
+    return zip_patched(8, "01")
+
+
+def zip_wrong_sum():
+    return zip_patched(16, "00000000")
+
+
+def zip_with_comment():
+    return zipped([("a.txt", GOOD)])[:-2] + b"\xff\xff" + b"c" * 65535
+
+
+def zip_behind_a_program():
+    return b"MZ" + b"\0" * 2000 + zipped([("a.txt", GOOD)])
+
+
+def zip_cut(share):
+    data = zipped([("a.txt", GOOD), ("b.txt", bytes(random.Random(1).randbytes(5000)).hex())])
+    return data[:int(len(data) * share)]
+
+
+def tar_of_kinds():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, kind in (("link", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("pipe", tarfile.FIFOTYPE),
+                           ("device", tarfile.CHRTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("a.txt")
+        entry.size = len(GOOD)
+        archive.addfile(entry, io.BytesIO(GOOD))
+    return out.getvalue()
+
+
+def pdf(pages=("text",), extra="", catalog="", kids=None, streams=None):
+    """A small file with these pages; `extra` goes into the trailer, `catalog` into the catalog."""
+    count = len(pages)
+    kids = kids or " ".join(f"{4 + 2 * number} 0 R" for number in range(count))
+    objects = [f"<< /Type /Catalog /Pages 2 0 R {catalog} >>".encode(),
+               f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode(),
+               b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    for number, words in enumerate(pages):
+        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * number} 0 R "
+                       "/Resources << /Font << /F1 3 0 R >> >> >>".encode())
+        head, body = streams if streams else ("", f"BT /F1 12 Tf 72 720 Td ({words}) Tj ET".encode())
+        objects.append(f"<< /Length {len(body)} {head} >>\nstream\n".encode() + body + b"\nendstream")
+    out, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects):
+        places.append(len(out))
+        out += f"{number + 1} 0 obj\n".encode() + content + b"\nendobj\n"
+    start = len(out)
+    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    out += b"".join(f"{place:010} 00000 n \n".encode() for place in places)
+    return out + f"trailer << /Size {len(objects) + 1} /Root 1 0 R {extra} >>\nstartxref\n{start}\n%%EOF\n".encode()
+
+
+def pdf_of_pages(count):
+    return pdf([f"page {number}" for number in range(count)])
+
+
+def pdf_page_tree_loop():
+    return pdf(kids="2 0 R")
+
+
+def pdf_previous_is_itself():
+    first = pdf()
+    return pdf(extra=f"/Prev {first.rfind(b'xref', 0, first.rfind(b'startxref'))}")
+
+
+def pdf_encrypted(handler="Standard", version=1):
+    key = "00" * 32
+    return pdf(extra=f"/ID [<00><00>] /Encrypt << /Filter /{handler} /V {version} /R 2 /O <{key}> /U <{key}> /P -4 >>")
+
+
+def pdf_filter_chain(times, megabytes):
+    body = b"\0" * (megabytes << 20)
+    for _ in range(times):
+        body = zlib.compress(body, 9)
+    return pdf(streams=(f"/Filter [{' /FlateDecode' * times}]", body))
+
+
+def pdf_with_actions():
+    return pdf(catalog="/OpenAction << /S /Launch /F (/bin/sh) >> /AA << /O << /S /JavaScript /JS (app.alert\\(1\\)) >> >>")
+
+
+def pdf_behind_rubbish(count):
+    return b"\0" * count + pdf()
+
+
+def pdf_and_zip():
+    return pdf() + zipped([("a.txt", GOOD)])
+
+
+def pdf_damaged(seed, changes):
+    data, chance = bytearray(pdf([f"page {number}" for number in range(3)])), random.Random(seed)
+    for _ in range(changes):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    return bytes(data)
+
+
+def pdf_cut(share):
+    data = pdf()
+    return data[:int(len(data) * share)]

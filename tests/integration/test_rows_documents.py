@@ -1,0 +1,115 @@
+"""Rows A, D, O and I: documents that nobody should have to read. tests/hostile/rows.json says what each must become; each is read between
+two good ones, alone by docket extract and all of them in one job of the worker."""
+
+import base64
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from support import BUILD, LABELS, TEXTS, missing, result_codes
+
+HOSTILE = pathlib.Path(__file__).resolve().parents[1] / "hostile"
+sys.path.insert(0, str(HOSTILE))
+import make  # noqa: E402
+
+ROWS = json.loads((HOSTILE / "rows.json").read_text(encoding="utf-8"))
+DOCKET = str(BUILD / "docket")
+
+pytestmark = pytest.mark.skipif(missing("docket") is not None, reason=str(missing("docket")))
+
+
+def bytes_of(row):
+    return getattr(make, row["make"])(**row.get("with", {}))
+
+
+def assert_codes(row, got):
+    want = list(row["codes"])
+    if want == ["many"]:
+        assert len(got) == 10001 and got[-1] == "archive_too_many_members", got[-3:]
+        return
+    if want[0] == "some":
+        assert got[:-1] == ["ok"] * (len(got) - 1), got
+        got, want = got[-1:], want[1:]
+    assert len(got) == len(want), (row["row"], got)
+    for one, allowed in zip(got, want):
+        assert one in (allowed if isinstance(allowed, list) else [allowed]), (row["row"], got)
+
+
+def extract(folder, *words):
+    said = subprocess.run([DOCKET, "extract", "--json", *words], cwd=folder, capture_output=True, timeout=300, check=False,
+                          env={"PATH": "/usr/bin:/bin"})
+    return [json.loads(line) for line in said.stdout.splitlines()], said
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["row"])
+def test_row(row, tmp_path):
+    name = row["filename"]
+    (tmp_path / "1.txt").write_text(TEXTS[0])
+    (tmp_path / name).write_bytes(bytes_of(row))
+    (tmp_path / "3.txt").write_text(TEXTS[1])
+    documents, said = extract(tmp_path, "1.txt", name, "3.txt")
+    assert documents[0]["text"] == TEXTS[0] and documents[-1]["text"] == TEXTS[1], said.stderr
+    inner = documents[1:-1]
+    assert all(document["id"] == name or document["id"].startswith(name + "/") for document in inner)
+    assert all("\n" not in document["id"] and "/../" not in document["id"] and "\u202e" not in document["id"] for document in inner)
+    assert_codes(row, [document.get("error", {}).get("code", "ok") for document in inner])
+    assert said.stderr == b""
+
+
+def test_all_rows_in_one_job_harm_no_good_document(make_platform, start):
+    rows = [row for row in ROWS if not row.get("slow")]
+    documents = []
+    for number, row in enumerate(rows):
+        if number % 4 == 0:
+            documents.append({"id": f"good-{number}", "text": TEXTS[number % len(TEXTS)]})
+        documents.append({"id": f"bad-{number}", "filename": row["filename"],
+                          "content_base64": base64.b64encode(bytes_of(row)).decode("ascii")})
+    documents.append({"id": "good-last", "content_base64": base64.b64encode(TEXTS[0].encode()).decode("ascii")})
+    platform = make_platform()
+    start("docket", platform)
+    job = platform.submit({"input": {"labels": LABELS, "documents": documents}})
+    assert platform.wait(lambda: job.answer is not None, 240)
+    results = job.answer["output"]["results"]
+    good = [result for result in results if result["id"].startswith("good-")]
+    assert len(good) == (len(rows) + 3) // 4 + 1 and all(result["status"] == "ok" for result in good)
+    for number, row in enumerate(rows):
+        mine = [result for result in results if result["id"] == f"bad-{number}" or result["id"].startswith(f"bad-{number}/")]
+        assert_codes(row, [result["error"]["code"] if result["status"] == "error" else "ok" for result in mine])
+
+
+def test_pages_beyond_the_limit_are_left_and_it_is_said(tmp_path):
+    (tmp_path / "long.pdf").write_bytes(make.pdf_of_pages(7))
+    (read,), _ = extract(tmp_path, "long.pdf", "--max-pages", "3")
+    assert (read["pages"], read["pages_read"], read["pages_left"]) == (None, 3, True)
+    assert "page 2" in read["text"] and "page 3" not in read["text"]
+    (read,), _ = extract(tmp_path, "long.pdf", "--max-pages", "7")
+    assert (read["pages"], read["pages_read"], read["pages_left"]) == (7, 7, False)
+
+
+def test_both_types_are_told(tmp_path):
+    (tmp_path / "letter.docx").write_bytes(make.pdf())
+    (tmp_path / "clip.txt").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    (pdf, clip), said = extract(tmp_path, "letter.docx", "clip.txt")
+    assert pdf["media_type"] == "application/pdf" and pdf["media_type_by_name"].endswith("wordprocessingml.document")
+    assert clip["media_type"] == "video/mp4" and clip["media_type_by_name"] == "text/plain"
+    assert clip["error"]["code"] == "document_type_unsupported" and said.returncode == 1
+
+
+def test_extract_reads_standard_input_and_names_what_is_not_there(tmp_path):
+    said = subprocess.run([DOCKET, "extract", "-"], input=TEXTS[0].encode(), capture_output=True, timeout=120, check=False)
+    assert said.returncode == 0 and TEXTS[0].encode() in said.stdout
+    _, said = extract(tmp_path, "missing.txt")
+    assert said.returncode == 1 and b"missing.txt" in said.stderr
+    assert subprocess.run([DOCKET, "extract"], capture_output=True, timeout=120, check=False).returncode == 64
+
+
+def test_strict_names_its_layers_or_refuses_to_start(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXTS[0])
+    _, said = extract(tmp_path, "a.txt", "--sandbox", "strict", "--log-level", "info")
+    if said.returncode == 77:
+        assert b"SANDBOX=strict" in said.stderr
+    else:
+        assert said.returncode == 0 and b"seccomp" in said.stderr and b"no_privileges" in said.stderr
