@@ -21,7 +21,7 @@ libssl-dev            | pkg-config --exists libcrypto     | hashes
 libexpat1-dev         | pkg-config --exists expat         | XML of office documents
 libgumbo-dev          | pkg-config --exists gumbo         | web pages
 libgmime-3.0-dev      | pkg-config --exists gmime-3.0     | e-mail
-libgsf-1-dev          | pkg-config --exists libgsf-1      | Outlook messages
+libgsf-1-dev          | pkg-config --exists libgsf-1      | Outlook messages, old presentations
 libuchardet-dev       | pkg-config --exists uchardet      | charsets of texts that do not say theirs
 '
 TESTS='
@@ -61,7 +61,7 @@ libssl3               | false                             | hashes
 libexpat1             | false                             | XML of office documents
 libgumbo1             | false                             | web pages
 libgmime-3.0-0        | false                             | e-mail
-libgsf-1-114          | false                             | Outlook messages
+libgsf-1-114          | false                             | Outlook messages, old presentations
 libuchardet0          | false                             | charsets of texts that do not say theirs
 ca-certificates       | false                             | roots for HTTPS
 '
