@@ -124,8 +124,7 @@ static enum status measure_model(struct report *r, const struct model_options *b
                   original.location.name, original.quantization_name);
     if (st == DOCKET_OK) st = validate_run(&exact, &original, KV_F32, err);
     if (st == DOCKET_OK) st = measure_kv(r, &original, &exact, err);
-    for (size_t i = 0; i < r->n && st == DOCKET_OK; i++)
-        st = measure_format(&r->rows[i], base, &original, &exact, err);
+    for (size_t i = 0; i < r->n && st == DOCKET_OK; i++) st = measure_format(&r->rows[i], base, &original, &exact, err);
     r->has_model = st == DOCKET_OK;
     validate_run_free(&exact);
     model_close(&original);
