@@ -203,7 +203,7 @@ static void run_pass(const struct rig *rig, const struct scene *scene, uint32_t 
     device_v = rig_upload(rig, v, (n_rows + 1) * wk), out = guarded(rig, NULL, (n_rows + 1) * wq);
     for (uint32_t layer = 0; layer < 2;
          layer++) { /* the second layer writes and reads other keys, and must not disturb */
-        struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, layer, c->h, c->g, c->d, frequency};
+        struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, layer, c->h, c->g, c->d, frequency, 0};
         struct kernels_attention attention = {
             batch, device_q, kv, out, layer, c->h, c->g, c->d, 1 / sqrtf((float)c->d), c->window};
         float *got;
@@ -349,7 +349,7 @@ static void one_key_gives_its_value_rounded_as_the_cache_stores_it(void **state)
             float *device_q = rig_upload(rig, q, D), *device_k = rig_upload(rig, q, D),
                   *device_v = rig_upload(rig, v, D);
             float *out = guarded(rig, NULL, D), *got;
-            struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, 0, 1, 1, D, frequency};
+            struct kernels_rope_kv rope = {batch, device_q, device_k, device_v, kv, 0, 1, 1, D, frequency, 0};
             struct kernels_attention attention = {batch, device_q, kv, out, 0, 1, 1, D, 1, 0};
             assert_int_equal(rig->table->batch_set(rig->device, batch, &desc, NULL), KERNELS_OK);
             assert_int_equal(rig->table->rope_kv(rig->device, &rope), KERNELS_OK);

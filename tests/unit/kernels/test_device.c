@@ -118,7 +118,7 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
     TRY(table->embed(device, &(struct kernels_embed){weights[6], batch, out, 0}));
     TRY(table->rmsnorm(device, &(struct kernels_rmsnorm){x, weights[7], out, M, K, 1e-5f, false}));
     TRY(table->linear(device, &(struct kernels_linear){x, weights[0], out, M, false}));
-    TRY(table->rope_kv(device, &(struct kernels_rope_kv){batch, x, out, out, kv, 0, 4, 2, D, frequency}));
+    TRY(table->rope_kv(device, &(struct kernels_rope_kv){batch, x, out, out, kv, 0, 4, 2, D, frequency, 0}));
     TRY(table->attention(device, &(struct kernels_attention){batch, x, kv, out, 0, 4, 2, D, 0.25f, 0}));
     {
         int32_t *ids;
