@@ -44,12 +44,13 @@ def test_files_and_readmes_keep_their_size():
 
 def test_headers_compile_alone(tmp_path):
     wrong = []
+    libraries = run("pkg-config", "--cflags", "libgsf-1").stdout.split()
     for header in files(".h", folders=("kernels", "worker", "handlers")):
         if "simd_" in header or header.endswith(("_loops.h", "worker/options.h")):
             continue  # made to be included in the middle of a file: of one instruction set with its flags, of a table
         source = tmp_path / "alone.c"
         source.write_text(f'#include "{header}"\n#include "{header}"\n', encoding="utf-8")
-        outcome = run("gcc", *FLAGS, "-fsyntax-only", source)
+        outcome = run("gcc", *FLAGS, *libraries, "-fsyntax-only", source)
         if outcome.returncode:
             wrong.append(f"{header}: {outcome.stderr[:400]}")
     assert wrong == []

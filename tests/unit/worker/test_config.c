@@ -142,7 +142,7 @@ static void a_malformed_value_of_the_user_is_refused_with_name_value_and_range(v
         {"overflowing", "GPU_PRICE_PER_SECOND", "1e999", "want a number from 0 to 1000"},
         {"decimal comma", "GPU_PRICE_PER_SECOND", "0,5", "want a number from 0 to 1000"},
         {"unknown word", "LOAD", "int3", "want lazy or eager"},
-        {"empty word", "DEVICE", "", "want auto, cpu or reference"},
+        {"empty word", "DEVICE", "", "want auto, cuda, cpu or reference"},
         {"no switch", "REFRESH_WORKER", "maybe", "want true or false"},
         {"newline in a text", "MODEL_NAME", "a\nb", "byte 1 is a control character"},
     };
