@@ -20,13 +20,15 @@ OPTION(TEXT, model, "MODEL_NAME", "--model", "(none)", ANY, "NAME|DIR", "wctlbqv
        "the model: a hub name (org/name) that lies in the cache, or a folder that holds config.json")
 OPTION(TEXT, revision, "MODEL_REVISION", "--revision", "(main)", ANY, "REF", "wctlbqvp",
        "branch, tag or commit of the model")
-OPTION(TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclbqp",
-       "format of the weights, made while loading: none (as stored), nf4, nf4-plain, fp4, fp4-plain, int8, q8, q4, q2 or "
-       "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
+OPTION(
+    TEXT, quantization, "QUANTIZATION", "--quantization", "none", ANY, "FORMAT", "wclbqp",
+    "format of the weights, made while loading: none (as stored), nf4, nf4-plain, fp4, fp4-plain, int8, q8, q4, q2 or "
+    "q1; parts may differ: q2,attention=nf4,head=q8 (ffn or experts, attention, head, embedding)")
 OPTION(WORD, kv_cache_format, "KV_CACHE_FORMAT", "--kv-cache-format", "f16", WORDS("f16", "f32", "q8_0", "q4_0"),
        "FORMAT", "wclbp", "format of keys and values in the cache")
 OPTION(SWITCH, quant_cache, "QUANT_CACHE", "--quant-cache", "false", ANY, "", "wclb",
-       "keep the quantized weights beside the model and load them next time: the first load then also writes them, about a "
+       "keep the quantized weights beside the model and load them next time: the first load then also writes them, "
+       "about a "
        "quarter of the model in nf4")
 OPTION(WORD, chat_template, "CHAT_TEMPLATE", "--chat-template", "auto",
        WORDS("auto", "none", "mistral-instruct", "mistral-instruct-spaced", "mistral-v3", "mistral-nemo", "llama-2",

@@ -44,18 +44,18 @@ enum status tool_log_open(const struct config *config, enum log_level least, str
 
 enum status tool_model_options(const struct config *config, struct model_options *out, struct error *err)
 {
-    *out = (struct model_options){
-        .hub = {.model = config->model,
-                .revision = config->revision,
-                .hub_cache = config->hub_cache,
-                .hf_home = config->hf_home,
-                .home = config->home},
-        .device = {.backend = config->device,
-                   .cuda_library = config->cuda_library,
-                   .cpu_isa = config->cpu_isa, .n_threads = (unsigned)config->cpu_threads},
-        .chat_template = config->chat_template,
-        .max_model_len = (size_t)config->max_model_len,
-        .memory_utilization = config->gpu_memory_utilization};
+    *out = (struct model_options){.hub = {.model = config->model,
+                                          .revision = config->revision,
+                                          .hub_cache = config->hub_cache,
+                                          .hf_home = config->hf_home,
+                                          .home = config->home},
+                                  .device = {.backend = config->device,
+                                             .cuda_library = config->cuda_library,
+                                             .cpu_isa = config->cpu_isa,
+                                             .n_threads = (unsigned)config->cpu_threads},
+                                  .chat_template = config->chat_template,
+                                  .max_model_len = (size_t)config->max_model_len,
+                                  .memory_utilization = config->gpu_memory_utilization};
     out->keep_copy = config->quant_cache;
     kv_format_by_name(config->kv_cache_format, &out->kv_format);
     const char *name = config->set_by[SETTING_quantization];

@@ -285,7 +285,8 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
         float frequency[KERNELS_MAX_HEAD_SIZE / 2];
 
         if (!rigs.all[rigs.n - 1].table->kv_size(rigs.all[rigs.n - 1].device, c->format, 1, 1, c->g, c->d)) {
-            print_message("[  NOTE    ] %s holds no %s\n", rigs.all[rigs.n - 1].name, docket_kernels_format_name(c->format));
+            print_message("[  NOTE    ] %s holds no %s\n", rigs.all[rigs.n - 1].name,
+                          docket_kernels_format_name(c->format));
             free(limits);
             continue;
         }

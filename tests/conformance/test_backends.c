@@ -105,7 +105,8 @@ static void check_linear(enum kernels_format format, const struct linear_case *c
         } else {
             double *limits = calloc(c->m * c->n + 1, sizeof *limits);
             for (size_t i = 0; i < c->m * c->n; i++) /* and one rounding each of the two results, one of adding */
-                limits[i] = ULP * ((sum_roundings(rig, c->k) + operand_roundings(rig, format)) * magnitude[i] + 3 * (fabs(want[i]) + fabs(before[i])));
+                limits[i] = ULP * ((sum_roundings(rig, c->k) + operand_roundings(rig, format)) * magnitude[i] +
+                                   3 * (fabs(want[i]) + fabs(before[i])));
             assert_true(compare_within(name, got, want, limits, c->m * c->n));
             assert_true(compare_equal(name, read, values, c->n * c->k));
             free(limits);
@@ -264,7 +265,8 @@ static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const st
                 double sum = 0;
                 for (size_t i = 0; i < c->f; i++)
                     sum += fabs((double)data->down[e * size + j * c->f + i]) *
-                           (off[i] + (sum_roundings(rig, c->f) + operand_roundings(rig, c->down_format) + 4) * ULP * hidden[i]);
+                           (off[i] +
+                            (sum_roundings(rig, c->f) + operand_roundings(rig, c->down_format) + 4) * ULP * hidden[i]);
                 limits[row * c->k + j] += share * sum + 4 * ULP * fabs((double)data->before[row * c->k + j]);
             }
         }

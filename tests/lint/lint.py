@@ -17,7 +17,9 @@ from rules import ROOT, files                   # noqa: E402
 
 PRODUCT = ("kernels", "worker", "handlers")
 ALL = (*PRODUCT, "tests")
-COMPILE = ["-std=c17", "-D_GNU_SOURCE", "-I.", "-DDOCKET_VERSION=\"lint\"", "-DDOCKET_COMMIT=\"lint\""]
+# Headers of libraries that lie in folders of their own.
+LIBRARIES = subprocess.run(["pkg-config", "--cflags-only-I", "gmime-3.0", "libgsf-1"], capture_output=True, text=True).stdout.replace("-I", "-isystem").split()
+COMPILE = [*LIBRARIES, "-std=c17", "-D_GNU_SOURCE", "-I.", "-DDOCKET_VERSION=\"lint\"", "-DDOCKET_COMMIT=\"lint\""]
 
 
 def flags_for(path):

@@ -29,7 +29,8 @@ static void what_the_library_writes_is_read(void **state)
 static const struct {
     const char *name, *from, *to, *part;
 } cases[] = {
-    {"type_unknown", "\"nf4\"", "\"nf5\"", "$.quant_type: want \"nf4\", \"fp4\", \"q8\", \"q4\", \"q2\" or \"q1\", got \"nf5\""},
+    {"type_unknown", "\"nf4\"", "\"nf5\"",
+     "$.quant_type: want \"nf4\", \"fp4\", \"q8\", \"q4\", \"q2\" or \"q1\", got \"nf5\""},
     {"type_as_number", "\"nf4\"", "4", "$.quant_type"},
     {"type_missing", "\"quant_type\"", "\"type\"", "$.quant_type"},
     {"block_no_power", "\"blocksize\": 64", "\"blocksize\": 96", "want a power of two, got 96"},

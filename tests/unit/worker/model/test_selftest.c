@@ -36,9 +36,11 @@ static enum kernels_status failing(struct kernels_device *device, const struct k
 
 static void every_backend_passes(void **state)
 {
-    static const struct device_options ways[] = {
-        {"reference", NULL, NULL, 1},   {"cpu", NULL, "auto", 2},   {"cpu", NULL, "reference", 1},
-        {"cpu", NULL, "avx2", 2}, {"cpu", NULL, "avx512", 2}};
+    static const struct device_options ways[] = {{"reference", NULL, NULL, 1},
+                                                 {"cpu", NULL, "auto", 2},
+                                                 {"cpu", NULL, "reference", 1},
+                                                 {"cpu", NULL, "avx2", 2},
+                                                 {"cpu", NULL, "avx512", 2}};
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct device device = {0};
