@@ -39,7 +39,7 @@ static inline void quantize_values(const struct kernels_weight *weight, const st
 static inline unsigned quantize_block(const struct kernels_weight *weight, size_t block, const float *values, size_t n)
 {
     uint8_t bytes[LAYOUT_BLOCK], *codes = weight->data;
-    uint16_t no_zero, *zero = weight->zeros ? weight->zeros + block : &no_zero;
+    uint16_t no_zero = 0, *zero = weight->zeros ? weight->zeros + block : &no_zero;
     unsigned bits = cpu_code_bits(weight->desc.format), flags;
     bool is_whole = n == LAYOUT_BLOCK;
     uint8_t *to = is_whole ? codes + block * (LAYOUT_BLOCK * bits / 8) : bytes;

@@ -155,7 +155,7 @@ uint64_t cache_blob_size(const struct cache_repository *repository, const char *
 /* Links are impossible here, not just now. */
 static bool no_such_thing(int failure)
 {
-    return failure == EPERM || failure == ENOTSUP || failure == ENOSYS || failure == EOPNOTSUPP;
+    return failure == EPERM || failure == ENOSYS || failure == EOPNOTSUPP; /* which ENOTSUP is too */
 }
 
 enum status cache_publish(const struct cache_repository *repository, const char *commit, const char *name,

@@ -420,7 +420,7 @@ static enum status read_heads(const struct reader *r, const struct family *famil
     if (c->head_size > KERNELS_MAX_HEAD_SIZE || c->head_size % 2 != 0)
         return unsupported(r, "$.head_dim: heads of %zu are not computed, only even ones up to %d", c->head_size,
                            KERNELS_MAX_HEAD_SIZE);
-    if (c->n_kv_heads > c->n_heads || c->n_heads % c->n_kv_heads != 0)
+    if (c->n_kv_heads == 0 || c->n_kv_heads > c->n_heads || c->n_heads % c->n_kv_heads != 0)
         return unsupported(r, "$.num_key_value_heads: %zu do not divide num_attention_heads %zu", c->n_kv_heads,
                            c->n_heads);
     return DOCKET_OK;

@@ -3,6 +3,7 @@
 #include "worker/base/alloc.h"
 #include "worker/model/load_plan.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 static uint64_t blocks_of(uint64_t n, uint64_t block)
 {
+    assert(block > 0);
     return (n + block - 1) / block;
 }
 
