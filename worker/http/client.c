@@ -4,12 +4,12 @@
 
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
+#include "worker/http/exchange.h"
 
 #include <curl/curl.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,14 +34,6 @@ struct exchange {
     bool headers_over;
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global_result;
-
-static void start_library(void)
-{
-    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 void http_answer_free(struct http_answer *answer)
 {
     if (answer) buffer_free(&answer->body);
@@ -64,21 +56,6 @@ double http_retry_after(const char *value, uint64_t wall_ns)
                                             : seconds;
 }
 
-/* The value of a header line if it has that name; cut to out. */
-static bool header_value(const char *line, size_t length, const char *name, char *out, size_t out_bytes)
-{
-    size_t n = strlen(name);
-    if (length <= n || strncasecmp(line, name, n) != 0 || line[n] != ':') return false;
-    line += n + 1;
-    length -= n + 1;
-    while (length && (*line == ' ' || *line == '\t')) line++, length--;
-    while (length && strchr(" \t\r\n", line[length - 1])) length--;
-    if (length >= out_bytes) length = out_bytes - 1;
-    memcpy(out, line, length);
-    out[length] = '\0';
-    return true;
-}
-
 static void pass_header(const struct http_request *request, const char *line, size_t length)
 {
     char name[64], value[2048];
@@ -87,7 +64,7 @@ static void pass_header(const struct http_request *request, const char *line, si
     if (n == 0 || n >= sizeof(name)) return;
     memcpy(name, line, n);
     name[n] = '\0';
-    if (header_value(line, length, name, value, sizeof(value))) request->on_header(request->context, name, value);
+    if (http_header_value(line, length, name, value, sizeof(value))) request->on_header(request->context, name, value);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *context)
@@ -111,9 +88,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         if (x->request->on_header) x->request->on_header(x->request->context, "", "");
     }
     if (x->request->on_header) pass_header(x->request, line, length);
-    header_value(line, length, "content-type", x->answer->content_type, sizeof(x->answer->content_type));
-    header_value(line, length, "location", x->answer->location, sizeof(x->answer->location));
-    if (header_value(line, length, "retry-after", text, sizeof(text)))
+    http_header_value(line, length, "content-type", x->answer->content_type, sizeof(x->answer->content_type));
+    http_header_value(line, length, "location", x->answer->location, sizeof(x->answer->location));
+    if (http_header_value(line, length, "retry-after", text, sizeof(text)))
         x->answer->retry_after_seconds = http_retry_after(text, clock_wall_ns());
     return length;
 }
@@ -140,9 +117,8 @@ static int on_socket(void *context, curl_socket_t socket, curlsocktype purpose)
 
 enum status http_client_open(struct http_client **out, const struct http_options *options, struct error *err)
 {
-    pthread_once(&once, start_library);
     struct http_client *client = mem_zalloc(1, sizeof(*client));
-    if (global_result != CURLE_OK || !client) goto no_memory;
+    if (!http_library_started() || !client) goto no_memory;
     client->connect_timeout_seconds = options->connect_timeout_seconds > 0 ? options->connect_timeout_seconds : 10;
     client->idle_seconds = options->idle_seconds > 0 ? options->idle_seconds : 60;
     client->user_agent = str_dup(options->user_agent ? options->user_agent : "docket");

@@ -4,9 +4,9 @@
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/http/client.h"
+#include "worker/http/exchange.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -34,19 +34,10 @@ struct exchange {
     bool paused, enough, blocked, too_large, contradicts, headers_over;
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global_result;
-
-static void start_library(void)
-{
-    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 enum status transfer_pool_open(struct transfer_pool **out, const struct download_options *options, struct error *err)
 {
-    pthread_once(&once, start_library);
     struct transfer_pool *pool = mem_zalloc(1, sizeof(*pool));
-    if (global_result != CURLE_OK || !pool) goto no_memory;
+    if (!http_library_started() || !pool) goto no_memory;
     pool->options = options;
     pool->multi = curl_multi_init();
     pool->easy = curl_easy_init();
@@ -97,21 +88,6 @@ static int on_request(void *context, char *peer, char *local, int peer_port, int
     return CURL_PREREQFUNC_ABORT;
 }
 
-/* The value of a header line if it has that name; cut to out. */
-static bool header_value(const char *line, size_t length, const char *name, char *out, size_t out_bytes)
-{
-    size_t n = strlen(name);
-    if (length <= n || strncasecmp(line, name, n) != 0 || line[n] != ':') return false;
-    line += n + 1;
-    length -= n + 1;
-    while (length && (*line == ' ' || *line == '\t')) line++, length--;
-    while (length && strchr(" \t\r\n", line[length - 1])) length--;
-    if (length >= out_bytes) length = out_bytes - 1;
-    memcpy(out, line, length);
-    out[length] = '\0';
-    return true;
-}
-
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct exchange *x = context;
@@ -128,15 +104,15 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         t->location[0] = x->length[0] = '\0';
         t->retry_after_seconds = -1;
     }
-    if (header_value(line, length, "location", text, sizeof(text))) {
+    if (http_header_value(line, length, "location", text, sizeof(text))) {
         if (t->location[0] && strcmp(t->location, text) != 0) x->contradicts = true;
         memcpy(t->location, text, sizeof(text));
     }
-    if (header_value(line, length, "content-length", text, sizeof(x->length))) {
+    if (http_header_value(line, length, "content-length", text, sizeof(x->length))) {
         if (x->length[0] && strcmp(x->length, text) != 0) x->contradicts = true;
         memcpy(x->length, text, sizeof(x->length));
     }
-    if (header_value(line, length, "retry-after", text, sizeof(text)))
+    if (http_header_value(line, length, "retry-after", text, sizeof(text)))
         t->retry_after_seconds = http_retry_after(text, clock_wall_ns());
     return x->contradicts ? 0 : length;
 }
