@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CHARACTERS_A_TOKEN  16         /* more than any page of words has on average */
 #define WINDOW              128        /* documents handed to the engine ahead of the one awaited */
 #define RESULT_BYTES        (16 * MIB) /* the queue takes 20 MB */
 #define MIN_DOCUMENT_TOKENS 16         /* a prompt that leaves less is too long */
@@ -58,8 +59,9 @@ struct run {
     struct job_input input;
     struct prompt prompt;
     struct engine_prefix *prefix;
-    double *log_prior; /* NULL: not calibrated */
-    size_t room;       /* tokens that a document may have */
+    double *log_prior;             /* NULL: not calibrated */
+    size_t room;                   /* tokens that a document may have */
+    struct document_limits limits; /* of its documents, as the job wants them */
     struct outcome *outcomes;
     size_t n_outcomes, capacity, n_failed, n_warned, n_resumed;
     struct ahead *ahead;
@@ -353,7 +355,7 @@ static enum status start_document(struct run *r, struct document *document, size
     *document = (struct document){0};
     struct task *t = &r->tasks[r->n_started++ % WINDOW];
     *t = (struct task){.outcome = o, .item = item};
-    o->numbers.work_seconds = o->document.fetch_seconds + o->document.extract_seconds;
+    o->numbers.work_seconds = o->document.fetch_seconds + o->document.extract_seconds + o->document.ocr_seconds;
     if (o->document.error.code != CODE_NONE || resume(r, o, item)) return DOCKET_OK;
     if (r->room < MIN_DOCUMENT_TOKENS) {
         fail(&o->document.error, DOCKET_LIMIT, CODE_prompt_too_long,
@@ -391,14 +393,28 @@ static enum status grow_outcomes(struct run *r, size_t n)
     return DOCKET_OK;
 }
 
+/* The job's say in how documents are read. Of a text whose middle is left out no more pages are read from images than its tokens need. */
+static struct document_limits limits_of(const struct run *r)
+{
+    const struct job_options *o = &r->input.options;
+    struct document_limits limits = r->classifier->options.documents;
+    size_t tokens = o->max_document_tokens && o->max_document_tokens < r->room ? o->max_document_tokens : r->room;
+    limits.ocr = o->ocr;
+    if (o->ocr_max_pages) limits.ocr_max_pages = o->ocr_max_pages;
+    if (o->long_documents == LONG_TRUNCATE) limits.max_characters = tokens * CHARACTERS_A_TOKEN;
+    return limits;
+}
+
 static enum status begin_reading(struct run *r)
 {
     const struct ahead_options options = {.input = &r->input,
                                           .stop = r->services->stop,
                                           .one_by_one = r->job->crashes > 0,
                                           .phase = r->services->phase,
-                                          .context = r->services->context};
+                                          .context = r->services->context,
+                                          .limits = &r->limits};
     enum status st = DOCKET_OK;
+    r->limits = limits_of(r);
     if (r->input.documents_url) {
         r->services->phase(r->services->context, "list", "");
         st = reader_fetch_list(r->classifier->reader, &r->input, r->services->stop, r->err);

@@ -2,6 +2,7 @@
 #ifndef DOCKET_HANDLERS_JOB_INPUT_H
 #define DOCKET_HANDLERS_JOB_INPUT_H
 
+#include "handlers/documents/document.h"
 #include "worker/base/buffer.h"
 
 #include <cjson/cJSON.h>
@@ -52,7 +53,9 @@ struct job_options {
     const char *none_label;     /* or NULL: one more label that means none of the others */
     size_t max_document_tokens; /* 0: what the context has room for */
     enum long_documents long_documents;
-    bool calibrate; /* true */
+    enum ocr_mode ocr;
+    size_t ocr_max_pages; /* 0: as the worker is set */
+    bool calibrate;       /* true */
     bool return_text, refresh_worker;
 };
 
@@ -80,8 +83,8 @@ struct job_input {
  * `inputs` (a string or an array of strings), `documents_url` (a list that has yet to be fetched); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
  * multi_label beside either. Defaults: threshold 0.5, calibrate true, the other switches false.
  * What later versions bring is job_field_invalid and says so: prompt, questions, output, openai_route,
- * openai_input, children of labels, pages of documents, ocr_languages, ocr_max_pages. `explain: false` and `ocr: "auto"`
- * or `"never"` change nothing and are accepted; other values are refused.
+ * openai_input, children of labels, pages of documents, ocr_languages. `explain: false` changes nothing and is accepted;
+ * true is refused.
  * U+0000 is dropped from texts (documents count it), and job_field_invalid in labels, ids, file names and paths. */
 enum status job_input_parse(struct job_input *out, const char *job_json, size_t length, struct error *err);
 /* The list that documents_url led to: one document a line, as in `documents`; empty lines do not count. A line that is none of

@@ -235,24 +235,36 @@ static enum status read_long_documents(struct job_reader *r, const cJSON *option
                 "options.long_documents: want \"truncate\" or \"chunk\", got %s", shown);
 }
 
-/* explain and ocr are accepted where they change nothing. */
+/* explain is accepted where it changes nothing. */
 static enum status refuse_later_options(struct job_reader *r, const cJSON *options)
 {
-    static const char *const later[] = {"ocr_languages", "ocr_max_pages", NULL};
+    static const char *const later[] = {"ocr_languages", NULL};
     bool explain = false, present;
-    const char *ocr = "auto";
     enum status st;
     if ((st = job_refuse_later(r, options, "options", later)) != DOCKET_OK ||
-        (st = json_get_bool(options, "options", "explain", &explain, &present, r->err)) != DOCKET_OK ||
-        (st = json_get_string(options, "options", "ocr", &ocr, &present, r->err)) != DOCKET_OK)
+        (st = json_get_bool(options, "options", "explain", &explain, &present, r->err)) != DOCKET_OK)
         return st;
     if (explain)
         return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "options.explain: true comes in a later version");
-    if (strcmp(ocr, "auto") == 0 || strcmp(ocr, "never") == 0) return DOCKET_OK;
+    return DOCKET_OK;
+}
+
+static enum status read_ocr(struct job_reader *r, const cJSON *options)
+{
+    static const char *const words[] = {[OCR_AUTO] = "auto", [OCR_ALWAYS] = "always", [OCR_NEVER] = "never"};
+    const char *word = words[OCR_AUTO];
+    bool present;
+    enum status st = json_get_string(options, "options", "ocr", &word, &present, r->err);
+    if (st != DOCKET_OK) return st;
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (strcmp(word, words[i]) != 0) continue;
+        r->job->options.ocr = (enum ocr_mode)i;
+        return DOCKET_OK;
+    }
     char shown[64];
-    quote(ocr, shown, sizeof(shown));
+    quote(word, shown, sizeof(shown));
     return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid,
-                "options.ocr: want \"auto\" or \"never\" (more comes in a later version), got %s", shown);
+                "options.ocr: want \"auto\", \"always\" or \"never\", got %s", shown);
 }
 
 enum status job_read_options(struct job_reader *r)
@@ -274,7 +286,8 @@ enum status job_read_options(struct job_reader *r)
         (st = read_abstain(r, options)) != DOCKET_OK ||
         (st = json_get_string(options, "options", "none_label", &o->none_label, &present, r->err)) != DOCKET_OK ||
         (st = read_count(r, options, "max_document_tokens", 16, 1000000, &o->max_document_tokens)) != DOCKET_OK ||
-        (st = read_long_documents(r, options)) != DOCKET_OK ||
+        (st = read_long_documents(r, options)) != DOCKET_OK || (st = read_ocr(r, options)) != DOCKET_OK ||
+        (st = read_count(r, options, "ocr_max_pages", 1, 1000, &o->ocr_max_pages)) != DOCKET_OK ||
         (st = json_get_bool(options, "options", "calibrate", &o->calibrate, &present, r->err)) != DOCKET_OK ||
         (st = json_get_bool(options, "options", "return_text", &o->return_text, &present, r->err)) != DOCKET_OK ||
         (st = json_get_bool(options, "options", "refresh_worker", &o->refresh_worker, &present, r->err)) != DOCKET_OK)

@@ -165,12 +165,13 @@ static void put_timing(struct json_writer *w, const struct outcome *o)
     json_begin_object(w, "timing_ms");
     put_ms(w, "fetch", d->fetch_seconds);
     put_ms(w, "extract", d->extract_seconds);
-    put_ms(w, "ocr", 0);
+    put_ms(w, "ocr", d->ocr_seconds);
     put_ms(w, "tokenize", n->tokenize_seconds);
     put_ms(w, "wait", n->wait_seconds);
     put_ms(w, "inference", n->inference_seconds);
     put_ms(w, "total",
-           d->fetch_seconds + d->extract_seconds + n->tokenize_seconds + n->wait_seconds + n->inference_seconds);
+           d->fetch_seconds + d->extract_seconds + d->ocr_seconds + n->tokenize_seconds + n->wait_seconds +
+               n->inference_seconds);
     json_end_object(w);
 }
 
@@ -189,6 +190,8 @@ static void put_result(struct json_writer *w, const struct report *r, size_t i, 
             put_document(w, o);
             json_begin_array(w, "warnings");
             put_warning(w, "document_too_many_pages", o->document.pages_left ? o->document.pages_read : 0);
+            put_warning(w, "ocr_pages_left", o->document.ocr_pages_left);
+            put_warning(w, "ocr_pages_failed", o->document.ocr_pages_failed);
             put_warning(w, "hidden_characters_removed", o->document.hidden_characters);
             put_warning(w, "control_characters_removed", o->document.control_characters);
             json_end_array(w);
@@ -291,17 +294,18 @@ static void put_cost(struct json_writer *w, const struct report *r)
 
 static void put_job_timing(struct json_writer *w, const struct report *r)
 {
-    double fetch = 0, extract = 0;
+    double fetch = 0, extract = 0, ocr = 0;
     for (size_t i = 0; i < r->n_outcomes; i++) {
         fetch += r->outcomes[i].document.fetch_seconds;
         extract += r->outcomes[i].document.extract_seconds;
+        ocr += r->outcomes[i].document.ocr_seconds;
     }
     json_begin_object(w, "timing_ms");
     put_ms(w, "queue", r->queue_seconds);
     put_ms(w, "cold_start", r->cold_start_seconds);
     put_ms(w, "fetch", fetch);
     put_ms(w, "extract", extract);
-    put_ms(w, "ocr", 0);
+    put_ms(w, "ocr", ocr);
     put_ms(w, "inference", r->inference_seconds);
     put_ms(w, "execution", r->execution_seconds);
     json_end_object(w);

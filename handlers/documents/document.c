@@ -15,6 +15,8 @@
 #define MAX_DEPTH    4
 #define MAX_EXPANDED GIB
 #define MAX_PAGES    500
+#define OCR_PAGES    50
+#define OCR_SECONDS  60
 
 void document_free(struct document *document)
 {
@@ -171,6 +173,8 @@ static void start_reading(struct reading *r, struct document_list *out, const st
     if (r->limits.max_depth == 0) r->limits.max_depth = MAX_DEPTH;
     if (r->limits.max_expanded == 0) r->limits.max_expanded = MAX_EXPANDED;
     if (r->limits.max_pages == 0) r->limits.max_pages = MAX_PAGES;
+    if (r->limits.ocr_max_pages == 0) r->limits.ocr_max_pages = OCR_PAGES;
+    if (!(r->limits.ocr_timeout_seconds > 0)) r->limits.ocr_timeout_seconds = OCR_SECONDS;
 }
 
 static enum status read_input(struct document_list *out, const struct job_input *input, size_t i,

@@ -9,15 +9,23 @@
 
 struct sandbox;
 
+enum ocr_mode { OCR_AUTO, OCR_ALWAYS, OCR_NEVER };
+
 /* Limits on what comes from outside; 0 stands for the number named. */
 struct document_limits {
-    size_t max_bytes;        /* of one document; 64 MiB */
-    size_t max_members;      /* of one archive, with those of archives inside; 10,000 */
-    size_t max_depth;        /* archives in archives; 4 */
-    uint64_t max_expanded;   /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
-    size_t max_pages;        /* of one document that are read; 500 */
-    const char *root;        /* DOCUMENT_ROOT or NULL: paths are refused */
-    struct sandbox *sandbox; /* where bytes are read; NULL: in this process, for tests: no boxed programs then */
+    size_t max_bytes;           /* of one document; 64 MiB */
+    size_t max_members;         /* of one archive, with those of archives inside; 10,000 */
+    size_t max_depth;           /* archives in archives; 4 */
+    uint64_t max_expanded;      /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
+    size_t max_pages;           /* of one document that are read; 500 */
+    enum ocr_mode ocr;          /* of pages: where they have no text, all of them, none; images are read unless never */
+    const char *ocr_languages;  /* as tesseract names them, "eng+deu"; NULL: eng */
+    size_t ocr_max_pages;       /* of one document that are read from their image; 50 */
+    double ocr_timeout_seconds; /* a page; 60 */
+    size_t max_characters;      /* of text that is of use: no image is read once there is more; 0: all */
+    bool legacy_office;         /* Word and workbooks of before 2007 and RTF are not read */
+    const char *root;           /* DOCUMENT_ROOT or NULL: paths are refused */
+    struct sandbox *sandbox;    /* where bytes are read; NULL: in this process, for tests: no boxed programs then */
 };
 
 /* Text of a document, or the error that stands in its place. {0} is valid and freeable. */
@@ -26,19 +34,21 @@ struct document {
     char *filename; /* or NULL; last part of the member's name, cleaned */
     char *text;     /* UTF-8 without NUL and control characters but \n and \t; NULL with an error */
     size_t text_length;
-    size_t bytes;              /* of the file */
-    size_t characters;         /* of the text */
-    char media_type[96];       /* "text/plain"; "" where it is not known */
-    const char *detected_by;   /* "content", "name" or "given" (inline text); NULL where the type is not known */
-    char sha256[65];           /* of the file's bytes */
-    char type_by_name[96];     /* what the name says; "" where it says nothing */
-    size_t pages, pages_read;  /* 0: it has none; pages is 0, too, where only pages_read is known */
-    bool pages_left;           /* there are more pages than the limit */
-    size_t ocr_pages;          /* whose text comes from an image */
-    size_t hidden_characters;  /* zero-width, bidi and tag characters that were taken out */
-    size_t control_characters; /* control characters (NUL among them) that were taken out */
-    struct error error;        /* code CODE_NONE: none */
+    size_t bytes;             /* of the file */
+    size_t characters;        /* of the text */
+    char media_type[96];      /* "text/plain"; "" where it is not known */
+    const char *detected_by;  /* "content", "name" or "given" (inline text); NULL where the type is not known */
+    char sha256[65];          /* of the file's bytes */
+    char type_by_name[96];    /* what the name says; "" where it says nothing */
+    size_t pages, pages_read; /* 0: it has none; pages is 0, too, where only pages_read is known */
+    bool pages_left;          /* there are more pages than the limit */
+    size_t ocr_pages;         /* whose text comes from an image */
+    size_t ocr_pages_left, ocr_pages_failed; /* not read from their image: too many; an error that others outlived */
+    size_t hidden_characters;                /* zero-width, bidi and tag characters that were taken out */
+    size_t control_characters;               /* control characters (NUL among them) that were taken out */
+    struct error error;                      /* code CODE_NONE: none */
     double fetch_seconds, extract_seconds;
+    double ocr_seconds; /* not in extract_seconds */
 };
 
 struct document_list {

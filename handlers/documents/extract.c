@@ -31,6 +31,13 @@ static const struct {
     {"application/x-7z-compressed", {extract_archive, NULL, true}},
     {"application/vnd.rar", {extract_archive, NULL, true}},
     {"application/pdf", {NULL, "pdftotext", false}},
+    {"image/png", {extract_image, "tesseract", false}},
+    {"image/jpeg", {extract_image, "tesseract", false}},
+    {"image/tiff", {extract_image, "tesseract", false}},
+    {"image/webp", {extract_image, "tesseract", false}},
+    {"application/msword", {extract_doc, "catdoc", false}},
+    {"application/vnd.ms-excel", {extract_xls, "xls2csv", false}},
+    {"application/rtf", {extract_rtf, "unrtf", false}},
 };
 
 struct reader reader_for(const char *media_type)
@@ -78,6 +85,19 @@ static void ask_database(struct extract_type *type, const struct extract_input *
     pthread_mutex_unlock(&lock);
 }
 
+/* OLE2 by what is in it, whatever it is called. */
+static struct document_type look_into_ole(const struct extract_input *in, struct document_type found)
+{
+    static const char *const kinds[] = {"application/x-ole-storage", "application/msword", "application/vnd.ms-excel",
+                                        "application/vnd.ms-powerpoint", "application/vnd.ms-outlook"};
+    for (size_t i = 0; found.media_type && i < ARRAY_LENGTH(kinds); i++) {
+        if (strcmp(found.media_type, kinds[i]) != 0) continue;
+        const char *inside = legacy_media_type(in);
+        if (inside) return (struct document_type){found.kind, inside, "content"};
+    }
+    return found;
+}
+
 static void set_type(struct extract_type *type, const struct document_type *found)
 {
     snprintf(type->media_type, sizeof(type->media_type), "%s", found->media_type);
@@ -112,6 +132,7 @@ enum status extract_document(const struct extract_input *in, struct extract_rece
         if (failed) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to look at a text");
         if (!text) found = (struct document_type){KIND_UNREAD, NULL, NULL};
     }
+    found = look_into_ole(in, found);
     if (found.media_type)
         set_type(&type, &found);
     else

@@ -23,9 +23,10 @@ struct extract_receiver {
 
 /* How a media type is read. All empty: not at all. */
 struct reader {
-    extractor *extract; /* NULL: a boxed program reads it, after this child has said what it is */
-    const char *tool;   /* its name, see tools.h */
-    bool archive;       /* its parts stand for it */
+    extractor *extract; /* or NULL */
+    const char
+        *tool;    /* a boxed program that reads it once `extract` has found nothing against it, see tools.h; or NULL */
+    bool archive; /* its parts stand for it */
 };
 struct reader reader_for(const char *media_type);
 
@@ -37,6 +38,10 @@ enum status extract_document(const struct extract_input *in, struct extract_rece
 
 /* Readers of this folder that extract.c knows. */
 extractor extract_text, extract_archive;
+/* What a boxed program reads: these only look whether it should. */
+extractor extract_image, extract_doc, extract_xls, extract_rtf;
+/* What an OLE2 container is, where it is one of the two that extract_legacy.c knows; NULL: something else, or damaged. */
+const char *legacy_media_type(const struct extract_input *in);
 void archive_prepare(void);
 
 #endif

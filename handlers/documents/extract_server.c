@@ -7,6 +7,7 @@
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -113,16 +114,31 @@ static const struct box *box_of(const struct server *s, size_t index)
     return index < s->hooks->n_boxes ? &s->hooks->boxes[index] : NULL;
 }
 
+/* A word that becomes an argument: nothing that could be taken for a switch or a path. */
+static bool plain_word(const char *word)
+{
+    if (*word == '\0') return false;
+    for (; *word; word++)
+        if (!isalnum((unsigned char)*word) && *word != '_' && *word != '+') return false;
+    return true;
+}
+
 static int run_box(const struct server *s, const struct request *q)
 {
-    static char numbers[2][16];
+    static char numbers[2][64];
     char *arguments[16] = {NULL};
     size_t n = 0, n_numbers = 0;
     const struct box *box = box_of(s, q->box);
     for (; box && box->arguments[n] && n < ARRAY_LENGTH(arguments) - 1; n++) {
         arguments[n] = (char *)(uintptr_t)box->arguments[n];
-        if (strcmp(box->arguments[n], "%u") != 0 || n_numbers == 2) continue;
-        snprintf(numbers[n_numbers], sizeof(numbers[0]), "%u", q->numbers[n_numbers]);
+        if (strcmp(box->arguments[n], "%s") == 0) {
+            if (!plain_word(q->word)) return EXIT_NOT_ENTERED;
+            arguments[n] = (char *)(uintptr_t)q->word;
+        }
+        size_t length = strlen(box->arguments[n]);
+        if (length < 2 || strcmp(box->arguments[n] + length - 2, "%u") != 0 || n_numbers == 2) continue;
+        snprintf(numbers[n_numbers], sizeof(numbers[0]), "%.*s%u", (int)(length - 2), box->arguments[n],
+                 q->numbers[n_numbers]);
         arguments[n] = numbers[n_numbers++];
     }
     close_all(NULL, 0);
@@ -219,6 +235,7 @@ static bool take_request(struct server *s)
         return false; /* nobody else has the other end */
     memcpy(fds, CMSG_DATA(c), sizeof(fds));
     q.filename[sizeof(q.filename) - 1] = '\0';
+    q.word[sizeof(q.word) - 1] = '\0';
     start_child(s, &q, fds);
     close(fds[FD_INPUT]);
     close(fds[FD_OUTPUT]);

@@ -206,7 +206,7 @@ static enum status fetch_and_read(struct ahead *a, size_t i, struct download_cli
                                   struct error *err)
 {
     const struct document_input *in = &a->options.input->documents[i];
-    const struct document_limits *limits = &a->reader->options.limits;
+    const struct document_limits *limits = a->options.limits ? a->options.limits : &a->reader->options.limits;
     struct room room = {a, i};
     struct buffer bytes = {0};
     struct error why = {0};

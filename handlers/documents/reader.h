@@ -36,9 +36,10 @@ struct ahead_options {
     /* Called by any thread with the ids of the documents that are being read. */
     void (*phase)(void *context, const char *phase, const char *items);
     void *context;
+    const struct document_limits *limits; /* as the job wants them; NULL: the reader's */
 };
 
-/* One job's. Input, stop and context are borrowed until end. One thread calls these. */
+/* One job's. Input, stop, context and limits are borrowed until end. One thread calls these. */
 struct ahead;
 enum status ahead_begin(struct ahead **out, struct reader *reader, const struct ahead_options *options,
                         struct error *err);

@@ -339,7 +339,7 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
     leave(c);
     if (c->st != DOCKET_OK || c->text.out.failed) return;
     if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)
-        st = tools_read(r->limits.sandbox, c->reader.tool, &in, r->limits.max_pages, &c->receiver, c->d, &why);
+        st = tools_read(&r->limits, c->reader.tool, &in, &c->receiver, c->d, &why);
     if (st == DOCKET_NO_MEMORY && why.code == CODE_NONE) {
         c->st = st;
         *c->err = why;
@@ -393,7 +393,7 @@ enum status reading_add_bytes(struct reading *r, const char *id, const char *fil
     st = c.st;
     if (st != DOCKET_OK) goto done;
     if (c.archive && d.error.code == CODE_NONE) goto done; /* its members stand for it */
-    if (!c.archive) d.extract_seconds += clock_seconds_since(start);
+    if (!c.archive) d.extract_seconds += clock_seconds_since(start) - d.ocr_seconds;
     if (c.has_slot)
         MOVE(r->out->items[c.slot], d);
     else

@@ -43,6 +43,7 @@ struct attempt {
     struct child_ended end;
     uint64_t started_ns, heard_ns, deadline_ns;
     double wall_seconds;
+    double timeout_seconds, silence_seconds;
 };
 
 static void close_fd(int *fd)
@@ -127,7 +128,7 @@ static bool hear_control(struct attempt *a)
     if (n == (ssize_t)sizeof(said.started) && !a->started) {
         a->started = true;
         a->started_ns = a->heard_ns = clock_now_ns();
-        a->deadline_ns = a->started_ns + (uint64_t)(a->s->options.timeout_seconds * 1e9);
+        a->deadline_ns = a->started_ns + (uint64_t)(a->timeout_seconds * 1e9);
         return true;
     }
     if (n != (ssize_t)sizeof(said.ended)) return false;
@@ -169,7 +170,7 @@ static int poll_ms(const struct attempt *a)
 {
     uint64_t now = clock_now_ns(), until = a->deadline_ns;
     if (a->started && !a->killed) {
-        uint64_t silence = a->heard_ns + (uint64_t)(a->s->options.silence_seconds * 1e9);
+        uint64_t silence = a->heard_ns + (uint64_t)(a->silence_seconds * 1e9);
         if (silence < until) until = silence;
     }
     if (until <= now) return 0;
@@ -223,7 +224,7 @@ static enum outcome judge(const struct attempt *a, struct error *err)
     char text[96];
     if (a->timed_out) {
         snprintf(text, sizeof(text), a->silent ? "nothing came for %.0f s" : "not read in %.0f s",
-                 a->silent ? a->s->options.silence_seconds : a->s->options.timeout_seconds);
+                 a->silent ? a->silence_seconds : a->timeout_seconds);
         return say(starved ? WRONG_PERHAPS : WRONG, err, CODE_document_extract_timeout, text);
     }
     if (a->verdict == BROKEN)
@@ -254,6 +255,8 @@ static enum outcome try_once(struct attempt *a, struct error *err)
     a->verdict = GOES_ON;
     a->started = a->ended = a->killed = a->timed_out = a->silent = false;
     a->end = (struct child_ended){0};
+    a->timeout_seconds = a->box && a->box->seconds > 0 ? a->box->seconds : a->s->options.timeout_seconds;
+    a->silence_seconds = a->box && a->box->seconds > 0 ? a->box->seconds : a->s->options.silence_seconds;
     if (a->box) a->box->n_errors = 0;
     bool sent = send_document(a, err) == DOCKET_OK, followed = sent && follow(a);
     if (a->started) a->wall_seconds = clock_seconds_since(a->started_ns);
@@ -371,6 +374,7 @@ enum status sandbox_run_box(struct sandbox *s, struct box_run *b, struct error *
     if (b->box && !box_find(b->box, &index))
         return fail(err, DOCKET_INTERNAL, CODE_sandbox_unavailable, "%s: no such program", b->box);
     q.box = (uint32_t)index;
+    snprintf(q.word, sizeof(q.word), "%s", b->word ? b->word : "");
     struct attempt a = {.s = s, .request = &q, .bytes = b->bytes, .output = pass_on, .context = b, .box = b};
     return run(&a, run_again, err) == FINE ? DOCKET_OK : err->status;
 }

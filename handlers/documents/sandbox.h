@@ -55,6 +55,8 @@ struct box_run {
     const void *bytes;
     size_t length;
     unsigned numbers[2]; /* for the %u of its arguments */
+    const char *word;    /* for their %s: letters, digits, _ and +, at most 63; or NULL */
+    double seconds;      /* for this run, silent or not; 0: as for documents */
     bool (*output)(void *context, const void *bytes,
                    size_t length); /* false: no more is wanted; the run then ends well */
     bool (*again)(void *context);  /* a second try begins: forget what came; NULL or false: there is none */

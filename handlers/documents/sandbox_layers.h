@@ -10,8 +10,9 @@
 /* A program that reads a document as a process of its own, for its licence or its size. */
 struct box {
     const char *name;
-    const char *program;            /* absolute */
-    const char *const *arguments;   /* from argv[0] on, NULL at the end; "%u" in one stands for a number */
+    const char *program; /* absolute */
+    const char *const *
+        arguments; /* from argv[0] on, NULL at the end; "%u" at the end of one stands for a number, "%s" for the word */
     const char *const *environment; /* NULL at the end */
     const char *const
         *readable; /* folders and files that it may read, NULL at the end; what is not there is left out */
@@ -20,6 +21,7 @@ struct box {
 };
 const struct box *box_find(const char *name, size_t *index); /* boxes.c; NULL: none of that name */
 const struct box *box_at(size_t index);
+bool box_installed(const char *name);
 
 /* Made once by the server, so that a child has little to do. */
 struct layers {

@@ -1,78 +1,162 @@
-/* tools.c: PDF through pdftotext. What a program prints is a stranger's text: only pages are counted here, the receiver cleans it. */
+/* tools.c: which boxed program reads a document; the programs of offices of before 2007; and what of all this a machine lacks. What a
+ * program prints is a stranger's text: the receiver cleans it. */
 #include "handlers/documents/tools.h"
 
 #include "handlers/documents/document.h"
+#include "handlers/documents/ocr.h"
 #include "handlers/documents/sandbox.h"
+#include "handlers/documents/sandbox_layers.h"
+#include "worker/base/alloc.h"
+#include "worker/base/buffer.h"
 
+#include <glob.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Pages end with a form feed; those beyond the limit are not passed on. */
-struct pages {
+/* What unrtf makes of an RTF goes through the reader of web pages, whose text counts as the document's. */
+struct forwarder {
+    struct extract_receiver receiver;
     struct extract_receiver *to;
-    size_t n, most;
-    bool unfinished; /* text came after the last form feed */
 };
 
-static bool take_pages(void *context, const void *bytes, size_t length)
+static bool forward_type(struct extract_receiver *to, const struct extract_type *type)
 {
-    struct pages *p = context;
-    const char *at = bytes, *end = at + length;
-    while (at < end) {
-        const char *feed = memchr(at, '\f', (size_t)(end - at)), *stop = feed ? feed + 1 : end;
-        if (p->n >= p->most) { /* one page more than wanted was asked for, to know that it is there */
-            p->unfinished = true;
-            return false;
-        }
-        if (!p->to->sink.text(&p->to->sink, at, (size_t)(stop - at))) return false;
-        p->n += feed != NULL;
-        p->unfinished = !feed;
-        at = stop;
-    }
+    (void)to;
+    return strcmp(type->media_type, "text/html") == 0;
+}
+
+static bool forward_text(struct extract_sink *sink, const char *utf8, size_t length)
+{
+    struct extract_receiver *to = ((struct forwarder *)sink)->to; /* the first member of the first member */
+    return to->sink.text(&to->sink, utf8, length);
+}
+
+static bool no_part(struct extract_sink *sink, const char *name, size_t length)
+{
+    (void)sink, (void)name, (void)length;
+    return false;
+}
+
+static bool no_bytes(struct extract_sink *sink, const void *bytes, size_t length)
+{
+    (void)sink, (void)bytes, (void)length;
+    return false;
+}
+
+static bool no_end(struct extract_sink *sink, const struct error *why)
+{
+    (void)sink, (void)why;
+    return false;
+}
+
+static void forward_fact(struct extract_sink *sink, enum extract_fact fact, uint64_t value)
+{
+    struct extract_receiver *to = ((struct forwarder *)sink)->to;
+    if (fact == FACT_HIDDEN_CHARACTERS) to->sink.fact(&to->sink, fact, value);
+}
+
+static enum status read_page(const struct document_limits *limits, const struct buffer *html,
+                             struct extract_receiver *to, struct error *err)
+{
+    struct forwarder f = {.receiver = {{.text = forward_text,
+                                        .part_begin = no_part,
+                                        .part_bytes = no_bytes,
+                                        .part_end = no_end,
+                                        .fact = forward_fact},
+                                       forward_type,
+                                       NULL},
+                          .to = to};
+    const struct extract_input in = {
+        .bytes = html->data, .length = html->length, .filename = "a.html", .media_type = ""};
+    return html->length ? sandbox_extract(limits->sandbox, &in, &f.receiver, err) : DOCKET_OK;
+}
+
+static bool take_bytes(void *context, const void *bytes, size_t length)
+{
+    return buffer_append(context, bytes, length);
+}
+
+static bool forget_bytes(void *context)
+{
+    buffer_clear(context);
     return true;
 }
 
-static bool forget_pages(void *context)
+static enum status read_legacy(const struct document_limits *limits, const char *tool, const struct extract_input *in,
+                               struct extract_receiver *to, const struct document *d, struct error *err)
 {
-    struct pages *p = context;
-    p->n = 0;
-    p->unfinished = false;
-    return p->to->again && p->to->again(p->to);
-}
-
-/* pdftotext's own words, which are English whatever the locale is: they are compared, never shown. */
-static enum status judge_pdf(const struct box_run *b, const struct pages *p, struct error *err)
-{
-    if (strstr(b->errors, "Incorrect password") || strstr(b->errors, "security handler"))
-        return fail(err, DOCKET_UNSUPPORTED, CODE_document_encrypted, "needs a password");
-    if (strstr(b->errors, "Out of memory") || strstr(b->errors, "bad_alloc"))
-        return fail(err, DOCKET_LIMIT, CODE_document_extract_memory, "reading it takes more memory than allowed");
-    if (b->exit_code == 3)
-        return fail(err, DOCKET_UNSUPPORTED, CODE_document_encrypted, "its author does not allow its text to be read");
-    if (b->exit_code != 0 && p->n == 0)
-        return fail(err, DOCKET_CORRUPT, CODE_document_corrupt, "damaged or cut short, no page could be read");
-    return DOCKET_OK;
-}
-
-enum status tools_read(struct sandbox *sandbox, const char *tool, const struct extract_input *in, size_t max_pages,
-                       struct extract_receiver *to, struct document *d, struct error *err)
-{
-    struct pages pages = {.to = to, .most = max_pages};
+    struct buffer text = {0};
     struct box_run b = {.box = tool,
                         .bytes = in->bytes,
                         .length = in->length,
-                        .numbers = {(unsigned)(max_pages + 1)},
-                        .output = take_pages,
-                        .again = forget_pages,
-                        .context = &pages};
-    if (!sandbox)
+                        .output = take_bytes,
+                        .again = forget_bytes,
+                        .context = &text};
+    if (!limits->legacy_off)
+        return fail(err, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "%s is not read: LEGACY_OFFICE=off",
+                    d->media_type);
+    if (!size_mul(limits->max_bytes, 3, &text.ceiling)) text.ceiling = SIZE_MAX;
+    enum status st = sandbox_run_box(limits->sandbox, &b, err);
+    if (st == DOCKET_OK && (st = buffer_check(&text, "its text", err)) == DOCKET_LIMIT)
+        err->code = CODE_document_expands_too_far;
+    if (st == DOCKET_OK && (b.exit_code != 0 || strstr(b.errors, "Max group depth")))
+        st = fail(err, DOCKET_CORRUPT, CODE_document_corrupt, "damaged, or not what it says it is");
+    if (st == DOCKET_OK && strcmp(tool, "unrtf") == 0)
+        st = read_page(limits, &text, to, err);
+    else if (st == DOCKET_OK && text.length)
+        to->sink.text(&to->sink, text.data, text.length);
+    buffer_free(&text);
+    return st;
+}
+
+enum status tools_read(const struct document_limits *limits, const char *tool, const struct extract_input *in,
+                       struct extract_receiver *to, struct document *d, struct error *err)
+{
+    if (!limits->sandbox)
         return fail(err, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "%s is not read without the sandbox",
                     d->media_type);
-    enum status st = sandbox_run_box(sandbox, &b, err);
-    bool more = pages.n >= pages.most && pages.unfinished;
-    if (st == DOCKET_OK && !more) st = judge_pdf(&b, &pages, err);
-    if (st != DOCKET_OK) return st;
-    d->pages_left = more;
-    d->pages_read = pages.n;
-    d->pages = more ? 0 : pages.n;
-    return DOCKET_OK;
+    if (strcmp(tool, "pdftotext") == 0) return pdf_read(limits, in, to, d, err);
+    if (strcmp(tool, "tesseract") == 0) return ocr_image(limits->sandbox, limits, in, to, d, err);
+    return read_legacy(limits, tool, in, to, d, err);
+}
+
+static bool language_installed(const char *language, size_t length)
+{
+    char pattern[160];
+    glob_t found = {0};
+    if (length == 0 || length > 60) return false;
+    snprintf(pattern, sizeof(pattern), "/usr/share/tesseract-ocr/*/tessdata/%.*s.traineddata", (int)length, language);
+    bool there = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0;
+    globfree(&found);
+    return there;
+}
+
+static void say(struct buffer *out, const char *what, size_t length, const char *lost)
+{
+    buffer_printf(out, "%s%.*s (%s)", out->length ? ", " : "", (int)length, what, lost);
+}
+
+void tools_missing(struct buffer *out, const struct document_limits *limits)
+{
+    static const struct {
+        const char *box, *lost;
+        bool legacy, ocr;
+    } rows[] = {
+        {"pdftotext", "PDF", false, false},
+        {"pdfinfo", "images in PDF", false, true},
+        {"pdftoppm", "images in PDF", false, true},
+        {"tesseract", "images", false, true},
+        {"catdoc", "Word of before 2007", true, false},
+        {"xls2csv", "workbooks of before 2007", true, false},
+        {"unrtf", "RTF", true, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if ((!rows[i].legacy || limits->legacy_off) && !box_installed(rows[i].box))
+            say(out, rows[i].box, strlen(rows[i].box), rows[i].lost);
+    if (!box_installed("tesseract")) return;
+    for (const char *at = limits->ocr_languages ? limits->ocr_languages : "eng"; *at;) {
+        size_t n = strcspn(at, "+");
+        if (!language_installed(at, n)) say(out, at, n, "a language of images");
+        at += n + (at[n] == '+');
+    }
 }

@@ -3,6 +3,7 @@
 #include "handlers/version.h"
 
 #include "handlers/documents/sandbox.h"
+#include "handlers/documents/tools.h"
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
 
@@ -70,6 +71,10 @@ void tool_document_limits(const struct tool_call *call, struct document_limits *
                                     .max_depth = (size_t)config->max_archive_depth,
                                     .max_expanded = config->max_archive_bytes,
                                     .max_pages = (size_t)config->max_pages,
+                                    .ocr_languages = config->ocr_languages,
+                                    .ocr_max_pages = (size_t)config->ocr_max_pages,
+                                    .ocr_timeout_seconds = config->ocr_timeout_seconds,
+                                    .legacy_off = strcmp(config->legacy_office, "off") == 0,
                                     .root = config->document_root,
                                     .sandbox = call->sandbox};
 }
@@ -92,6 +97,16 @@ enum status tool_classify_options(const struct tool_call *call, struct classify_
     return tool_model_options(config, &out->model, err);
 }
 
+static void say_missing(const struct tool_call *call)
+{
+    struct document_limits limits;
+    struct buffer missing = {0};
+    tool_document_limits(call, &limits);
+    tools_missing(&missing, &limits);
+    if (missing.length) log_event(LOG_WARN, EVENT_readers_missing, F_STR("missing", missing.data));
+    buffer_free(&missing);
+}
+
 bool tool_sandbox(const struct tool_call *call, struct error *err)
 {
     struct sandbox_facts facts = {0};
@@ -110,6 +125,7 @@ bool tool_sandbox(const struct tool_call *call, struct error *err)
         fail(err, DOCKET_UNSUPPORTED, CODE_sandbox_unavailable, "SANDBOX=strict: only these layers hold: %.200s%s",
              layers.data ? layers.data : "", facts.tested ? "" : ", and its test failed");
     buffer_free(&layers);
+    say_missing(call);
     return good;
 }
 
