@@ -23,7 +23,7 @@ struct document_limits {
     size_t ocr_max_pages;       /* of one document that are read from their image; 50 */
     double ocr_timeout_seconds; /* a page; 60 */
     size_t max_characters;      /* of text that is of use: no image is read once there is more; 0: all */
-    bool legacy_office;         /* Word and workbooks of before 2007 and RTF are not read */
+    bool legacy_off;            /* Word and workbooks of before 2007 and RTF are not read */
     const char *root;           /* DOCUMENT_ROOT or NULL: paths are refused */
     struct sandbox *sandbox;    /* where bytes are read; NULL: in this process, for tests: no boxed programs then */
 };

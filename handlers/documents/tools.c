@@ -92,7 +92,7 @@ static enum status read_legacy(const struct document_limits *limits, const char 
                         .output = take_bytes,
                         .again = forget_bytes,
                         .context = &text};
-    if (!limits->legacy_off)
+    if (limits->legacy_off)
         return fail(err, DOCKET_UNSUPPORTED, CODE_unsupported_media_type, "%s is not read: LEGACY_OFFICE=off",
                     d->media_type);
     if (!size_mul(limits->max_bytes, 3, &text.ceiling)) text.ceiling = SIZE_MAX;
@@ -151,7 +151,7 @@ void tools_missing(struct buffer *out, const struct document_limits *limits)
         {"unrtf", "RTF", true, false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        if ((!rows[i].legacy || limits->legacy_off) && !box_installed(rows[i].box))
+        if ((!rows[i].legacy || !limits->legacy_off) && !box_installed(rows[i].box))
             say(out, rows[i].box, strlen(rows[i].box), rows[i].lost);
     if (!box_installed("tesseract")) return;
     for (const char *at = limits->ocr_languages ? limits->ocr_languages : "eng"; *at;) {

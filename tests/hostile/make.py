@@ -207,3 +207,59 @@ def pdf_damaged(seed, changes):
 def pdf_cut(share):
     data = pdf()
     return data[:int(len(data) * share)]
+
+
+def png(width, height, color=0, depth=8, data=b""):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def png_noise(side):
+    dots = random.Random(3)
+    return png(side, side, data=b"".join(b"\0" + dots.randbytes(side) for _ in range(side)))
+
+
+def png_one_color(side, value):
+    return png(side, side, data=(b"\0" + bytes([value]) * side) * side)
+
+
+def png_cut(share):
+    whole = png_noise(64)
+    return whole[:int(len(whole) * share)]
+
+
+def jpeg_header(width, height):
+    return bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0001108") + struct.pack(">HH", height, width) + bytes(64)
+
+
+def tiff(pages=1, width=8, height=8, loop=False):
+    size = 2 + 2 * 12 + 4
+    out = struct.pack("<2sHI", b"II", 42, 8)
+    for number in range(pages):
+        after = 8 + (number + 1) * size if number + 1 < pages else 8 if loop else 0
+        out += struct.pack("<H", 2) + struct.pack("<HHII", 256, 4, 1, width) + struct.pack("<HHII", 257, 4, 1, height) + struct.pack("<I", after)
+    return out
+
+
+def webp_frames(count):
+    body = b"WEBPVP8X" + struct.pack("<IB3s", 10, 2, bytes(3)) + struct.pack("<I", 7)[:3] + struct.pack("<I", 7)[:3]
+    body += (b"ANMF" + struct.pack("<I", 16) + bytes(16)) * count
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def pdf_of_one_size(width, height):
+    return pdf(("",)).replace(b"/MediaBox [0 0 612 792]", f"/MediaBox [0 0 {width} {height}]".encode())
+
+
+def rtf_nested(depth):
+    return b"{\\rtf1 " + b"{" * depth + b"x" + b"}" * depth + b"}"
+
+
+def rtf_with_bin():
+    return b"{\\rtf1 before {\\pict\\bin99999999 \x01\x02} after}"
+
+
+def ole_cut():
+    return bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)

@@ -140,9 +140,10 @@ static const struct {
      "options.long_documents: want \"truncate\" or \"chunk\", got \"cut\""},
     {"calibrate", OPT("\"calibrate\":1"), CODE_job_field_invalid, "options.calibrate: want true or false, got 1"},
     {"explain", OPT("\"explain\":true"), CODE_job_field_invalid, "options.explain: true comes in a later version"},
-    {"ocr_always", OPT("\"ocr\":\"always\""), CODE_job_field_invalid, "options.ocr: want \"auto\" or \"never\""},
+    {"ocr_unknown", OPT("\"ocr\":\"often\""), CODE_job_field_invalid,
+     "options.ocr: want \"auto\", \"always\" or \"never\", got \"often\""},
     {"ocr_languages", OPT("\"ocr_languages\":[\"eng\"]"), CODE_job_field_invalid, "options.ocr_languages: comes in"},
-    {"ocr_max_pages", OPT("\"ocr_max_pages\":5"), CODE_job_field_invalid, "options.ocr_max_pages: comes in a later"},
+    {"ocr_max_pages", OPT("\"ocr_max_pages\":0"), CODE_job_field_invalid, "options.ocr_max_pages: want"},
 
     {"questions", IN("\"questions\":[]"), CODE_job_field_invalid, "questions: comes in a later version"},
     {"output", IN("\"output\":{}"), CODE_job_field_invalid, "output: comes in a later version"},
@@ -198,7 +199,7 @@ static const char everything[] =
     "\"filename\":\"scan.pdf\"},{\"path\":\"inbox/letter.txt\"},{\"id\":\"two\",\"text\":\"a\",\"path\":\"b\"},"
     "{\"id\":\"none\"},{\"text\":\"\",\"path\":null}],"
     "\"options\":{\"top_k\":3,\"threshold\":0.25,\"abstain\":{\"below\":0.4,\"label\":\"needs_review\"},"
-    "\"none_label\":\"other\",\"max_document_tokens\":4096,\"long_documents\":\"chunk\",\"ocr\":\"auto\","
+    "\"none_label\":\"other\",\"max_document_tokens\":4096,\"long_documents\":\"chunk\",\"ocr\":\"always\",\"ocr_max_pages\":7,"
     "\"calibrate\":false,\"explain\":false,\"return_text\":true,\"refresh_worker\":true,\"ocr_languages\":null},"
     "\"output\":null,\"metadata\":{\"tenant\":\"ac\\u0000me\",\"\":{\"deep\":[1,2]}}}";
 
