@@ -27,6 +27,10 @@ libuchardet-dev       | pkg-config --exists uchardet      | charsets of texts th
 TESTS='
 poppler-utils         | command -v pdftotext              | reads PDF, in a box
 poppler-data          | test -d /usr/share/poppler/cMap   | PDF in Chinese, Japanese and Korean
+tesseract-ocr         | command -v tesseract              | reads images, in a box
+tesseract-ocr-eng     | test -n "$(ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata)" | images in English
+catdoc                | command -v catdoc                 | reads Word and workbooks of before 2007, in a box
+unrtf                 | command -v unrtf                  | reads RTF, in a box
 libcmocka-dev         | pkg-config --exists cmocka        | unit tests in C
 python3               | test -x /usr/bin/python3          | the test queue and the integration tests
 python3-pytest        | /usr/bin/python3 -c "import pytest" | runs the integration tests
@@ -57,6 +61,10 @@ libmagic1             | false                             | types of files
 libmagic-mgc          | false                             | types of files, the database
 poppler-utils         | false                             | reads PDF, in a box
 poppler-data          | false                             | PDF in Chinese, Japanese and Korean
+tesseract-ocr         | false                             | reads images, in a box
+tesseract-ocr-eng     | false                             | images in English; others by their packages and OCR_LANGUAGES
+catdoc                | false                             | reads Word and workbooks of before 2007, in a box
+unrtf                 | false                             | reads RTF, in a box
 libssl3               | false                             | hashes
 libexpat1             | false                             | XML of office documents
 libgumbo1             | false                             | web pages

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define FEW_LETTERS  8 /* a page with fewer has no text: page numbers and stamps stand on scans, too */
+#define FEW_LETTERS  4 /* a page with fewer has no text: the number of a page stands on scans, too */
 #define MAX_EXPANDED 3 /* bytes of text for each that is allowed in a file, as for other texts */
 
 /* pdftotext's own words, which are English whatever the locale is: they are compared, never shown. */

@@ -116,12 +116,13 @@ static enum status misbehave(const struct extract_input *in, struct extract_sink
 
 static const char *const cat_arguments[] = {"cat", NULL};
 static const char *const echo_arguments[] = {"echo", "%u", "%u", NULL};
+static const char *const word_arguments[] = {"echo", "%s", "n=%u", NULL};
 static const char *const yes_arguments[] = {"yes", NULL};
 static const char *const loop_arguments[] = {"sh", "-c", "while :; do :; done", NULL};
 static const char *const ls_arguments[] = {"ls", "/nowhere", NULL};
 static const char *const missing_arguments[] = {"missing", NULL};
 static const char *const no_environment[] = {NULL};
-enum { CAT, ECHO, YES, LOOP, LS, MISSING, CAT_PASSWD };
+enum { CAT, ECHO, YES, LOOP, LS, MISSING, CAT_PASSWD, WORD };
 static const char *const passwd_arguments[] = {"cat", "/etc/passwd", NULL};
 static const struct box boxes[] = {
     {"cat", "/bin/cat", cat_arguments, no_environment, NULL, 10, GIB},
@@ -131,6 +132,7 @@ static const struct box boxes[] = {
     {"ls", "/bin/ls", ls_arguments, no_environment, NULL, 10, GIB},
     {"missing", "/nowhere/missing", missing_arguments, no_environment, NULL, 10, GIB},
     {"passwd", "/bin/cat", passwd_arguments, no_environment, NULL, 10, GIB},
+    {"word", "/bin/echo", word_arguments, no_environment, NULL, 10, GIB},
 };
 static const struct server_hooks misbehaving = {misbehave, boxes, ARRAY_LENGTH(boxes), true};
 /* The readers themselves. */
@@ -362,6 +364,37 @@ static void a_boxed_program_reads_its_input_and_nothing_else(void **state)
     sandbox_close(s);
 }
 
+static void a_word_becomes_an_argument_only_if_it_is_plain(void **state)
+{
+    static const char *const wrong[] = {"-x", "../eng", "/etc", "a b", "", "eng\n", "$x"};
+    struct error err = {0};
+    struct heard h = {0};
+    (void)state;
+    struct sandbox *s = open_sandbox("0", 60, 60);
+    struct box_run b = {
+        .index = WORD, .bytes = "x", .length = 1, .numbers = {5}, .word = "eng+chi_sim", .output = hear, .context = &h};
+    if (sandbox_run_box(s, &b, &err) != DOCKET_OK) fail_msg("%s", err.message);
+    assert_string_equal(h.text, "eng+chi_sim n=5\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        b.word = wrong[i];
+        if (sandbox_run_box(s, &b, &err) == DOCKET_OK) fail_msg("\"%s\" was passed on", wrong[i]);
+        assert_int_equal(err.code, CODE_sandbox_unavailable);
+    }
+    sandbox_close(s);
+}
+
+static void a_run_may_have_a_time_of_its_own(void **state)
+{
+    struct error err = {0};
+    struct heard h = {0};
+    (void)state;
+    struct sandbox *s = open_sandbox("0", 60, 60);
+    struct box_run b = {.index = LOOP, .bytes = "x", .length = 1, .seconds = 0.3, .output = hear, .context = &h};
+    assert_int_not_equal(sandbox_run_box(s, &b, &err), DOCKET_OK);
+    assert_int_equal(err.code, CODE_document_extract_timeout);
+    sandbox_close(s);
+}
+
 static void a_boxed_program_is_ended_when_enough_came_or_nothing_comes(void **state)
 {
     struct error err = {0};
@@ -464,6 +497,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_server_ends_with_the_program_that_started_it),
         cmocka_unit_test(several_threads_get_each_their_own),
         cmocka_unit_test(a_boxed_program_reads_its_input_and_nothing_else),
+        cmocka_unit_test(a_word_becomes_an_argument_only_if_it_is_plain),
+        cmocka_unit_test(a_run_may_have_a_time_of_its_own),
         cmocka_unit_test(a_boxed_program_is_ended_when_enough_came_or_nothing_comes),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(a_child_reads_as_this_process_does),
