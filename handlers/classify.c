@@ -397,7 +397,7 @@ static enum status grow_outcomes(struct run *r, size_t n)
 static struct document_limits limits_of(const struct run *r)
 {
     const struct job_options *o = &r->input.options;
-    struct document_limits limits = r->classifier->options.documents;
+    struct document_limits limits = r->classifier->options.documents.limits;
     size_t tokens = o->max_document_tokens && o->max_document_tokens < r->room ? o->max_document_tokens : r->room;
     limits.ocr = o->ocr;
     if (o->ocr_max_pages) limits.ocr_max_pages = o->ocr_max_pages;
