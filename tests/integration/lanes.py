@@ -78,7 +78,10 @@ class Lane:
                 if not line.endswith(b"\n"):
                     return
                 self.read += len(line)
-                yield config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
+                report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
+                if isinstance(report.longrepr, list):
+                    report.longrepr = tuple(report.longrepr)        # why it was skipped: JSON knows no tuples
+                yield report
 
     def text(self):
         self.output.seek(0)
