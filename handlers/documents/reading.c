@@ -102,7 +102,7 @@ static bool enter(struct collector *c)
         return false;
     }
     if (holds_itself(r, d->sha256)) {
-        fail(&d->error, DOCKET_LIMIT, CODE_document_nesting_too_deep, "%s: an archive that holds itself",
+        fail(&d->error, DOCKET_LIMIT, CODE_archive_recursive, "%s: an archive that holds itself",
              document_shown(d));
         return false;
     }

@@ -30,6 +30,14 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
+/* Where the path of the one program may lie. ThreadSanitizer has most of it for itself. */
+#ifdef __SANITIZE_THREAD__
+#define EXEC_PATH_FROM UINT64_C(0x7e8000000000)
+#define EXEC_PATH_SPAN UINT64_C(0x3fffffffff)
+#else
+#define EXEC_PATH_FROM UINT64_C(0x100000000000)
+#define EXEC_PATH_SPAN UINT64_C(0x3fffffffffff)
+#endif
 
 /* Landlock: numbers of our own, because the headers of the build may be older than the kernel. */
 #define LANDLOCK_CREATE   444
@@ -484,7 +492,7 @@ static const char *path_for_one_exec(const char *path)
     for (int i = 0; i < 16; i++) {
         uint64_t random;
         if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) return NULL;
-        uintptr_t at = (uintptr_t)(UINT64_C(0x100000000000) + (random & UINT64_C(0x3fffffffffff)) / 4096 * 4096);
+        uintptr_t at = (uintptr_t)(EXEC_PATH_FROM + (random & EXEC_PATH_SPAN) / 4096 * 4096);
         char *page =
             mmap((void *)at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         size_t within = 16 * (size_t)(random >> 56) % (4096 - 256);
@@ -497,9 +505,8 @@ static const char *path_for_one_exec(const char *path)
 static bool allow_one_exec(const char *path)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    bool good = filter &&
-                seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 1,
-                                 SCMP_A0_64(SCMP_CMP_NE, (uint64_t)(uintptr_t)path)) == 0 &&
+    const struct scmp_arg_cmp elsewhere = {.arg = 0, .op = SCMP_CMP_NE, .datum_a = (uint64_t)(uintptr_t)path};
+    bool good = filter && seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 1, &elsewhere) == 0 &&
                 seccomp_load(filter) == 0;
     if (filter) seccomp_release(filter);
     return good;

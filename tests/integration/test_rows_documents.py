@@ -2,8 +2,13 @@
 two good ones, alone by docket extract and all of them in one job of the worker."""
 
 import base64
+import ctypes
+import errno
 import json
+import os
 import pathlib
+import platform as platform_of
+import struct
 import subprocess
 import sys
 
@@ -104,6 +109,37 @@ def test_extract_reads_standard_input_and_names_what_is_not_there(tmp_path):
     _, said = extract(tmp_path, "missing.txt")
     assert said.returncode == 1 and b"missing.txt" in said.stderr
     assert subprocess.run([DOCKET, "extract"], capture_output=True, timeout=120, check=False).returncode == 64
+
+
+def without_calls(*numbers):
+    """To be run before exec: these system calls are answered as an old kernel answers them, for good."""
+    refuse, allow = 0x00050000 | errno.ENOSYS, 0x7FFF0000
+    program = [(0x20, 0, 0, 0)]  # the call's number
+    for number in numbers:
+        program += [(0x15, 0, 1, number), (0x06, 0, 0, refuse)]
+    program.append((0x06, 0, 0, allow))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    head = ctypes.create_string_buffer(struct.pack("@HxxxxxxP", len(program), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def before_exec(kept=code):  # to which the head only points
+        if not kept or libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, head, 0, 0) != 0:
+            os._exit(99)
+
+    return before_exec
+
+
+@pytest.mark.parametrize("missing_layer, number", [("landlock", 444), ("seccomp", {"x86_64": 317}.get(platform_of.machine(), 277))])
+def test_a_kernel_without_a_layer_is_told_and_strict_refuses_it(missing_layer, number, tmp_path):
+    (tmp_path / "a.txt").write_text(TEXTS[0])
+    for mode, want in (("auto", 0), ("strict", 77)):
+        said = subprocess.run([DOCKET, "extract", "a.txt", "--sandbox", mode, "--log-level", "info"], cwd=tmp_path, capture_output=True,
+                              timeout=120, check=False, env={"PATH": "/usr/bin:/bin"}, preexec_fn=without_calls(number))
+        assert said.returncode == want, said.stderr
+        layers = said.stderr.split(b"layers", 1)[1].split(b"\n")[0]
+        assert missing_layer.encode() not in layers and b"limits" in layers
+        assert (TEXTS[0].encode() in said.stdout) == (mode == "auto")
+        assert (b"SANDBOX=strict" in said.stderr) == (mode == "strict")
 
 
 def test_strict_names_its_layers_or_refuses_to_start(tmp_path):
