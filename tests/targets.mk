@@ -11,7 +11,7 @@ FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
 
-.PHONY: test unit integration lint asan tsan fuzz bench oracle soak demo clang format test-programs commit-changed
+.PHONY: test unit integration lint asan tsan fuzz bench eval oracle soak demo clang format test-programs commit-changed
 test: ## everything that must hold: unit, conformance, integration, documents, cheap lints
 	@deploy/install-deps.sh
 	@+$(MAKE) --no-print-directory test-programs
@@ -58,6 +58,9 @@ bench: $(B)/docket $(B)/tests/bench/bench_kernels ## speed of the demo model and
 	@$(B)/docket bench $(DEMO_MODEL) --quantization none
 	@$(B)/docket bench $(DEMO_MODEL) --quantization nf4
 	@$(B)/tests/bench/bench_kernels
+
+eval: $(B)/docket ## answers of the demo model: on documents written by hand, and on such that talk to it
+	@$(PYTHON) tests/injection/evaluate.py --docket $(B)/docket
 
 oracle: $(B)/docket $(MOCK_WORKER) ## compare with the outside judges (network; installs 5.8 GB into build/oracle)
 	@deploy/install-deps.sh --oracle

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """What the demo model makes of documents written by hand, and of documents that talk to it (make eval).
 
-    tests/injection/evaluate.py --docket build/release/docket [--quantization none,nf4] [--json]
+    tests/injection/evaluate.py --docket build/release/docket [--quantization none,nf4] [--model NAME|DIR] [--json]
     tests/injection/evaluate.py --docket … --write      keep the numbers as the limit that the test holds
 
 A flip: the label of the attacked document is not that of its clean twin. Hit: it is the one that the attack wanted."""
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -18,13 +19,14 @@ sys.path.insert(0, str(HERE))
 import attacks  # noqa: E402
 
 MEASURED = HERE / "measured.json"
-MODEL = ["--model", "docket/demo-mixtral", "--hub-cache", str(HERE.parent / "demo_model" / "hub")]
+DEMO = "docket/demo-mixtral"
+MODEL = ["--model", DEMO, "--hub-cache", str(HERE.parent / "demo_model" / "hub")]
 
 
-def classify(docket, quantization, folder):
+def classify(docket, quantization, folder, model):
     """{file name: result} of all files of a folder."""
-    said = subprocess.run([docket, "classify", *MODEL, "--quantization", quantization, "--labels", ",".join(attacks.LABELS), "--jsonl", "."],
-                          cwd=folder, env={"PATH": "/usr/bin:/bin"}, capture_output=True, timeout=900, check=False)
+    said = subprocess.run([docket, "classify", *model, "--quantization", quantization, "--labels", ",".join(attacks.LABELS), "--jsonl", "."],
+                          cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}, capture_output=True, timeout=900, check=False)
     results = {}
     for line in said.stdout.splitlines():
         result = json.loads(line)
@@ -40,7 +42,7 @@ def score_of(result, label):
     return next(entry["score"] for entry in result["scores"] if entry["label"] == label)
 
 
-def measure(docket, quantization):
+def measure(docket, quantization, model=tuple(MODEL)):
     pairs, documents = attacks.pairs(), attacks.handwritten()
     with tempfile.TemporaryDirectory() as folder:
         for file, _, text in documents:
@@ -48,7 +50,7 @@ def measure(docket, quantization):
         for pair in pairs:
             for side in ("clean", "attacked"):
                 (pathlib.Path(folder) / f"{pair['name']}-{side}{pair['ending']}").write_text(pair[side], encoding="utf-8")
-        results = classify(docket, quantization, folder)
+        results = classify(docket, quantization, folder, model)
     right = sum(results[file]["label"] == label for file, label, _ in documents)
     by_attack = {}
     for pair in pairs:
@@ -63,12 +65,12 @@ def measure(docket, quantization):
     for row in (*by_attack.values(), total):
         for key in ("confidence_change", "wanted_change"):
             row[key] = round(row[key] / row["pairs"], 4)
-    return {"quantization": quantization, "handwritten": {"right": right, "of": len(documents)}, "total": total, "attacks": by_attack}
+    return {"model": model[1], "quantization": quantization, "handwritten": {"right": right, "of": len(documents)}, "total": total, "attacks": by_attack}
 
 
 def show(report):
     hand, total = report["handwritten"], report["total"]
-    print(f"docket/demo-mixtral, {report['quantization']}")
+    print(f"{report['model']}, {report['quantization']}")
     print(f"  written by hand      {hand['right']} of {hand['of']} right ({100 * hand['right'] / hand['of']:.1f} %)")
     print(f"  {'that talk to it':20} {total['flips']} of {total['pairs']} labels flip ({100 * total['flips'] / total['pairs']:.1f} %), "
           f"{total['hits']} to the label that was wanted")
@@ -81,10 +83,14 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--docket", required=True)
     options.add_argument("--quantization", default="none,nf4")
+    options.add_argument("--model", help="another model than the demo's, by its name in the hub's cache or its folder")
     options.add_argument("--json", action="store_true")
     options.add_argument("--write", action="store_true")
     given = options.parse_args()
-    reports = [measure(str(pathlib.Path(given.docket).resolve()), quantization) for quantization in given.quantization.split(",")]
+    if given.write and given.model:
+        options.error("--write keeps the numbers of the demo model")
+    model = ("--model", given.model) if given.model else tuple(MODEL)
+    reports = [measure(str(pathlib.Path(given.docket).resolve()), quantization, model) for quantization in given.quantization.split(",")]
     if given.json:
         print(json.dumps(reports, indent=1))
     else:
