@@ -102,8 +102,7 @@ static bool enter(struct collector *c)
         return false;
     }
     if (holds_itself(r, d->sha256)) {
-        fail(&d->error, DOCKET_LIMIT, CODE_archive_recursive, "%s: an archive that holds itself",
-             document_shown(d));
+        fail(&d->error, DOCKET_LIMIT, CODE_archive_recursive, "%s: an archive that holds itself", document_shown(d));
         return false;
     }
     if (r->depth == 0 && !reserve_ids(r, d->id)) return out_of_memory(c);
