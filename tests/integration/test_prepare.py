@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
+import jobs
 from hub_server import Hub
 from support import BUILD, MODEL, MODEL_CACHE, missing
 
@@ -156,6 +158,22 @@ def test_weights_that_give_no_numbers_are_found(hub, cache):
     assert "  FAILED at validate: " in said.stdout and "the weights cannot be right" in said.stdout
     line = next(line for line in said.stderr.splitlines() if "event=weights_not_finite" in line)
     assert f"nan={changed} infinite=0 first=model." in line
+
+
+def test_a_signal_ends_the_one_in_hand_and_those_behind_it(hub, cache):
+    hub.faults["gate"] = 1_000_000                      # bytes after which the line stands still
+    environment = {"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "HF_ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(cache)}
+    process = subprocess.Popen([DOCKET, "models", "prepare", MODEL, "gemma-2b", "--format", "nf4"], env=environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 60 * jobs.PATIENCE
+    while hub.sent < 1_000_000:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    out, _ = process.communicate(timeout=60 * jobs.PATIENCE)
+    first_line, second, last = out.splitlines()
+    assert process.returncode == FAILED and first_line.startswith(f"{MODEL}  FAILED at fetch: ")
+    assert second == "gemma-2b  FAILED at name: stopped" and last == "0 of 2 models ready"
 
 
 def test_wrong_command_lines(hub, cache):
