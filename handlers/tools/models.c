@@ -3,7 +3,6 @@
 
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
-#include "worker/hub/download.h"
 #include "worker/hub/inventory.h"
 
 #include <signal.h>
@@ -14,7 +13,12 @@
 
 #define OPTION_VALUES struct models_values
 static const struct option options[] = {
-    OWN_OPTION(SWITCH, json, "--json", "false", ANY, "", "list, fetch: one JSON document instead of text; verify: too"),
+    OWN_OPTION(SWITCH, json, "--json", "false", ANY, "", "one JSON document instead of text"),
+    OWN_OPTION(SWITCH, all, "--all", "false", ANY, "", "prepare: every model that has a short name"),
+    OWN_OPTION(TEXT, format, "--format", "(--quantization)", ANY, "FORMAT",
+               "prepare: as --quantization; none: only fetch and prove"),
+    OWN_OPTION(PATH, out, "--out", "(none)", ANY, "DIR",
+               "prepare: a folder in DIR for each model, as docket quantize writes it, in place of the kept copy"),
     OWN_OPTION(COUNT, connections, "--connections", "8", RANGE(1, 32), "N", "fetch: at one time, for one file"),
     OWN_OPTION(COUNT, piece_bytes, "--piece-bytes", "4194304", RANGE(4096, 1073741824), "BYTES",
                "fetch: what a cut costs at most, for each connection"),
@@ -224,12 +228,12 @@ int models_verify(const struct tool_call *call)
 static const struct {
     const char *name;
     int (*run)(const struct tool_call *call);
-} parts[] = {{"list", models_list}, {"fetch", models_fetch}, {"verify", models_verify}};
+} parts[] = {{"list", models_list}, {"fetch", models_fetch}, {"verify", models_verify}, {"prepare", models_prepare}};
 
 static int run(const struct tool_call *call)
 {
     struct error err = {0};
-    if (call->n_arguments == 0) return tool_usage("models: want list, fetch or verify; docket models --help");
+    if (call->n_arguments == 0) return tool_usage("models: want list, fetch, verify or prepare; docket models --help");
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
         if (strcmp(call->arguments[0], parts[i].name) != 0) continue;
         struct tool_call inner = *call;
@@ -241,19 +245,23 @@ static int run(const struct tool_call *call)
         log_close();
         return code;
     }
-    return tool_usage("models %.60s: want list, fetch or verify", call->arguments[0]);
+    return tool_usage("models %.60s: want list, fetch, verify or prepare", call->arguments[0]);
 }
 
 const struct tool tool_models = {
     .name = "models",
     .line = {.letter = 'm',
-             .usage = "models list | fetch MODEL[@REVISION] | verify MODEL[@REVISION]",
+             .usage = "models list | fetch MODEL[@REVISION] | verify MODEL[@REVISION] | prepare MODEL[@REVISION]… | "
+                      "prepare --all",
              .about =
                  "what lies in the hub caches of this machine, and what is put there.\n\n"
                  "list    every model and revision, its size, and what it lacks if docket cannot open it\n"
                  "fetch   from the hub into the cache: the files that docket reads, resumed after an interruption,\n"
                  "        each proven by its checksum before it appears\n"
-                 "verify  all bytes against their checksums, and the headers of the weights\n\n"
+                 "verify  all bytes against their checksums, and the headers of the weights\n"
+                 "prepare fetch what is not there, prove it, quantize it into the copy that QUANT_CACHE=on uses, and "
+                 "check\n"
+                 "        that it computes; a model that fails is told, and the others go on\n\n"
                  "MODEL is org/name, or one of: tinyllama, mistral-7b, mistral-7b-instruct, gemma-2b, llama2-7b,\n"
                  "mixtral-8x7b-instruct. HF_TOKEN is read from the environment.",
              .options = options,

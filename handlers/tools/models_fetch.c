@@ -41,22 +41,22 @@ static void on_progress(void *context, const struct hub_progress *p)
     }
 }
 
-static void put_result(struct buffer *out, bool json, const struct hub_fetch *fetch, const struct hub_fetched *got,
-                       const char *folder)
+static void put_result(struct buffer *out, bool json, const char *model, const struct models_fetched *got)
 {
+    const struct hub_fetched *facts = &got->facts;
     struct json_writer w = {.out = out, .spaced = true};
     if (!json) {
-        buffer_printf(out, "%s\n", folder);
+        buffer_printf(out, "%s\n", got->folder);
         return;
     }
     json_begin_object(&w, NULL);
-    json_put_string(&w, "repository", fetch->repository);
-    json_put_string(&w, "commit", got->commit);
-    json_put_string(&w, "folder", folder);
-    json_put_u64(&w, "files", got->n_files);
-    json_put_u64(&w, "files_fetched", got->n_fetched);
-    json_put_u64(&w, "bytes", got->bytes);
-    json_put_u64(&w, "network_bytes", got->network_bytes);
+    json_put_string(&w, "repository", model);
+    json_put_string(&w, "commit", facts->commit);
+    json_put_string(&w, "folder", got->folder);
+    json_put_u64(&w, "files", facts->n_files);
+    json_put_u64(&w, "files_fetched", facts->n_fetched);
+    json_put_u64(&w, "bytes", facts->bytes);
+    json_put_u64(&w, "network_bytes", facts->network_bytes);
     json_end_object(&w);
     buffer_append_char(out, '\n');
 }
@@ -73,7 +73,8 @@ static enum status locate(char **folder, const struct hub_fetch *fetch, const ch
     return st;
 }
 
-int models_fetch(const struct tool_call *call)
+enum status models_fetch_one(struct models_fetched *out, const struct tool_call *call, const char *model,
+                             const char *revision, struct error *err)
 {
     const struct models_values *v = call->values;
     const struct config *c = call->config;
@@ -83,34 +84,49 @@ int models_fetch(const struct tool_call *call)
                                          .ca_file = c->ca_file,
                                          .allow_clear_text = c->allow_clear_text,
                                          .stop = &models_stop},
+                              .repository = model,
+                              .revision = revision,
                               .piece_bytes = (size_t)v->piece_bytes,
                               .n_connections = (unsigned)v->connections,
                               .no_links = v->no_links,
                               .progress = on_progress,
                               .context = &watching};
-    struct hub_fetched got = {0};
+    struct models_fetched got = {0};
+    char *cache = NULL, *agent = NULL;
+    enum status st = hub_cache_folder(&cache, c->hub_cache, c->hf_home, c->home, err);
+    if (st == DOCKET_OK && !(agent = str_format("docket/%s", docket_version())))
+        st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a header");
+    fetch.source.user_agent = agent;
+    fetch.cache = cache;
+    if (st == DOCKET_OK) st = hub_fetch(&fetch, &got.facts, err);
+    if (watching.terminal) fputs("\r\033[K", stderr);
+    if (st == DOCKET_OK) st = locate(&got.folder, &fetch, got.facts.commit, err);
+    if (st == DOCKET_OK) {
+        log_event(LOG_INFO, EVENT_model_fetched, F_STR("model", model), F_STR("revision", got.facts.commit),
+                  F_STR("folder", got.folder), F_U64("files", got.facts.n_files),
+                  F_U64("network_bytes", got.facts.network_bytes),
+                  F_F64("seconds", clock_seconds_since(watching.start_ns)));
+        *out = got;
+    }
+    mem_free(cache);
+    mem_free(agent);
+    return st;
+}
+
+int models_fetch(const struct tool_call *call)
+{
+    const struct models_values *v = call->values;
+    struct models_fetched got = {0};
     struct buffer out = {0};
     struct error err = {0};
-    char *model = NULL, *revision = NULL, *cache = NULL, *folder = NULL, *agent = NULL;
-    const char *text = call->n_arguments ? call->arguments[0] : c->model;
+    char *model = NULL, *revision = NULL;
+    const char *text = call->n_arguments ? call->arguments[0] : call->config->model;
     if (!text || call->n_arguments > 1) return tool_usage("models fetch: want one model");
     models_catch_signals();
     enum status st = models_name(&model, &revision, call, text, &err);
-    if (st == DOCKET_OK) st = hub_cache_folder(&cache, c->hub_cache, c->hf_home, c->home, &err);
-    if (st == DOCKET_OK && !(agent = str_format("docket/%s", docket_version())))
-        st = fail(&err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a header");
-    fetch.source.user_agent = agent;
-    fetch.cache = cache;
-    fetch.repository = model;
-    fetch.revision = revision;
-    if (st == DOCKET_OK) st = hub_fetch(&fetch, &got, &err);
-    if (watching.terminal) fputs("\r\033[K", stderr);
-    if (st == DOCKET_OK) st = locate(&folder, &fetch, got.commit, &err);
+    if (st == DOCKET_OK) st = models_fetch_one(&got, call, model, revision, &err);
     if (st == DOCKET_OK) {
-        log_event(LOG_INFO, EVENT_model_fetched, F_STR("model", model), F_STR("revision", got.commit),
-                  F_STR("folder", folder), F_U64("files", got.n_files), F_U64("network_bytes", got.network_bytes),
-                  F_F64("seconds", clock_seconds_since(watching.start_ns)));
-        put_result(&out, v->json, &fetch, &got, folder);
+        put_result(&out, v->json, model, &got);
         st = buffer_check(&out, "the result", &err);
     }
     int code = st == DOCKET_CANCELLED ? DOCKET_EXIT_UNHEALTHY
@@ -121,8 +137,6 @@ int models_fetch(const struct tool_call *call)
     buffer_free(&out);
     mem_free(model);
     mem_free(revision);
-    mem_free(cache);
-    mem_free(folder);
-    mem_free(agent);
+    mem_free(got.folder);
     return code;
 }

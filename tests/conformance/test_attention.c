@@ -366,6 +366,119 @@ static void one_key_gives_its_value_rounded_as_the_cache_stores_it(void **state)
         }
 }
 
+enum { CLIP_ROWS = 2, CLIP_H = 4, CLIP_G = 2, CLIP_D = 8 };
+#define CLIP_TURN 0.5 /* of the first pair; the others stay */
+
+static float cut_to(float x, float limit)
+{
+    return limit > 0 && x > limit ? limit : limit > 0 && x < -limit ? -limit : x;
+}
+
+/* Heads of one row cut, then turned; also the limits. */
+static void cut_and_turn(float *want, double *limits, const float *x, size_t n_heads, size_t row, float limit)
+{
+    const size_t half = CLIP_D / 2;
+    for (size_t i = 0; i < n_heads * CLIP_D; i++) {
+        want[i] = cut_to(x[i], limit);
+        limits[i] = i % half == 0 ? 4 * ULP * 8 : 0; /* cos 0 and sin 0 change nothing */
+    }
+    for (size_t head = 0; head < n_heads; head++) {
+        float *at = want + head * CLIP_D;
+        double c = cos((double)row * CLIP_TURN), s = sin((double)row * CLIP_TURN), a = at[0], b = at[half];
+        at[0] = (float)(a * c - b * s);
+        at[half] = (float)(b * c + a * s);
+    }
+}
+
+/* What the rows see: softmax over the keys up to their own, in double. */
+static void attend(float *out, const float *q, const float *k, const float *v)
+{
+    for (size_t row = 0; row < CLIP_ROWS; row++)
+        for (size_t head = 0; head < CLIP_H; head++) {
+            const size_t of = head / (CLIP_H / CLIP_G);
+            double weights[CLIP_ROWS], sum = 0;
+            for (size_t key = 0; key <= row; key++) {
+                double score = 0;
+                for (size_t j = 0; j < CLIP_D; j++)
+                    score +=
+                        (double)q[(row * CLIP_H + head) * CLIP_D + j] * (double)k[(key * CLIP_G + of) * CLIP_D + j];
+                sum += weights[key] = exp(0.25 * score);
+            }
+            for (size_t j = 0; j < CLIP_D; j++) {
+                double value = 0;
+                for (size_t key = 0; key <= row; key++)
+                    value += weights[key] / sum * (double)v[(key * CLIP_G + of) * CLIP_D + j];
+                out[(row * CLIP_H + head) * CLIP_D + j] = (float)value;
+            }
+        }
+}
+
+static void check_clip(const struct rig *rig, float limit, const float *q, const float *k, const float *v)
+{
+    enum { NQ = CLIP_ROWS * CLIP_H * CLIP_D, NK = CLIP_ROWS * CLIP_G * CLIP_D };
+    float want_q[NQ], want_k[NK], want_v[NK], want_out[NQ], frequency[CLIP_D / 2] = {(float)CLIP_TURN};
+    double q_limits[NQ], k_limits[NK], out_limits[NQ];
+    int32_t positions[CLIP_ROWS] = {0, 1};
+    uint32_t slots[CLIP_ROWS] = {2, 3};
+    struct kernels_sequence sequence = {.n_rows = CLIP_ROWS, .own = {2, CLIP_ROWS, 0}};
+    struct kernels_batch_desc desc = {CLIP_ROWS, 1, positions, positions, slots, &sequence};
+    struct kernels_kv *kv = rig->table->kv_create(rig->device, KERNELS_F32, 1, 8, CLIP_G, CLIP_D, NULL);
+    struct kernels_batch *batch = rig->table->batch_create(rig->device, 4, 4, NULL);
+    float *device_q = guarded(rig, q, NQ), *device_k = guarded(rig, k, NK), *device_v = guarded(rig, v, NK);
+    float *out = guarded(rig, NULL, NQ), *got;
+    const struct kernels_rope_kv rope = {batch,  device_q, device_k, device_v,  kv,   0,
+                                         CLIP_H, CLIP_G,   CLIP_D,   frequency, limit};
+    const struct kernels_attention attention = {batch, device_q, kv, out, 0, CLIP_H, CLIP_G, CLIP_D, 0.25f, 0};
+
+    for (size_t row = 0; row < CLIP_ROWS; row++) {
+        const size_t at_q = row * CLIP_H * CLIP_D, at_k = row * CLIP_G * CLIP_D;
+        cut_and_turn(want_q + at_q, q_limits + at_q, q + at_q, CLIP_H, row, limit);
+        cut_and_turn(want_k + at_k, k_limits + at_k, k + at_k, CLIP_G, row, limit);
+    }
+    for (size_t i = 0; i < NK; i++) want_v[i] = cut_to(v[i], limit);
+    attend(want_out, want_q, want_k, want_v);
+    /* Scores are at most 8 products of 3 x 3, scaled by 1/4: 18; their error, twice, and the sums over two keys of values up to 3. */
+    for (size_t i = 0; i < NQ; i++) out_limits[i] = 3 * (4 * (CLIP_D + 8) * ULP * 18 + 16 * ULP);
+
+    assert_int_equal(rig->table->batch_set(rig->device, batch, &desc, NULL), KERNELS_OK);
+    assert_int_equal(rig->table->rope_kv(rig->device, &rope), KERNELS_OK);
+    assert_int_equal(rig->table->attention(rig->device, &attention), KERNELS_OK);
+    got = unguard(rig, "clipped q", device_q, NQ);
+    assert_true(compare_within(rig->name, got, want_q, q_limits, NQ));
+    free(got);
+    got = unguard(rig, "clipped k", device_k, NK);
+    assert_true(compare_within(rig->name, got, want_k, k_limits, NK));
+    free(got);
+    got = unguard(rig, "clipped v", device_v, NK);
+    assert_true(compare_equal(rig->name, got, want_v, NK));
+    free(got);
+    got = unguard(rig, "attention to what was clipped", out, NQ);
+    assert_true(compare_within(rig->name, got, want_out, out_limits, NQ));
+    free(got);
+    rig->table->batch_free(rig->device, batch);
+    rig->table->kv_free(rig->device, kv);
+}
+
+/* Queries, keys and values are cut before anything turns, and the cache holds them cut. */
+static void clip_cuts_queries_keys_and_values_before_they_turn(void **state)
+{
+    static const float interesting[] = {0.5f,  -1.5f, 1.5f,  1.5000001f, -1.5000001f, 2.75f,
+                                        -3.0f, 0.0f,  1.25f, -2.0f,      3.0f};
+    float q[CLIP_ROWS * CLIP_H * CLIP_D], k[CLIP_ROWS * CLIP_G * CLIP_D], v[CLIP_ROWS * CLIP_G * CLIP_D];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof q / sizeof *q; i++) q[i] = interesting[i % 11];
+    for (size_t i = 0; i < sizeof k / sizeof *k; i++)
+        k[i] = interesting[(i + 3) % 11], v[i] = interesting[(i + 7) % 11];
+    for (size_t r = 0; r < rigs.n; r++) {
+        check_clip(&rigs.all[r], 1.5f, q, k, v);
+        check_clip(&rigs.all[r], 100, q, k, v); /* nothing is that large */
+        check_clip(&rigs.all[r], 0, q, k, v);
+    }
+    q[1] = k[2] = v[3] = INFINITY, q[9] = k[10] = v[11] = -INFINITY; /* what clipping is for */
+    for (size_t r = 0; r < rigs.n; r++) check_clip(&rigs.all[r], 1.5f, q, k, v);
+}
+
 static void contradictory_batches_are_refused(void **state)
 {
     int32_t ids[4] = {0}, positions[4] = {0, 1, 2, 3}, parent[4] = {-1, 0, 1, 2};
@@ -417,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_is_within_rounding_however_the_batch_is_cut),
         cmocka_unit_test(one_key_gives_its_value_rounded_as_the_cache_stores_it),
+        cmocka_unit_test(clip_cuts_queries_keys_and_values_before_they_turn),
         cmocka_unit_test(contradictory_batches_are_refused),
     };
     return cmocka_run_group_tests(tests, open_rigs, close_rigs);

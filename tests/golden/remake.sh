@@ -13,6 +13,7 @@ export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error TORCHDYNAMO_DISABLE=1
 
 # These belong to the libraries alone.
 "$ORACLE_PYTHON" tests/golden/nf4/make_nf4.py tests/golden/nf4/nf4.bin
+"$ORACLE_PYTHON" tests/golden/fp4_int8/make_fp4_int8.py tests/golden/fp4_int8/fp4_int8.bin
 "$ORACLE_PYTHON" tests/golden/families/make_families.py
 "$ORACLE_PYTHON" tests/golden/tokenizer/make_tokenizer.py
 "$ORACLE_PYTHON" tests/golden/tokenizer/make_model.py

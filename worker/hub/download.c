@@ -34,6 +34,11 @@ const char *hub_full_name(const char *name)
     return name;
 }
 
+const char *hub_short_name(size_t i)
+{
+    return i < ARRAY_LENGTH(short_names) ? short_names[i].name : NULL;
+}
+
 static enum status no_memory(struct error *err)
 {
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to fetch the model");

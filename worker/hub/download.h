@@ -38,5 +38,7 @@ enum status hub_cache_folder(char **out, const char *hub_cache, const char *hf_h
                              struct error *err);
 /* "tinyllama" → "TinyLlama/TinyLlama-1.1B-Chat-v1.0"; what is no short name comes back as it is. */
 const char *hub_full_name(const char *name);
+/* The i-th short name; NULL behind the last. */
+const char *hub_short_name(size_t i);
 
 #endif

@@ -95,7 +95,9 @@ struct pipeline {
     struct load_plan *plan;
     const struct device *device;
     const struct load_watch *watch;
-    unsigned char *memory; /* where the parts of one item are put together; grows */
+    struct not_finite not_finite;
+    const char *first_not_finite; /* the name of its weight; the plan's */
+    unsigned char *memory;        /* where the parts of one item are put together; grows */
     size_t memory_bytes;
 };
 
@@ -163,6 +165,22 @@ static bool is_last(const struct item *item, const struct chunk *chunk)
            chunk->at + chunk->length == item->segments[chunk->segment].size_bytes;
 }
 
+static bool is_quantized(const struct item *item)
+{
+    return docket_kernels_format_has_parts(item->desc.format);
+}
+
+static void count_not_finite(struct pipeline *p, const struct item *item, const struct chunk *chunk, size_t n)
+{
+    struct not_finite found = {0};
+    if (is_quantized(item)) return; /* refused by the backend, by name */
+    not_finite_count(&found, item->tensor->dtype, chunk->bytes, n);
+    if (found.n_nan + found.n_infinite == 0) return;
+    p->not_finite.n_nan += found.n_nan;
+    p->not_finite.n_infinite += found.n_infinite;
+    if (!p->first_not_finite) p->first_not_finite = load_item_name(item);
+}
+
 /* Values go straight to the weight. */
 static enum status write_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk,
                                struct error *err)
@@ -183,6 +201,7 @@ static enum status write_chunk(struct pipeline *p, const struct item *item, cons
         if (item->scaled) ks = b->weight_scale(d, *item->slot, &scale, &detail);
     }
     size_t n = chunk->length / tensor_dtype_bytes(item->tensor->dtype);
+    count_not_finite(p, item, chunk, n);
     if (ks == KERNELS_OK) ks = b->weight_write(d, *item->slot, source, chunk->bytes, n, &detail);
     if (ks == KERNELS_OK && is_last(item, chunk)) ks = b->weight_finish(d, *item->slot, &detail);
     if (ks == KERNELS_OK) ks = b->wait(d, b->record(d));
@@ -223,11 +242,6 @@ static enum status place_chunk(struct pipeline *p, const struct item *item, cons
     memcpy((tables ? tables->tables : p->memory) + s->to + chunk->at, chunk->bytes, chunk->length);
     if (!is_last(item, chunk)) return DOCKET_OK;
     return stored_quantized_place(p->plan, p->device, item, p->memory, err);
-}
-
-static bool is_quantized(const struct item *item)
-{
-    return docket_kernels_format_has_parts(item->desc.format);
 }
 
 static enum status show_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk, struct error *err)
@@ -328,6 +342,10 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     }
     if (st == DOCKET_OK) st = tensor_files_unchanged(files, err);
     if (st != DOCKET_OK) goto done;
+    facts.not_finite = p.not_finite;
+    if (p.first_not_finite)
+        log_event(LOG_WARN, EVENT_weights_not_finite, F_U64("nan", p.not_finite.n_nan),
+                  F_U64("infinite", p.not_finite.n_infinite), F_STR("first", p.first_not_finite));
     if (config->tied_head) weights.head = weights.embedding;
     for (size_t i = 0; i < plan.n_items; i++)
         facts.weight_bytes += device->backend->weight_size(device->handle, &plan.items[i].desc);

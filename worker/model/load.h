@@ -5,6 +5,7 @@
 
 #include "worker/model/device.h"
 #include "worker/model/model_config.h"
+#include "worker/model/not_finite.h"
 #include "worker/model/quantization.h"
 #include "worker/model/safetensors.h"
 #include "worker/model/weights.h"
@@ -20,6 +21,8 @@ struct load_report {
     double seconds;
     uint64_t bytes_read;
     uint64_t weight_bytes; /* on the device */
+    /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */
+    struct not_finite not_finite;
 };
 
 /* Sees what is loaded, in the order of the files, while it passes: what makes a quantized checkpoint of it. */

@@ -126,6 +126,26 @@ static enum status upload_biases(struct transformer *t, struct error *err)
     return device_status(ks, NULL, "biases", err);
 }
 
+static bool is_int8(const struct device *device, const struct kernels_weight *weight)
+{
+    struct kernels_weight_desc desc = {.format = KERNELS_F32};
+    if (weight) device->backend->weight_describe(weight, &desc);
+    return desc.format == KERNELS_INT8;
+}
+
+/* Any weight that is multiplied with: their rows need more scratch. */
+static bool has_int8(const struct device *device, const struct model_weights *weights)
+{
+    bool found = is_int8(device, weights->head);
+    for (size_t l = 0; l < weights->n_layers && !found; l++) {
+        const struct layer_weights *w = &weights->layers[l];
+        found = is_int8(device, w->q) || is_int8(device, w->k) || is_int8(device, w->v) || is_int8(device, w->o);
+        for (size_t e = 0; e < w->n_experts && !found; e++)
+            found = is_int8(device, w->gate[e]) || is_int8(device, w->up[e]) || is_int8(device, w->down[e]);
+    }
+    return found;
+}
+
 enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *c,
                              const struct model_weights *weights, const struct transformer_limits *limits,
                              struct error *err)
@@ -148,7 +168,8 @@ enum status transformer_open(struct transformer **out, const struct device *devi
                                            .n_heads = c->n_heads,
                                            .n_kv_heads = c->n_kv_heads,
                                            .head_size = c->head_size,
-                                           .vocab = c->vocab};
+                                           .vocab = c->vocab,
+                                           .has_int8 = has_int8(device, weights)};
     enum status st = device_status(b->reserve(device->handle, &reserve, &detail), &detail, "scratch memory", err);
     if (st != DOCKET_OK) goto failed;
     t->kv = b->kv_create(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads, c->head_size,

@@ -66,11 +66,16 @@ static void a_device_without_options_works(void **state)
     }
 }
 
+/* Three formats that a device's experts are made of. */
+static const enum kernels_format mixtures[][3] = {{KERNELS_NF4_NESTED, KERNELS_INT8, KERNELS_Q2},
+                                                  {KERNELS_FP4_NESTED, KERNELS_Q8, KERNELS_Q4},
+                                                  {KERNELS_FP4, KERNELS_Q1, KERNELS_NF4}};
+
 /* Everything once, small; the first status that is not OK. */
-static enum kernels_status use_everything(const struct kernels_backend *table, struct kernels_device *device)
+static enum kernels_status use_everything(const struct kernels_backend *table, struct kernels_device *device,
+                                          const enum kernels_format formats[3])
 {
     enum { K = 64, F = 96, E = 3, T = 2, M = 7, D = 16 };
-    static const enum kernels_format formats[] = {KERNELS_NF4_NESTED, KERNELS_INT8, KERNELS_Q2};
     struct kernels_limits limits = {M, 2, K, F, E, T, 4, 2, D, 11, true};
     struct kernels_weight *weights[8] = {NULL};
     const struct kernels_weight *experts[E], *downs[E];
@@ -108,7 +113,7 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
         TRY(table->weight_write(device, weights[6 + i], KERNELS_F32, values, shape.rows * K, &error));
         TRY(table->weight_finish(device, weights[6 + i], &error));
     }
-    for (size_t e = 0; e < E; e++) experts[e] = weights[0], downs[e] = weights[3];
+    for (size_t e = 0; e < E; e++) experts[e] = weights[e], downs[e] = weights[3 + e];
     HAVE(kv = table->kv_create(device, KERNELS_F16, 1, M, 2, D, &error));
     HAVE(batch = table->batch_create(device, M, 2, &error));
     HAVE(x = table->buffer_allocate(device, M * F * sizeof *x, &error));
@@ -117,7 +122,7 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
     TRY(table->batch_set(device, batch, &desc, &error));
     TRY(table->embed(device, &(struct kernels_embed){weights[6], batch, out, 0}));
     TRY(table->rmsnorm(device, &(struct kernels_rmsnorm){x, weights[7], out, M, K, 1e-5f, false}));
-    TRY(table->linear(device, &(struct kernels_linear){x, weights[0], out, M, false}));
+    for (size_t i = 0; i < 3; i++) TRY(table->linear(device, &(struct kernels_linear){x, weights[i], out, M, false}));
     TRY(table->rope_kv(device, &(struct kernels_rope_kv){batch, x, out, out, kv, 0, 4, 2, D, frequency, 0}));
     TRY(table->attention(device, &(struct kernels_attention){batch, x, kv, out, 0, 4, 2, D, 0.25f, 0}));
     {
@@ -140,25 +145,30 @@ done:
     return status;
 }
 
+static void memory_of_this_may_end(size_t i, const enum kernels_format formats[3])
+{
+    for (size_t fail_at = 1;; fail_at++) {
+        struct host host = {.n_workers = 2, .fail_at = fail_at};
+        struct kernels_options options = host_options(&host, devices[i].isa);
+        const struct kernels_backend *table = docket_kernels_backend(devices[i].backend);
+        struct kernels_error error = {0};
+        struct kernels_device *device = table->open(&options, &error);
+        enum kernels_status status = device ? use_everything(table, device, formats) : error.code;
+        table->close(device);
+        assert_int_equal(host.n_live, 0);
+        if (status == KERNELS_OK) {
+            assert_true(fail_at > 10);
+            break;
+        }
+        assert_int_equal(status, KERNELS_NO_MEMORY);
+    }
+}
+
 static void memory_may_end_at_any_allocation(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_DEVICES; i++)
-        for (size_t fail_at = 1;; fail_at++) {
-            struct host host = {.n_workers = 2, .fail_at = fail_at};
-            struct kernels_options options = host_options(&host, devices[i].isa);
-            const struct kernels_backend *table = docket_kernels_backend(devices[i].backend);
-            struct kernels_error error = {0};
-            struct kernels_device *device = table->open(&options, &error);
-            enum kernels_status status = device ? use_everything(table, device) : error.code;
-            table->close(device);
-            assert_int_equal(host.n_live, 0);
-            if (status == KERNELS_OK) {
-                assert_true(fail_at > 10);
-                break;
-            }
-            assert_int_equal(status, KERNELS_NO_MEMORY);
-        }
+        for (size_t m = 0; m < sizeof mixtures / sizeof mixtures[0]; m++) memory_of_this_may_end(i, mixtures[m]);
 }
 
 static void weights_refuse_what_they_cannot_be(void **state)

@@ -1,5 +1,6 @@
 /* test_formats.c: fp4, int8, q8, q4, q2, q1 and e4m3 against what their definitions promise: tables to the bit, ties, blocks of
- * zeros, short ends, what cannot be held. What bitsandbytes makes of whole tensors is tests/oracle's. */
+ * zeros, short ends, what cannot be held. What bitsandbytes makes of whole
+ * tensors: test_fp4_int8_golden.c, and at length tests/oracle. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,51 +4,7 @@
 
 #include "kernels/formats/half.h"
 #include "kernels/formats/layout.h"
-
-struct reader {
-    const uint8_t *at, *end;
-};
-
-static const void *take(struct reader *r, size_t size_bytes)
-{
-    const uint8_t *from = r->at;
-
-    assert_true((size_t)(r->end - r->at) >= size_bytes);
-    r->at += size_bytes;
-    return from;
-}
-
-static uint32_t take_u32(struct reader *r)
-{
-    uint32_t value;
-
-    memcpy(&value, take(r, sizeof value), sizeof value);
-    return value;
-}
-
-/* A copy, because the file aligns nothing. */
-static void *take_copy(struct reader *r, size_t size_bytes)
-{
-    void *copy = malloc(size_bytes);
-
-    assert_non_null(copy);
-    memcpy(copy, take(r, size_bytes), size_bytes);
-    return copy;
-}
-
-static struct reader read_file(void **memory)
-{
-    static const char *const places[] = {"tests/golden/nf4/nf4.bin", "../tests/golden/nf4/nf4.bin"};
-    FILE *file = NULL;
-    size_t size = 0;
-
-    for (size_t i = 0; i < 2 && !file; i++) file = fopen(places[i], "rb");
-    if (!file) fail_msg("tests/golden/nf4/nf4.bin: not found from the current folder");
-    *memory = malloc(1 << 20);
-    size = fread(*memory, 1, 1 << 20, file);
-    fclose(file);
-    return (struct reader){*memory, (const uint8_t *)*memory + size};
-}
+#include "tests/support/golden_file.h"
 
 struct golden {
     enum kernels_format source;
@@ -144,7 +100,7 @@ static void every_table_makes_the_bytes_that_bitsandbytes_makes(void **state)
 
     (void)state;
     rigs_open(&rigs, 2);
-    r = read_file(&memory);
+    r = read_golden("nf4/nf4.bin", &memory);
     assert_memory_equal(take(&r, 8), "nf4 v1\0\0", 8);
     map = take_copy(&r, 256 * 4);
     n_tensors = take_u32(&r);

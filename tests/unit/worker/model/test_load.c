@@ -243,6 +243,8 @@ static void s18_values_that_are_no_numbers_load_as_stored_and_are_never_quantize
         copy_changed("llama_linear", "model.safetensors", NULL, NULL);
         damage("model.layers.1.self_attn.v_proj.weight", 40, both[i], 4);
         if (load(top, &q, &report, &err) != DOCKET_OK) fail_msg("%s", err.message);
+        assert_int_equal(report.not_finite.n_nan, i == 0);
+        assert_int_equal(report.not_finite.n_infinite, i == 1);
         assert_int_equal(quantization_parse(&q, "QUANTIZATION", "nf4", &err), DOCKET_OK);
         assert_int_equal(load(top, &q, &report, &err), DOCKET_CORRUPT);
         assert_non_null(strstr(err.message, "model.safetensors: model.layers.1.self_attn.v_proj.weight: "));
