@@ -74,7 +74,8 @@ fi
 echo "device: $device"
 
 # Whether the headers that the emulation replaces do what their twins do, and every kernel against the reference.
-if [ $part = prove ] || [ $part = all ]; then
+if [ "$part" = prove ] || [ "$part" = all ]; then
+    # shellcheck disable=SC2317 # step calls it
     truth() { EMULATION_SEED=3 "$twin" write "$out/truth.bin" && "$programs/truth" compare "$out/truth.bin"; }
     step truth truth
     rm -f "$out/truth.bin"
@@ -84,8 +85,8 @@ if [ $part = prove ] || [ $part = all ]; then
 fi
 
 # The sanitizer of the toolkit; the emulation has sanitizers of its own.
-if [ $part = sanitize ] || [ $part = all ]; then
-    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer /usr/local/cuda/compute-sanitizer/compute-sanitizer 2> /dev/null | head -n 1)
+if [ "$part" = sanitize ] || [ "$part" = all ]; then
+    sanitizer=$(PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer command -v compute-sanitizer)
     for tool in memcheck racecheck synccheck; do
         if [ -n "$emulated" ]; then
             note $tool left_out 0 'judges a GPU only'
@@ -99,7 +100,7 @@ if [ $part = sanitize ] || [ $part = all ]; then
     done
 fi
 
-if [ $part = bench ] || [ $part = all ]; then
+if [ "$part" = bench ] || [ "$part" = all ]; then
     step bench timeout 400 "$programs/bench" "$out/bench.json" $tiny
 fi
 finish
