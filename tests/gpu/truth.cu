@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < random.size(); i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         random[i] = (uint32_t)(state >> 32);
-        finite[i] = random[i] & 0xbfffbfffu; /* exponents below 128: magnitudes below 2 */
+        finite[i] = (random[i] & 0x81ff81ffu) | 0x3e003e00u; /* pairs of bf16, magnitudes from 1/8 to 2 */
     }
     uint32_t *device[3];
     const size_t bytes = random.size() * 4;
