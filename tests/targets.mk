@@ -6,19 +6,20 @@ PYTHON := /usr/bin/python3
 CLANG  := clang
 
 MOCK_WORKER := $(B)/tests/mock_worker
-EMULATION_BINS := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c)) $(B)/tests/cuda_emulation/test_failures
+EMULATED_SUITES := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
+EMULATION_BINS := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_failures
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
 
-.PHONY: test unit integration lint asan tsan fuzz bench eval oracle soak demo clang format test-programs commit-changed
+.PHONY: test unit integration lint asan tsan barriers fuzz bench eval oracle soak demo clang format test-programs commit-changed
 test: ## everything that must hold: unit, conformance, integration, documents, cheap lints
 	@deploy/install-deps.sh
 	@+$(MAKE) --no-print-directory test-programs
 	@$(RUN)
 
 # Built by a second make, so that libraries which were just installed are found.
-test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS) $(EMULATION_BINS) $(B)/libdocket_cuda_emulated.so $(if $(filter release,$(VARIANT)),cuda)
+test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS) $(EMULATION_BINS) $(if $(filter release,$(VARIANT)),gpu-emulated) $(B)/libdocket_cuda_emulated.so $(if $(filter release,$(VARIANT)),cuda)
 
 unit: $(TEST_BINS) ## unit and conformance tests of the C code alone
 	@$(RUN) unit
@@ -45,6 +46,11 @@ asan: ## the tests under AddressSanitizer and UBSan
 tsan: ## the tests of threads under ThreadSanitizer
 	@+$(MAKE) --no-print-directory VARIANT=tsan test-programs
 	@$(PYTHON) tests/run.py --build build/tsan unit integration
+
+barriers: ## leaves out each barrier of the CUDA kernels in turn: something has to notice
+	@+$(MAKE) --no-print-directory $(EMULATED_SUITES)
+	@+$(MAKE) --no-print-directory VARIANT=tsan $(patsubst $(B)/%,build/tsan/%,$(EMULATED_SUITES))
+	@$(PYTHON) tests/cuda_emulation/barriers.py --build $(B) --tsan build/tsan
 
 fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, with clang)
 	@deploy/install-deps.sh --lint
@@ -122,3 +128,4 @@ $(B)/handlers/version.o: $(B)/commit
 $(B)/commit: commit-changed
 	@mkdir -p $(@D)
 	@echo "$(VERSION) $(COMMIT)" | cmp -s - $@ || echo "$(VERSION) $(COMMIT)" > $@
+include tests/gpu/gpu.mk

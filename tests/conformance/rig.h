@@ -28,6 +28,17 @@ struct rig {
 /* There where the CUDA backend is linked in: its sources on the host (tests/cuda_emulation), or on a GPU. */
 const struct kernels_backend *docket_cuda_backend(void) __attribute__((weak));
 
+/* CONFORMANCE=short: small cases of everything, for judges that make each of them slow: a race detector, a GPU's sanitizer. */
+static inline bool conformance_short(void)
+{
+    const char *length = getenv("CONFORMANCE");
+
+#ifdef __SANITIZE_THREAD__
+    if (docket_cuda_backend) return true;
+#endif
+    return length != NULL && strcmp(length, "short") == 0;
+}
+
 static inline bool rig_open(struct rig *rig, const char *backend, const char *isa, unsigned n_workers)
 {
     struct kernels_options options;

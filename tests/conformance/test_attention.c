@@ -279,6 +279,7 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct attention_case *c = &cases[i];
+        if (conformance_short() && c->h * c->d > 100) continue;
         size_t nq = MAX_TOKENS * c->h * c->d, nk = MAX_TOKENS * c->g * c->d;
         struct tokens want = {0}, of_isa = {0};
         double *limits = calloc(nq, sizeof *limits);

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
-#include <string>
+#include <cstring>
 #include <sys/mman.h>
 #include <vector>
 
@@ -70,20 +69,22 @@ struct warp {
 };
 
 struct shared_piece {
+    const void *key;
     void *memory;
-    size_t size_bytes;
 };
 
 std::vector<fiber> fibers;
 std::vector<warp> warps;
-std::map<const void *, shared_piece> shared;
-std::map<std::pair<std::string, int>, int> barriers;
-std::vector<std::string> barrier_names;
-enum schedule order = GREEDY;
-unsigned random_state = 1, seed_now = 1;
+shared_piece shared[32]; /* no container: what is allocated on a fiber counts as the fiber's doing */
+int n_shared;
+enum schedule chosen = BY_TURNS, order;
+unsigned random_state = 1, seed_now = 1, n_launches;
+const char *skipped_file;
+int skipped_line;
+bool is_set_up, was_skipped;
 uint3 block_now;
 dim3 block_dim, grid_dim;
-int current, n_live, n_at_barrier, skipped = -1;
+int current, n_live, n_at_barrier;
 unsigned barrier_turn;
 size_t dynamic_bytes;
 const std::function<void()> *kernel_now;
@@ -258,16 +259,63 @@ void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
         if (!progress) stop("deadlock: a barrier or warp operation that not all of its threads reach");
     }
     TSAN(__tsan_acquire(&ended);)
-    for (auto &piece : shared) give_back(piece.second.memory);
-    shared.clear();
+    for (int i = 0; i < n_shared; i++) give_back(shared[i].memory);
+    n_shared = 0;
+}
+
+[[noreturn]] void bad_setting(const char *name, const char *value, const char *want)
+{
+    fprintf(stderr, "emulation: %s is \"%s\"; it has to be %s\n", name, value, want);
+    exit(2);
+}
+
+/* README.md has the list. What the program itself set comes first. */
+void set_up()
+{
+    const char *schedule = getenv("EMULATION_SCHEDULE"), *seed = getenv("EMULATION_SEED"),
+               *skip = getenv("EMULATION_SKIP");
+    char *end;
+
+    if (is_set_up) return;
+    is_set_up = true;
+    if (schedule && !strcmp(schedule, "greedy"))
+        chosen = GREEDY;
+    else if (schedule && !strcmp(schedule, "round_robin"))
+        chosen = ROUND_ROBIN;
+    else if (schedule && strcmp(schedule, "by_turns"))
+        bad_setting("EMULATION_SCHEDULE", schedule, "greedy, round_robin or by_turns");
+    if (seed) {
+        seed_now = (unsigned)strtoul(seed, &end, 10);
+        if (end == seed || *end) bad_setting("EMULATION_SEED", seed, "a number");
+    }
+    if (skip) {
+        const char *colon = strrchr(skip, ':');
+        skipped_line = colon ? (int)strtol(colon + 1, &end, 10) : 0;
+        if (skipped_line <= 0 || *end) bad_setting("EMULATION_SKIP", skip, "FILE:LINE of a barrier");
+        skipped_file = strndup(skip, (size_t)(colon - skip));
+        atexit([] {
+            if (!was_skipped) fprintf(stderr, "emulation: no thread came to the barrier that is left out\n");
+        });
+    }
+}
+
+/* Not strcmp: a sanitizer would see its reads as the fiber's own. */
+bool ends_with(const char *text, const char *end)
+{
+    int n = 0, m = 0;
+    while (text[n]) n++;
+    while (end[m]) m++;
+    while (m > 0 && n > 0 && text[n - 1] == end[m - 1]) n--, m--;
+    return m == 0;
 }
 
 } // namespace
 
 void set_schedule(enum schedule schedule, unsigned seed)
 {
-    order = schedule;
+    chosen = schedule;
     seed_now = seed;
+    is_set_up = true;
 }
 
 uint3 thread_index()
@@ -297,12 +345,14 @@ unsigned lane_index()
 
 void *shared_array(const void *key, size_t size_bytes)
 {
-    shared_piece &piece = shared[key];
-    if (!piece.memory) {
-        piece = {take(size_bytes), size_bytes};
-        for (size_t i = 0; i < size_bytes; i++) ((volatile unsigned char *)piece.memory)[i] = 0xff;
-    }
-    return piece.memory;
+    for (int i = 0; i < n_shared; i++)
+        if (shared[i].key == key) return shared[i].memory;
+    if (n_shared == (int)(sizeof shared / sizeof shared[0]))
+        stop("more shared arrays than the emulation has places for");
+    void *memory = take(size_bytes);
+    shared[n_shared++] = {key, memory};
+    for (size_t i = 0; i < size_bytes; i++) ((volatile unsigned char *)memory)[i] = 0xff;
+    return memory;
 }
 
 void *dynamic_shared()
@@ -312,9 +362,10 @@ void *dynamic_shared()
 
 void block_barrier(const char *file, int line)
 {
-    auto found = barriers.emplace(std::make_pair(std::string(file), line), (int)barriers.size());
-    if (found.second) barrier_names.push_back(std::string(file) + ":" + std::to_string(line));
-    if (found.first->second == skipped) return;
+    if (line == skipped_line && ends_with(file, skipped_file)) {
+        was_skipped = true;
+        return;
+    }
     [[maybe_unused]] char *mark = &barrier_mark[barrier_turn & 1];
     TSAN(__tsan_release(mark);)
     n_at_barrier++;
@@ -323,22 +374,8 @@ void block_barrier(const char *file, int line)
     TSAN(__tsan_acquire(mark);)
 }
 
-void skip_barrier(int number)
-{
-    skipped = number;
-}
-
-int barrier_count()
-{
-    return (int)barrier_names.size();
-}
-
-const char *barrier_name(int number)
-{
-    return barrier_names[(size_t)number].c_str();
-}
-
-void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all)
+void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all,
+                   [[maybe_unused]] bool orders_memory)
 {
     warp &x = warps[(size_t)current / 32];
     uint32_t bit = 1u << (current & 31);
@@ -352,12 +389,12 @@ void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes,
     } else if (x.mask != mask || x.kind != kind || x.size_bytes != size_bytes)
         stop("lanes of a warp that disagree about the operation");
     [[maybe_unused]] char *mark = &x.mark[x.meetings & 1];
-    TSAN(__tsan_release(mark);)
+    TSAN(if (orders_memory) __tsan_release(mark);)
     copy(x.in[current & 31], mine, size_bytes);
     x.arrived |= bit;
     fibers[(size_t)current].state = AT_WARP;
     leave(false);
-    TSAN(__tsan_acquire(mark);)
+    TSAN(if (orders_memory) __tsan_acquire(mark);)
     for (size_t i = 0; i < 32; i++) copy((char *)all + i * size_bytes, warps[(size_t)current / 32].out[i], size_bytes);
 }
 
@@ -365,11 +402,13 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
 {
     int n = (int)(block.x * block.y * block.z), n_warps = (n + 31) / 32;
     std::vector<int> ws((size_t)n_warps);
+    set_up();
     kernel_now = &kernel;
+    order = chosen != BY_TURNS ? chosen : n_launches % 4 == 3 ? ROUND_ROBIN : GREEDY;
     grid_dim = grid;
     block_dim = block;
     dynamic_bytes = dynamic_shared_bytes;
-    random_state = seed_now * 2654435761u | 1u;
+    random_state = (seed_now + n_launches++) * 2654435761u | 1u;
     TSAN(scheduler_tsan = __tsan_get_current_fiber();)
     while ((int)fibers.size() < n) {
         fiber f{};

@@ -21,8 +21,9 @@ struct uint3 {
 namespace emulation
 {
 
-/* In which order the threads of a block run. Greedy: a random warp runs until it waits for the whole block, then the next. */
-enum schedule { GREEDY, ROUND_ROBIN };
+/* In which order the threads of a block run. Greedy: a random warp runs until it waits for the whole block, then the next.
+ * By turns, the default: three launches greedily, each with another seed, one going round. */
+enum schedule { GREEDY, ROUND_ROBIN, BY_TURNS };
 void set_schedule(enum schedule schedule, unsigned seed);
 
 uint3 thread_index();
@@ -35,14 +36,12 @@ unsigned lane_index();
 void *shared_array(const void *key, size_t size_bytes);
 void *dynamic_shared();
 
-/* Barriers are numbered by where they stand, so that one can be left out: -1 leaves out none. */
+/* The environment may name one that is left out (README.md). */
 void block_barrier(const char *file, int line);
-void skip_barrier(int number);
-int barrier_count();
-const char *barrier_name(int number);
 
-/* Every lane of mask brings `mine` and gets all 32 lanes' in `all`. Lanes that disagree about mask or kind stop the program. */
-void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all);
+/* Every lane of mask brings `mine` and gets all 32 lanes' in `all`. Lanes that disagree about mask or kind stop the program.
+ * Of the warp's operations only __syncwarp orders what lanes wrote and read in memory. */
+void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all, bool orders_memory = false);
 
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
 

@@ -45,7 +45,8 @@ static inline double warp_across_f64(double value, unsigned mask)
 
 static inline void warp_meet(void)
 {
-    warp_exchanged(4, '\0', 0);
+    char nothing = 0, all[32];
+    emulation::warp_exchange(FULL_WARP, 4, &nothing, sizeof nothing, all, true);
 }
 
 static inline float float_from_bits(uint32_t bits)

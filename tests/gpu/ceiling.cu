@@ -1,0 +1,99 @@
+/* ceiling.cu: what this GPU does at best, for bench.c: copying its own memory, and cuBLASLt's bf16 product where it is there. */
+#include <launch.cuh>
+
+#include <chrono>
+#ifdef HAVE_CUBLASLT
+#include <cublasLt.h>
+#endif
+
+namespace
+{
+
+double seconds()
+{
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/* The best of some rounds of `work`, in seconds; negative after a failure. */
+template <class function> double best_of(int n_rounds, int n_each, cudaStream_t stream, const function &work)
+{
+    double best = -1;
+    for (int round = 0; round <= n_rounds; round++) {
+        double begin = seconds();
+        for (int i = 0; i < n_each; i++)
+            if (!work()) return -1;
+        if (cudaStreamSynchronize(stream) != cudaSuccess) return -1;
+        double took = (seconds() - begin) / n_each;
+        if (round > 0 && (best < 0 || took < best)) best = took; /* the first warms up */
+    }
+    return best;
+}
+
+} // namespace
+
+/* Bytes read and written a second; 0: could not be measured. */
+extern "C" double ceiling_copy(size_t size_bytes)
+{
+    char *from = nullptr, *to = nullptr;
+    cudaStream_t stream = nullptr;
+    double took = -1;
+    if (cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) != cudaSuccess) return 0;
+    if (cudaMalloc(&from, size_bytes) == cudaSuccess && cudaMalloc(&to, size_bytes) == cudaSuccess)
+        took = best_of(5, 4, stream, [&] {
+            return cudaMemcpyAsync(to, from, size_bytes, cudaMemcpyDeviceToDevice, stream) == cudaSuccess;
+        });
+    cudaFree(from);
+    cudaFree(to);
+    cudaStreamDestroy(stream);
+    return took > 0 ? 2.0 * (double)size_bytes / took : 0;
+}
+
+/* Operations a second of a product of n x n matrices in bf16 with f32 sums; 0: there is no cuBLASLt, or it refuses. */
+extern "C" double ceiling_products(size_t n)
+{
+#ifdef HAVE_CUBLASLT
+    const size_t workspace_bytes = (size_t)64 << 20;
+    const float one = 1, zero = 0;
+    char *a = nullptr, *b = nullptr, *c = nullptr, *workspace = nullptr;
+    cublasLtHandle_t handle = nullptr;
+    cublasLtMatmulDesc_t product = nullptr;
+    cublasLtMatrixLayout_t layout = nullptr;
+    cudaStream_t stream = nullptr;
+    cublasOperation_t turned = CUBLAS_OP_T;
+    double took = -1;
+    if (cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) != cudaSuccess) return 0;
+    if (cudaMalloc(&a, n * n * 2) == cudaSuccess && cudaMalloc(&b, n * n * 2) == cudaSuccess &&
+        cudaMalloc(&c, n * n * 2) == cudaSuccess && cudaMalloc(&workspace, workspace_bytes) == cudaSuccess &&
+        cudaMemsetAsync(a, 0x3c, n * n * 2, stream) == cudaSuccess &&
+        cudaMemsetAsync(b, 0xbc, n * n * 2, stream) == cudaSuccess &&
+        cublasLtCreate(&handle) == CUBLAS_STATUS_SUCCESS &&
+        cublasLtMatmulDescCreate(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F) == CUBLAS_STATUS_SUCCESS &&
+        cublasLtMatmulDescSetAttribute(product, CUBLASLT_MATMUL_DESC_TRANSA, &turned, sizeof turned) ==
+            CUBLAS_STATUS_SUCCESS &&
+        cublasLtMatrixLayoutCreate(&layout, CUDA_R_16BF, n, n, (int64_t)n) == CUBLAS_STATUS_SUCCESS) {
+        cublasLtMatmulPreference_t preference = nullptr;
+        cublasLtMatmulHeuristicResult_t chosen{};
+        int n_found = 0;
+        if (cublasLtMatmulPreferenceCreate(&preference) == CUBLAS_STATUS_SUCCESS &&
+            cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace_bytes,
+                                                 sizeof workspace_bytes) == CUBLAS_STATUS_SUCCESS &&
+            cublasLtMatmulAlgoGetHeuristic(handle, product, layout, layout, layout, layout, preference, 1, &chosen,
+                                           &n_found) == CUBLAS_STATUS_SUCCESS &&
+            n_found > 0)
+            took = best_of(5, 4, stream, [&] {
+                return cublasLtMatmul(handle, product, &one, a, layout, b, layout, &zero, c, layout, c, layout,
+                                      &chosen.algo, workspace, workspace_bytes, stream) == CUBLAS_STATUS_SUCCESS;
+            });
+        if (preference) cublasLtMatmulPreferenceDestroy(preference);
+    }
+    if (layout) cublasLtMatrixLayoutDestroy(layout);
+    if (product) cublasLtMatmulDescDestroy(product);
+    if (handle) cublasLtDestroy(handle);
+    for (char *memory : {a, b, c, workspace}) cudaFree(memory);
+    cudaStreamDestroy(stream);
+    return took > 0 ? 2.0 * (double)n * (double)n * (double)n / took : 0;
+#else
+    (void)n;
+    return 0;
+#endif
+}

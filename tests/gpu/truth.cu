@@ -1,0 +1,149 @@
+/* truth.cu: what warp.cuh and mma.cuh do to random bits. Built twice, for the GPU and for its emulation: one build writes its results
+ * to a file, the other compares.
+ * Usage: truth write FILE | truth compare FILE */
+#include <launch.cuh>
+
+#include <mma.cuh>
+#include <warp.cuh>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+namespace
+{
+
+constexpr uint32_t WARPS = 2048, LANES = WARPS * 32, INPUTS = 8;
+enum section { FROM_LANE, ACROSS, ACROSS_U32, ACROSS_F64, BITS, F16_TO_F32, F32_TO_F16, MMA, N_SECTIONS };
+const char *const names[N_SECTIONS] = {"warp_from_lane",  "warp_across",    "warp_across_u32", "warp_across_f64",
+                                       "float_from_bits", "float_from_f16", "f16_from_float",  "mma_bf16"};
+constexpr uint32_t WORDS = 4; /* of a result */
+constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
+
+/* Eight random words a lane in, four a section and lane out; `finite` are bf16 pairs for the products. */
+__global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *out)
+{
+    uint32_t lane = blockIdx.x * 32 + threadIdx.x, word = random[lane * INPUTS], other = random[lane * INPUTS + 1];
+    uint32_t mask = 1u << (blockIdx.x % 5), from = random[blockIdx.x * 32 * INPUTS] % 32;
+    uint32_t *to[N_SECTIONS];
+    UNROLL for (int s = 0; s < N_SECTIONS; s++)
+    {
+        to[s] = out + ((size_t)s * LANES + lane) * WORDS;
+        UNROLL for (uint32_t i = 0; i < WORDS; i++) to[s][i] = 0;
+    }
+    to[FROM_LANE][0] = bits_from_float(warp_from_lane(float_from_bits(word), from));
+    to[ACROSS][0] = bits_from_float(warp_across(float_from_bits(word), mask));
+    to[ACROSS_U32][0] = warp_across_u32(word, mask);
+    union {
+        double value;
+        uint32_t words[2];
+    } wide;
+    wide.words[0] = word, wide.words[1] = other;
+    wide.value = warp_across_f64(wide.value, mask);
+    to[ACROSS_F64][0] = wide.words[0], to[ACROSS_F64][1] = wide.words[1];
+    to[BITS][0] = bits_from_float(float_from_bits(word));
+    to[F16_TO_F32][0] = bits_from_float(float_from_f16((uint16_t)lane)); /* all of them */
+    to[F32_TO_F16][0] = f16_from_float(float_from_bits(word));
+    float small = float_from_bits((other & 0x87ffffffu) | 0x30000000u); /* around what f16 can hold */
+    to[F32_TO_F16][1] = f16_from_float(small);
+    const uint32_t *mine = finite + lane * INPUTS;
+    float sum[4] = {0, 1, -1, 0.5f};
+    mma_bf16(sum, mine, mine + 4);
+    UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA][i] = bits_from_float(sum[i]);
+}
+
+void demand(cudaError_t result, const char *what)
+{
+    if (result == cudaSuccess) return;
+    fprintf(stderr, "truth: %s: %s\n", what, cudaGetErrorString(result));
+    exit(1);
+}
+
+float as_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The largest sum of magnitudes that a product can have: operands are below 2. */
+constexpr float MMA_LIMIT = 16 * 4 * 17 * 0x1p-23f;
+
+bool same(int section, uint32_t got, uint32_t want)
+{
+    if (got == want) return true;
+    if (section == MMA) return fabsf(as_float(got) - as_float(want)) <= MMA_LIMIT; /* another order of adding */
+    if (section == F16_TO_F32) return std::isnan(as_float(got)) && std::isnan(as_float(want));
+    if (section == F32_TO_F16) return (got & 0x7fff) > 0x7c00 && (want & 0x7fff) > 0x7c00; /* any NaN */
+    return false;
+}
+
+int compare(const std::vector<uint32_t> &got, const std::vector<uint32_t> &want)
+{
+    int n_wrong = 0;
+    for (int s = 0; s < N_SECTIONS; s++) {
+        size_t wrong = 0;
+        for (size_t i = (size_t)s * LANES * WORDS; i < (size_t)(s + 1) * LANES * WORDS; i++)
+            if (!same(s, got[i], want[i]) && wrong++ == 0)
+                fprintf(stderr, "truth: %s: lane %zu, word %zu: 0x%08x, should be 0x%08x\n", names[s],
+                        i / WORDS % LANES, i % WORDS, got[i], want[i]);
+        printf("  %-16s %s (%zu of %u differ)\n", names[s], wrong ? "FAILED" : "ok", wrong, LANES * WORDS);
+        n_wrong += wrong != 0;
+    }
+    return n_wrong != 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    if (argc != 3 || (strcmp(argv[1], "write") && strcmp(argv[1], "compare"))) {
+        fprintf(stderr, "usage: truth write|compare FILE\n");
+        return 2;
+    }
+    std::vector<uint32_t> random(LANES * INPUTS), finite(LANES * INPUTS), got(RESULTS), want(RESULTS);
+    uint64_t state = 1;
+    for (size_t i = 0; i < random.size(); i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        random[i] = (uint32_t)(state >> 32);
+        finite[i] = (random[i] & 0x81ff81ffu) | 0x3e003e00u; /* pairs of bf16, magnitudes from 1/8 to 2 */
+    }
+    uint32_t *device[3];
+    const size_t bytes = random.size() * 4;
+    cudaStream_t stream;
+    demand(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+    demand(cudaMalloc(&device[0], bytes), "memory");
+    demand(cudaMalloc(&device[1], bytes), "memory");
+    demand(cudaMalloc(&device[2], RESULTS * 4), "memory");
+    demand(cudaMemcpyAsync(device[0], random.data(), bytes, cudaMemcpyHostToDevice, stream), "copying");
+    demand(cudaMemcpyAsync(device[1], finite.data(), bytes, cudaMemcpyHostToDevice, stream), "copying");
+    LAUNCH(truth, dim3(WARPS), dim3(32), 0, stream, device[0], device[1], device[2]);
+    demand(cudaGetLastError(), "launching");
+    demand(cudaMemcpyAsync(got.data(), device[2], RESULTS * 4, cudaMemcpyDeviceToHost, stream), "copying back");
+    demand(cudaStreamSynchronize(stream), "waiting");
+    for (uint32_t *memory : device) demand(cudaFree(memory), "freeing");
+    demand(cudaStreamDestroy(stream), "freeing");
+
+    FILE *file = fopen(argv[2], argv[1][0] == 'w' ? "wb" : "rb");
+    if (!file) {
+        perror(argv[2]);
+        return 1;
+    }
+    if (argv[1][0] == 'w') {
+        bool written = fwrite(got.data(), 4, RESULTS, file) == RESULTS;
+        if (fclose(file) != 0 || !written) {
+            perror(argv[2]);
+            return 1;
+        }
+        return 0;
+    }
+    bool whole = fread(want.data(), 4, RESULTS, file) == RESULTS && fgetc(file) == EOF;
+    fclose(file);
+    if (!whole) {
+        fprintf(stderr, "truth: %s is not what truth writes\n", argv[2]);
+        return 1;
+    }
+    return compare(got, want);
+}
