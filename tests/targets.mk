@@ -7,7 +7,7 @@ CLANG  := clang
 
 MOCK_WORKER := $(B)/tests/mock_worker
 EMULATED_SUITES := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
-EMULATION_BINS := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_failures
+EMULATION_BINS := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_failures $(B)/tests/cuda_emulation/test_parts
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
@@ -103,6 +103,10 @@ $(B)/emulated/%.o: %.cpp
 	$(if $(V),,@echo "  CXX   $<")
 	$(Q)$(CXX) $(EMULATE) -O2 $(if $(filter asan tsan,$(VARIANT)),-DEMULATION_$(if $(filter asan,$(VARIANT)),ASAN,TSAN)) -c $< -o $@
 $(B)/tests/cuda_emulation/test_failures: $(B)/tests/cuda_emulation/test_failures.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@
+$(B)/tests/cuda_emulation/test_parts: $(B)/tests/unit/kernels/test_parts.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@

@@ -185,7 +185,8 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
     const size_t wanted[CUDA_N_SCRATCH] = {pairs * l->ffn_dim * sizeof(float), results * sizeof(float),
-                                           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0};
+                                           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0,
+                                           l->has_int8 ? pairs * sizeof(float) : 0};
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
             return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],

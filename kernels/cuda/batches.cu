@@ -7,6 +7,7 @@
 extern "C" {
 #include "kernels/batch_check.h"
 #include "kernels/error.h"
+#include "kernels/formats/kv.h"
 }
 
 static size_t round_up(size_t n)
@@ -18,12 +19,12 @@ size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format for
                     size_t n_kv_heads, size_t head_size)
 {
     (void)device;
-    if (format != KERNELS_F32 && format != KERNELS_F16) return 0;
-    size_t bytes = 2 * (format == KERNELS_F32 ? 4 : 2);
-    const size_t factors[] = {n_layers, n_slots, n_kv_heads, head_size};
-    for (size_t i = 0; i < 4; i++)
+    if (head_size == 0 || head_size > KERNELS_MAX_HEAD_SIZE || n_slots > INT32_MAX) return 0;
+    size_t bytes = 2 * kv_vector_bytes(format, head_size);
+    const size_t factors[] = {n_layers, n_slots, n_kv_heads};
+    for (size_t i = 0; i < 3; i++)
         if (factors[i] == 0 || __builtin_mul_overflow(bytes, factors[i], &bytes)) return 0;
-    return n_slots <= INT32_MAX && head_size <= KERNELS_MAX_HEAD_SIZE ? bytes : 0;
+    return bytes;
 }
 
 struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
@@ -31,7 +32,7 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
 {
     size_t bytes = cuda_kv_size(device, format, n_layers, n_slots, n_kv_heads, head_size);
     if (bytes == 0) {
-        bool known = format == KERNELS_F32 || format == KERNELS_F16;
+        bool known = kv_vector_bytes(format, 1) != 0;
         kernels_fail(error, known ? KERNELS_BAD_SHAPE : KERNELS_UNSUPPORTED,
                      "cuda: cache of %zu layers, %zu slots, %zu heads of %zu in %s", n_layers, n_slots, n_kv_heads,
                      head_size, docket_kernels_format_name(format));
@@ -53,7 +54,7 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
     kv->view.v = (unsigned char *)kv->memory + bytes / 2;
     kv->view.n_slots = (uint32_t)n_slots, kv->view.n_kv_heads = (uint32_t)n_kv_heads,
     kv->view.head_size = (uint32_t)head_size;
-    kv->view.is_f32 = format == KERNELS_F32;
+    kv->view.format = format, kv->view.vector_bytes = (uint32_t)kv_vector_bytes(format, head_size);
     return kv;
 }
 

@@ -15,6 +15,7 @@ enum cuda_scratch {
     CUDA_SCRATCH_RESULTS, /* [pairs, k], or logits of the router */
     CUDA_SCRATCH_SORT,    /* starts, rows, pairs, places */
     CUDA_SCRATCH_SOURCE,  /* pieces of a weight's source, or of its values */
+    CUDA_SCRATCH_ABSMAX,  /* int8: of each row of activations */
     CUDA_N_SCRATCH,
 };
 
@@ -42,15 +43,24 @@ struct kernels_device {
     uint64_t marks;
 };
 
+struct source_flags; /* quantize.cuh */
+
+/* The parts of a weight in one piece of memory, each at a multiple of 256. What is under `filling` is there from begin to finish:
+ * scales that will be nested, or the row of int8 that is not whole; the scales of the source; what was wrong with it. */
 struct kernels_weight {
     struct kernels_weight_desc desc;
     struct weight_view view;
     size_t n_elements, n_written;
     bool finished;
-    void *memory; /* all of the parts */
+    void *memory;
     size_t size_bytes;
-    float *absmax; /* nested: until finish */
-    uint32_t *not_finite;
+    struct {
+        float *waiting;
+        size_t waiting_bytes;
+        float *source_scales;
+        size_t source_scales_bytes, block_rows, block_cols;
+        struct source_flags *flags;
+    } filling;
 };
 
 struct kernels_kv {
@@ -90,7 +100,29 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
 const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes);
 
 /* weights.cu */
+#define CUDA_PIECE_ELEMENTS ((size_t)4 << 20) /* of a source or of values at a time: 16 MiB of f32 */
+bool cuda_is_plain(enum kernels_format format);
+static inline bool cuda_is_nested(enum kernels_format format)
+{
+    return format == KERNELS_NF4_NESTED || format == KERNELS_FP4_NESTED;
+}
+static inline size_t cuda_n_blocks(const struct kernels_weight *w)
+{
+    return ((w->n_elements - 1) >> w->view.block_shift) + 1;
+}
 size_t cuda_weight_size(const struct kernels_device *device, const struct kernels_weight_desc *desc);
+/* Memory for a weight, its parts not filled; NULL after a failure, which is said. */
+struct kernels_weight *cuda_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                          uint32_t block_size, struct kernels_error *error);
+struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                              const struct kernels_parts *parts, struct kernels_error *error);
+enum kernels_status cuda_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
+                                           struct kernels_parts *parts);
+enum kernels_status cuda_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
+void cuda_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
+void cuda_weight_free(struct kernels_device *device, struct kernels_weight *weight);
+
+/* sources.cu */
 struct kernels_weight *cuda_weight_begin(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                          struct kernels_error *error);
 enum kernels_status cuda_weight_write(struct kernels_device *device, struct kernels_weight *weight,
@@ -100,13 +132,8 @@ enum kernels_status cuda_weight_finish(struct kernels_device *device, struct ker
                                        struct kernels_error *error);
 enum kernels_status cuda_weight_scale(struct kernels_device *device, struct kernels_weight *weight,
                                       const struct kernels_source_scale *scale, struct kernels_error *error);
-struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                              const struct kernels_parts *parts, struct kernels_error *error);
-enum kernels_status cuda_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
-                                           struct kernels_parts *parts);
-enum kernels_status cuda_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
-void cuda_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
-void cuda_weight_free(struct kernels_device *device, struct kernels_weight *weight);
+/* Gives back what only filling needs. */
+void cuda_weight_filled(struct kernels_device *device, struct kernels_weight *weight);
 
 /* batches.cu */
 size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,

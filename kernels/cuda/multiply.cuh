@@ -1,4 +1,4 @@
-/* multiply.cuh: what multiply.cu computes: rows of activations times a weight, or the gated pair of an expert, for one group of rows
+/* multiply.cuh: what multiply*.cu compute: rows of activations times a weight, or the gated pair of an expert, for one group of rows
  * or for one group an expert. */
 #ifndef DOCKET_KERNELS_CUDA_MULTIPLY_CUH
 #define DOCKET_KERNELS_CUDA_MULTIPLY_CUH
@@ -15,15 +15,24 @@ struct multiply_args {
     const uint32_t *starts, *rows; /* on the device */
     uint32_t n_groups, m, n, k;
     bool accumulate;
-    bool exact; /* f32 arithmetic whatever the format: the router */
+    bool exact; /* f32 arithmetic whatever the format: the router; not with `second` */
     enum kernels_activation activation;
+    float *absmax;   /* int8: [x_rows] scratch on the device, one a row of x */
+    uint32_t x_rows; /* int8: rows that x has, where they are not m */
 };
 
 /* Queues the product. m: most rows that there can be, of all groups. */
 void cuda_multiply(const multiply_args &args, cudaStream_t stream);
 
+/* The same for one family of formats each; cuda_multiply chooses. */
+void cuda_multiply_4bit(const multiply_args &args, cudaStream_t stream);
+void cuda_multiply_lowbit(const multiply_args &args, cudaStream_t stream);
+void cuda_multiply_int8(const multiply_args &args, cudaStream_t stream);
+
 /* out[i] = x[rows[i]] . W[tokens[i]], to the bit what the whole product would give. rows and tokens on the device. */
 void cuda_multiply_items(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
                          float *out, uint32_t n_items, cudaStream_t stream);
+void cuda_multiply_items_int8(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
+                              float *out, uint32_t n_items, cudaStream_t stream);
 
 #endif

@@ -48,6 +48,18 @@ enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct 
     return cuda_check_launch(device, "rmsnorm");
 }
 
+/* out[m, n] of x, which has x_rows rows; queues it. False if there is no scratch for it. */
+static bool multiply(struct kernels_device *device, multiply_args args, size_t x_rows)
+{
+    if (args.weight.format == KERNELS_INT8) {
+        args.x_rows = (uint32_t)x_rows;
+        args.absmax = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_ABSMAX, x_rows * sizeof(float));
+        if (!args.absmax) return false;
+    }
+    cuda_multiply(args, device->stream);
+    return true;
+}
+
 static multiply_args product(const float *x, const struct kernels_weight *w, float *out, size_t m)
 {
     multiply_args args = {};
@@ -66,7 +78,7 @@ enum kernels_status cuda_op_linear(struct kernels_device *device, const struct k
         return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
     multiply_args args = product(a->x, a->weight, a->out, a->n_rows);
     args.accumulate = a->accumulate;
-    cuda_multiply(args, device->stream);
+    if (!multiply(device, args, a->n_rows)) return device->failure.code;
     return cuda_check_launch(device, "linear");
 }
 
@@ -134,7 +146,7 @@ enum kernels_status cuda_op_route(struct kernels_device *device, const struct ke
     if (!logits) return device->failure.code;
     multiply_args args = product(a->x, a->weight, logits, a->n_rows);
     args.exact = true;
-    cuda_multiply(args, device->stream);
+    if (!multiply(device, args, a->n_rows)) return device->failure.code;
     cuda_route(logits, (uint32_t)a->n_rows, (uint32_t)e, (uint32_t)a->top_k, a->renormalize, a->ids, a->weights,
                device->stream);
     return cuda_check_launch(device, "route");
@@ -206,12 +218,12 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     gated.n_groups = (uint32_t)n;
     gated.starts = a->ids ? order.starts : NULL, gated.rows = a->ids ? order.rows : NULL;
     gated.activation = a->activation;
-    cuda_multiply(gated, device->stream);
+    if (!multiply(device, gated, a->n_rows)) return device->failure.code;
     multiply_args down = product(hidden, a->down[0], results, pairs);
     down.weights = views + 2 * n;
     down.n_groups = (uint32_t)n;
     down.starts = gated.starts;
-    cuda_multiply(down, device->stream);
+    if (!multiply(device, down, pairs)) return device->failure.code;
     combine_args sums = {results,
                          a->ids ? a->weights : NULL,
                          a->ids ? order.pairs : NULL,

@@ -1,4 +1,4 @@
-/* quantize.cu: see quantize.cuh. Compiled without contraction of products and sums, so that each step is one rounding as on the CPU.
+/* quantize.cu: NF4 and FP4, and values of any format back: see quantize.cuh. Compiled without contraction of products and sums, so that each step is one rounding as on the CPU.
  * Reads 2 or 4 bytes and writes half a byte an element: bound by memory. */
 #include "kernels/cuda/quantize.cuh"
 
@@ -7,13 +7,6 @@ namespace
 
 constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE, BLOCK = 64, NESTED = 256;
 constexpr float SMALLEST_ABSMAX = 1e-38f; /* of formats/nf4_loops.h */
-
-__device__ __forceinline__ float source_value(const void *source, enum kernels_format format, size_t i)
-{
-    if (format == KERNELS_F32) return ((const float *)source)[i];
-    uint16_t half = ((const uint16_t *)source)[i];
-    return format == KERNELS_BF16 ? float_from_bits((uint32_t)half << 16) : float_from_f16(half);
-}
 
 /* The number of thresholds below x, of formats/nf4.c. */
 __device__ __forceinline__ uint32_t nf4_code(float x)
@@ -28,14 +21,23 @@ __device__ __forceinline__ uint32_t nf4_code(float x)
     return code;
 }
 
+/* The same of formats/fp4.c, where codes of rising magnitudes are 0 1 6 7 4 5 2 3. */
+__device__ __forceinline__ uint32_t fp4_code(float x)
+{
+    const float thresholds[7] = {0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f, 0.4166667f, 0.583333f, 0.8333333f};
+    uint32_t code = 0;
+    UNROLL for (uint32_t t = 0; t < 7; t++) code += float_from_bits(bits_from_float(x) & 0x7fffffffu) > thresholds[t];
+    return (code & 1) | ((4 - (code >> 1)) & 3) << 1 | (x < 0 ? 8 : 0);
+}
+
 /* A warp a block of 64: lane i has elements 2i and 2i + 1, whose codes are one byte. */
-__global__ void __launch_bounds__(THREADS) quantize_blocks(const void *source, enum kernels_format format, size_t n,
-                                                           uint8_t *codes, float *absmax, uint32_t *not_finite)
+__global__ void __launch_bounds__(THREADS)
+    quantize_blocks(source_view source, size_t n, bool is_fp4, uint8_t *codes, float *absmax, source_flags *flags)
 {
     size_t block = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP_SIZE, first = block * BLOCK + warp_lane() * 2;
     if (block * BLOCK >= n) return;
-    float v0 = first < n ? source_value(source, format, first) : 0.0f;
-    float v1 = first + 1 < n ? source_value(source, format, first + 1) : 0.0f;
+    float v0 = first < n ? source_value(source, first) : 0.0f;
+    float v1 = first + 1 < n ? source_value(source, first + 1) : 0.0f;
     uint32_t m0 = bits_from_float(v0) & 0x7fffffffu, m1 = bits_from_float(v1) & 0x7fffffffu,
              largest = m0 > m1 ? m0 : m1;
     for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) {
@@ -44,10 +46,12 @@ __global__ void __launch_bounds__(THREADS) quantize_blocks(const void *source, e
     }
     float scale = float_from_bits(largest);
     float reciprocal = 1.0f / (scale > SMALLEST_ABSMAX ? scale : SMALLEST_ABSMAX);
-    if (first < n) codes[first / 2] = (uint8_t)(nf4_code(v0 * reciprocal) << 4 | nf4_code(v1 * reciprocal));
+    v0 *= reciprocal, v1 *= reciprocal;
+    if (first < n)
+        codes[first / 2] = (uint8_t)(is_fp4 ? fp4_code(v0) << 4 | fp4_code(v1) : nf4_code(v0) << 4 | nf4_code(v1));
     if (warp_lane() != 0) return;
     absmax[block] = scale;
-    if (largest >= 0x7f800000u) flag_set(not_finite);
+    if (largest >= 0x7f800000u) flag_set(&flags->not_finite);
 }
 
 __global__ void __launch_bounds__(NESTED) nest_blocks(const float *absmax, size_t n_blocks, float offset,
@@ -78,37 +82,35 @@ __global__ void __launch_bounds__(NESTED) nest_blocks(const float *absmax, size_
     if (threadIdx.x == 0) nested_absmax[blockIdx.x] = scale;
 }
 
-__global__ void __launch_bounds__(THREADS)
-    convert(const void *from, enum kernels_format from_format, size_t n, void *to, enum kernels_format to_format)
+__global__ void __launch_bounds__(THREADS) convert(source_view source, size_t n, void *to, uint32_t to_format)
 {
     size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
     if (i >= n) return;
-    float value = source_value(from, from_format, i);
+    float value = source_value(source, i);
     if (to_format == KERNELS_F32)
         ((float *)to)[i] = value;
     else
         ((uint16_t *)to)[i] = to_format == KERNELS_BF16 ? (uint16_t)bf16_bits(value) : f16_from_float(value);
 }
 
-template <int FORMAT>
 __global__ void __launch_bounds__(THREADS) dequantize(weight_view w, size_t first, size_t n, float *out)
 {
     SHARED_ARRAY(float, table, [DECODE_TABLE]);
-    decode_prepare(table);
+    decode_prepare(table, w.format);
     BLOCK_BARRIER();
     size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
-    if (i < n) out[i] = decode_one<FORMAT>(w, table, first + i);
+    if (i < n) out[i] = decode_one<DECODE_ANY>(w, table, first + i);
 }
 
 } // namespace
 
-void cuda_quantize_nf4(const void *source, enum kernels_format format, size_t n, uint8_t *codes, float *absmax,
-                       uint32_t *not_finite, cudaStream_t stream)
+void cuda_quantize_4bit(const source_view &source, size_t n, bool is_fp4, uint8_t *codes, float *absmax,
+                        source_flags *flags, cudaStream_t stream)
 {
     size_t blocks = (n + BLOCK - 1) / BLOCK;
     if (n)
-        LAUNCH(quantize_blocks, dim3((unsigned)((blocks + WARPS - 1) / WARPS)), dim3(THREADS), 0, stream, source,
-               format, n, codes, absmax, not_finite);
+        LAUNCH(quantize_blocks, dim3((unsigned)((blocks + WARPS - 1) / WARPS)), dim3(THREADS), 0, stream, source, n,
+               is_fp4, codes, absmax, flags);
 }
 
 void cuda_nest(const float *absmax, size_t n_blocks, float offset, const float *map, uint8_t *absmax_codes,
@@ -119,33 +121,15 @@ void cuda_nest(const float *absmax, size_t n_blocks, float offset, const float *
                n_blocks, offset, map, absmax_codes, nested_absmax);
 }
 
-void cuda_convert(const void *from, enum kernels_format from_format, size_t n, void *to, enum kernels_format to_format,
-                  cudaStream_t stream)
+void cuda_convert(const source_view &source, size_t n, void *to, uint32_t to_format, cudaStream_t stream)
 {
     if (n)
-        LAUNCH(convert, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, from, from_format, n,
-               to, to_format);
+        LAUNCH(convert, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, source, n, to,
+               to_format);
 }
 
 void cuda_dequantize(const weight_view &w, size_t first, size_t n, float *out, cudaStream_t stream)
 {
-    dim3 grid((unsigned)((n + THREADS - 1) / THREADS)), threads(THREADS);
-    if (n == 0) return;
-    switch (w.format) {
-    case KERNELS_F32:
-        LAUNCH(dequantize<KERNELS_F32>, grid, threads, 0, stream, w, first, n, out);
-        break;
-    case KERNELS_F16:
-        LAUNCH(dequantize<KERNELS_F16>, grid, threads, 0, stream, w, first, n, out);
-        break;
-    case KERNELS_BF16:
-        LAUNCH(dequantize<KERNELS_BF16>, grid, threads, 0, stream, w, first, n, out);
-        break;
-    case KERNELS_NF4:
-        LAUNCH(dequantize<KERNELS_NF4>, grid, threads, 0, stream, w, first, n, out);
-        break;
-    default:
-        LAUNCH(dequantize<KERNELS_NF4_NESTED>, grid, threads, 0, stream, w, first, n, out);
-        break;
-    }
+    if (n)
+        LAUNCH(dequantize, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, w, first, n, out);
 }

@@ -1,23 +1,23 @@
 /* rows.cu: see rows.cuh. Each kernel reads and writes every value once: bound by memory. */
 #include "kernels/cuda/rows.cuh"
 
+extern "C" {
+#include "kernels/formats/kv.h"
+}
+
 namespace
 {
 
 constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE;
 
-template <int FORMAT>
 __global__ void __launch_bounds__(THREADS) embed_rows(weight_view table, const int32_t *ids, float scale, float *out)
 {
     SHARED_ARRAY(float, codes, [DECODE_TABLE]);
-    decode_prepare(codes);
+    decode_prepare(codes, table.format);
     BLOCK_BARRIER();
-    for (uint32_t i = threadIdx.x * 8; i < table.cols; i += THREADS * 8) {
-        float v[8];
-        decode_eight<FORMAT>(table, codes, (uint32_t)ids[blockIdx.x], i, v);
-        UNROLL for (uint32_t j = 0; j < 8; j++) if (i + j < table.cols) out[(size_t)blockIdx.x * table.cols + i + j] =
-            v[j] * scale;
-    }
+    for (uint32_t i = threadIdx.x; i < table.cols; i += THREADS)
+        out[(size_t)blockIdx.x * table.cols + i] =
+            decode_one<DECODE_ANY>(table, codes, (size_t)ids[blockIdx.x] * table.cols + i) * scale;
 }
 
 /* The sum of all threads' values, the same in each: fixed order, so that a row's bits are its own. */
@@ -47,17 +47,46 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-__device__ __forceinline__ void keep(const kv_view &kv, void *to, size_t at, float value)
-{
-    if (kv.is_f32)
-        ((float *)to)[at] = value;
-    else
-        ((uint16_t *)to)[at] = f16_from_float(value);
-}
-
 __device__ __forceinline__ float cut(float x, float limit)
 {
     return limit > 0 ? (x < -limit ? -limit : x > limit ? limit : x) : x;
+}
+
+/* Keys and values of a row to its slot, in f32 or f16: a thread a value. */
+__device__ __forceinline__ void store_values(const rope_args &a, uint32_t row)
+{
+    uint32_t d = a.kv.head_size, g = a.kv.n_kv_heads;
+    for (uint32_t i = threadIdx.x; i < 2 * g * d; i += THREADS) {
+        bool is_k = i < g * d;
+        uint32_t at = is_k ? i : i - g * d;
+        float *from = (is_k ? a.k : a.v) + (size_t)row * g * d + at;
+        size_t to = (((size_t)a.layer * g + at / d) * a.kv.n_slots + a.slots[row]) * d + at % d;
+        if (!is_k && a.clip > 0) *from = cut(*from, a.clip);
+        if (a.kv.format == KERNELS_F32)
+            ((float *)(is_k ? a.kv.k : a.kv.v))[to] = *from;
+        else
+            ((uint16_t *)(is_k ? a.kv.k : a.kv.v))[to] = f16_from_float(*from);
+    }
+}
+
+/* The same in groups of 32 with a scale: a thread a group. */
+__device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row)
+{
+    uint32_t d = a.kv.head_size, g = a.kv.n_kv_heads, groups = (d + KV_GROUP - 1) / KV_GROUP;
+    uint32_t group_bytes = a.kv.vector_bytes / groups;
+    for (uint32_t i = threadIdx.x; i < 2 * g * groups; i += THREADS) {
+        bool is_k = i < g * groups;
+        uint32_t at = is_k ? i : i - g * groups, head = at / groups, group = at % groups;
+        float *from = (is_k ? a.k : a.v) + ((size_t)row * g + head) * d + group * KV_GROUP, values[KV_GROUP];
+        for (uint32_t j = 0; j < KV_GROUP; j++) {
+            bool in = group * KV_GROUP + j < d;
+            values[j] = in ? cut(from[j], is_k ? 0.0f : a.clip) : 0.0f;
+            if (in && !is_k && a.clip > 0) from[j] = values[j];
+        }
+        size_t slot = ((size_t)a.layer * g + head) * a.kv.n_slots + a.slots[row];
+        kv_store_group((enum kernels_format)a.kv.format, values,
+                       (uint8_t *)(is_k ? a.kv.k : a.kv.v) + slot * a.kv.vector_bytes + group * group_bytes);
+    }
 }
 
 /* One block a row: heads of q first, then those of k and v. */
@@ -75,12 +104,10 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
         x[j + half] = fmaf(high, c, low * s);
     }
     BLOCK_BARRIER(); /* the rotated keys are read by other threads */
-    for (uint32_t i = threadIdx.x; i < g * d; i += THREADS) {
-        size_t at = (((size_t)a.layer * g + i / d) * a.kv.n_slots + a.slots[row]) * d + i % d;
-        keep(a.kv, a.kv.k, at, a.k[(size_t)row * g * d + i]);
-        a.v[(size_t)row * g * d + i] = cut(a.v[(size_t)row * g * d + i], a.clip);
-        keep(a.kv, a.kv.v, at, a.v[(size_t)row * g * d + i]);
-    }
+    if (a.kv.format == KERNELS_F32 || a.kv.format == KERNELS_F16)
+        store_values(a, row);
+    else
+        store_groups(a, row);
 }
 
 __global__ void __launch_bounds__(THREADS) add_values(float *out, const float *x, size_t n)
@@ -99,25 +126,7 @@ __global__ void __launch_bounds__(THREADS) copy_rows(const float *x, const uint3
 
 void cuda_embed(const weight_view &t, const int32_t *ids, uint32_t n_rows, float scale, float *out, cudaStream_t stream)
 {
-    dim3 grid(n_rows), threads(THREADS);
-    if (n_rows == 0) return;
-    switch (t.format) {
-    case KERNELS_F32:
-        LAUNCH(embed_rows<KERNELS_F32>, grid, threads, 0, stream, t, ids, scale, out);
-        break;
-    case KERNELS_F16:
-        LAUNCH(embed_rows<KERNELS_F16>, grid, threads, 0, stream, t, ids, scale, out);
-        break;
-    case KERNELS_BF16:
-        LAUNCH(embed_rows<KERNELS_BF16>, grid, threads, 0, stream, t, ids, scale, out);
-        break;
-    case KERNELS_NF4:
-        LAUNCH(embed_rows<KERNELS_NF4>, grid, threads, 0, stream, t, ids, scale, out);
-        break;
-    default:
-        LAUNCH(embed_rows<KERNELS_NF4_NESTED>, grid, threads, 0, stream, t, ids, scale, out);
-        break;
-    }
+    if (n_rows) LAUNCH(embed_rows, dim3(n_rows), dim3(THREADS), 0, stream, t, ids, scale, out);
 }
 
 void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_rows, uint32_t cols, float eps,

@@ -5,9 +5,8 @@
 #include "kernels/cuda/decode.cuh"
 
 struct kv_view {
-    void *k, *v; /* [layer, kv head, slot, head_size], f32 or f16 */
-    uint32_t n_slots, n_kv_heads, head_size;
-    bool is_f32;
+    void *k, *v; /* [layer, kv head, slot] vectors, by formats/kv.h */
+    uint32_t n_slots, n_kv_heads, head_size, format, vector_bytes;
 };
 
 void cuda_embed(const weight_view &table, const int32_t *ids, uint32_t n_rows, float scale, float *out,

@@ -59,6 +59,12 @@ static __device__ __forceinline__ uint16_t f16_from_float(float value)
     return __half_as_ushort(__float2half_rn(value));
 }
 
+/* sum + the products of four signed bytes each. */
+static __device__ __forceinline__ int dot_bytes(uint32_t a, uint32_t b, int sum)
+{
+    return __dp4a((int)a, (int)b, sum);
+}
+
 /* Any number of threads may set it; somebody else reads it after the kernel. */
 static __device__ __forceinline__ void flag_set(uint32_t *flag)
 {

@@ -6,27 +6,29 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline float half_f32_from_bits(uint32_t bits)
+#include "kernels/formats/inline.h"
+
+FORMATS_INLINE float half_f32_from_bits(uint32_t bits)
 {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-static inline uint32_t half_bits_from_f32(float value)
+FORMATS_INLINE uint32_t half_bits_from_f32(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-static inline float half_bf16_to_f32(uint16_t h)
+FORMATS_INLINE float half_bf16_to_f32(uint16_t h)
 {
     return half_f32_from_bits((uint32_t)h << 16);
 }
 
 /* A NaN keeps its sign and upper payload and becomes quiet. */
-static inline uint16_t half_bf16_from_f32(float value)
+FORMATS_INLINE uint16_t half_bf16_from_f32(float value)
 {
     uint32_t bits = half_bits_from_f32(value);
 
@@ -35,7 +37,7 @@ static inline uint16_t half_bf16_from_f32(float value)
 }
 
 /* Exact: every f16 is an f32. A signalling NaN becomes quiet, as the hardware does it. */
-static inline float half_f16_to_f32(uint16_t h)
+FORMATS_INLINE float half_f16_to_f32(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = h >> 10 & 0x1fu, mantissa = h & 0x3ffu;
 
@@ -47,7 +49,7 @@ static inline float half_f16_to_f32(uint16_t h)
     return half_f32_from_bits(sign | (exponent + 112u) << 23 | mantissa << 13);
 }
 
-static inline uint16_t half_f16_from_f32(float value)
+FORMATS_INLINE uint16_t half_f16_from_f32(float value)
 {
     uint32_t bits = half_bits_from_f32(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
 
@@ -68,7 +70,7 @@ static inline uint16_t half_f16_from_f32(float value)
 }
 
 /* Exact. The fields sit in an f32's places 120 powers of two too low; 0x7f and 0xff are NaN. */
-static inline float half_e4m3_to_f32(uint8_t byte)
+FORMATS_INLINE float half_e4m3_to_f32(uint8_t byte)
 {
     uint32_t sign = (uint32_t)(byte & 0x80u) << 24, rest = byte & 0x7fu;
     float value = half_f32_from_bits(rest << 20) * 0x1p120f;

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/formats/inline.h"
+
 #define INT8_OUTLIER 6.0f /* activations of this magnitude and above are not rounded */
 
 /* What values are multiplied with before they are rounded; of rows that are almost or all zero the largest there is. */
-static inline float int8_factor(float absmax)
+FORMATS_INLINE float int8_factor(float absmax)
 {
     float factor = 1.0f / absmax * 127.0f; /* in this order, as the library's own */
 
@@ -20,7 +22,7 @@ static inline float int8_factor(float absmax)
 }
 
 /* The two roundings are bitsandbytes' own. */
-static inline float int8_value(int8_t code, float absmax)
+FORMATS_INLINE float int8_value(int8_t code, float absmax)
 {
     return (float)code * absmax * 0.007874015718698502f; /* 1 / 127 */
 }
@@ -33,7 +35,7 @@ bool int8_quantize_row(const float *values, size_t n, int8_t *codes, float *absm
 size_t int8_split_row(const float *x, size_t n, int16_t *codes, float *absmax, uint32_t *outliers);
 
 /* sum: of the products of codes, exact. apart: of the outliers with the weight's values, in f64 and rising order of columns. */
-static inline float int8_product(int64_t sum, float x_absmax, float weight_absmax, double apart)
+FORMATS_INLINE float int8_product(int64_t sum, float x_absmax, float weight_absmax, double apart)
 {
     return (float)((double)sum * x_absmax * weight_absmax / (127.0 * 127.0) + apart);
 }

@@ -7,7 +7,7 @@
 #include "kernels/formats/nf4_loops.h"
 
 /* Adding and taking away 1.5 * 2^23 leaves a whole number, ties to even; |x| is at most 127 and a bit. */
-static inline int32_t int8_round(float x)
+FORMATS_INLINE int32_t int8_round(float x)
 {
     return (int32_t)((x + 12582912.0f) - 12582912.0f);
 }

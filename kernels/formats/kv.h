@@ -15,25 +15,25 @@
 #define KV_GROUP 32u
 
 /* Bytes of one group; 0 for formats without groups. */
-static inline size_t kv_group_bytes(enum kernels_format format)
+FORMATS_INLINE size_t kv_group_bytes(enum kernels_format format)
 {
     return format == KERNELS_KV_Q8_0 ? 2 + KV_GROUP : format == KERNELS_KV_Q4_0 ? 2 + KV_GROUP / 2 : 0;
 }
 
 /* Bytes of one key or value; 0 for formats that no cache has. */
-static inline size_t kv_vector_bytes(enum kernels_format format, size_t head_size)
+FORMATS_INLINE size_t kv_vector_bytes(enum kernels_format format, size_t head_size)
 {
     if (format == KERNELS_F32) return head_size * 4;
     if (format == KERNELS_F16) return head_size * 2;
     return (head_size + KV_GROUP - 1) / KV_GROUP * kv_group_bytes(format);
 }
 
-static inline float kv_whole(float x)
+FORMATS_INLINE float kv_whole(float x)
 {
     return (x + 12582912.0f) - 12582912.0f; /* nearest, ties to even */
 }
 
-static inline void kv_store_group(enum kernels_format format, const float *x, uint8_t *to)
+FORMATS_INLINE void kv_store_group(enum kernels_format format, const float *x, uint8_t *to)
 {
     float largest = 0, extreme = 0, most = format == KERNELS_KV_Q8_0 ? 127 : 7,
           least = format == KERNELS_KV_Q8_0 ? -127 : -8;
@@ -62,7 +62,7 @@ static inline void kv_store_group(enum kernels_format format, const float *x, ui
             to[2 + i] = (uint8_t)(((int)codes[i] + 8) | ((int)codes[i + KV_GROUP / 2] + 8) << 4);
 }
 
-static inline void kv_load_group(enum kernels_format format, const uint8_t *from, float *out)
+FORMATS_INLINE void kv_load_group(enum kernels_format format, const uint8_t *from, float *out)
 {
     uint16_t stored;
     float scale;
@@ -80,7 +80,7 @@ static inline void kv_load_group(enum kernels_format format, const uint8_t *from
 
 static inline void kv_store(enum kernels_format format, const float *x, size_t n, void *to)
 {
-    uint8_t *at = to;
+    uint8_t *at = (uint8_t *)to;
 
     if (format == KERNELS_F32) {
         memcpy(to, x, n * sizeof *x);
@@ -99,7 +99,7 @@ static inline void kv_store(enum kernels_format format, const float *x, size_t n
 
 static inline void kv_load(enum kernels_format format, const void *from, size_t n, float *out)
 {
-    const uint8_t *at = from;
+    const uint8_t *at = (const uint8_t *)from;
     size_t i = 0;
 
     if (format == KERNELS_F32) {

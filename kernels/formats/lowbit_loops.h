@@ -8,11 +8,11 @@
 #include "kernels/formats/lowbit.h"
 #include "kernels/formats/nf4_loops.h"
 
-#define LOWBIT_INLINE     static inline __attribute__((always_inline)) /* with n a constant where it is one */
+#define LOWBIT_INLINE     FORMATS_INLINE __attribute__((always_inline)) /* with n a constant where it is one */
 #define LOWBIT_LANES      16u
 #define LOWBIT_FIT_ROUNDS 6u /* ten gain 0.05 % of error and take half as long again */
 
-static inline float lowbit_tree(const float *lanes)
+FORMATS_INLINE float lowbit_tree(const float *lanes)
 {
     float a[LOWBIT_LANES / 2];
 
@@ -22,7 +22,7 @@ static inline float lowbit_tree(const float *lanes)
 }
 
 /* Codes against a scale and a zero as they are stored, or being fitted. */
-static inline void lowbit_loop_codes(const float *x, float scale, float zero, float most, float *codes)
+FORMATS_INLINE void lowbit_loop_codes(const float *x, float scale, float zero, float most, float *codes)
 {
     float inverse = scale > 0 ? 1.0f / scale : 0.0f;
 
@@ -56,7 +56,7 @@ LOWBIT_INLINE int lowbit_loop_fit(const float *x, size_t n, const float *codes, 
     return 1;
 }
 
-static inline int lowbit_same(const float *a, const float *b)
+FORMATS_INLINE int lowbit_same(const float *a, const float *b)
 {
     int different = 0;
 
@@ -90,7 +90,7 @@ LOWBIT_INLINE void lowbit_loop_fit2(const float *x, size_t n, float *scale, floa
     }
 }
 
-static inline void lowbit_loop_pack(unsigned bits, const float *codes, uint8_t *out)
+FORMATS_INLINE void lowbit_loop_pack(unsigned bits, const float *codes, uint8_t *out)
 {
     int32_t wide[LAYOUT_BLOCK];
 
@@ -104,7 +104,7 @@ static inline void lowbit_loop_pack(unsigned bits, const float *codes, uint8_t *
             out[i] = (uint8_t)(wide[4 * i] | wide[4 * i + 1] << 2 | wide[4 * i + 2] << 4 | wide[4 * i + 3] << 6);
 }
 
-static inline unsigned lowbit_loop_block1(const float *x, size_t n, uint8_t *codes, uint16_t *scale)
+FORMATS_INLINE unsigned lowbit_loop_block1(const float *x, size_t n, uint8_t *codes, uint16_t *scale)
 {
     float lanes[LOWBIT_LANES] = {0}, mean;
 
@@ -122,8 +122,8 @@ static inline unsigned lowbit_loop_block1(const float *x, size_t n, uint8_t *cod
 }
 
 /* One block of n values, n at most 64, with zeros behind them. Writes all bytes of a whole block. */
-static inline unsigned lowbit_loop_block(unsigned bits, const float *x, size_t n, uint8_t *out, uint16_t *scale,
-                                         uint16_t *zero)
+FORMATS_INLINE unsigned lowbit_loop_block(unsigned bits, const float *x, size_t n, uint8_t *out, uint16_t *scale,
+                                          uint16_t *zero)
 {
     const float most = (float)((1u << bits) - 1);
     float codes[LAYOUT_BLOCK], a, b;

@@ -16,7 +16,7 @@ enum { K = 64, ROWS = 3, HEADS = 2, HEAD = 32, OUT_OF_MEMORY = 2, ILLEGAL_ADDRES
 struct pieces {
     const struct kernels_backend *b;
     struct kernels_device *d;
-    struct kernels_weight *w;
+    struct kernels_weight *w, *int8; /* quantized in the two ways that keep something while they are filled */
     struct kernels_kv *kv;
     struct kernels_batch *batch;
     float *x, *out;
@@ -30,12 +30,18 @@ static bool make(struct pieces *p, struct kernels_error *error)
     static const uint32_t slots[ROWS] = {0, 1, 2};
     const struct kernels_sequence sequence = {.n_rows = ROWS, .own = {0, ROWS, 0}};
     const struct kernels_batch_desc desc = {ROWS, 1, ids, positions, slots, &sequence};
-    const struct kernels_weight_desc weight = {KERNELS_NF4_NESTED, K, K};
+    const struct kernels_weight_desc weight = {KERNELS_NF4_NESTED, K, K}, other = {KERNELS_INT8, K, K};
+    static const float two = 2;
+    const struct kernels_source_scale scale = {.values = &two};
     for (size_t i = 0; i < K * K; i++) values[i] = (float)(i % 37) / 37 - 0.5f;
     return (p->w = p->b->weight_begin(p->d, &weight, error)) &&
            p->b->weight_write(p->d, p->w, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
            p->b->weight_finish(p->d, p->w, error) == KERNELS_OK &&
-           (p->kv = p->b->kv_create(p->d, KERNELS_F16, 1, 8, 1, HEAD, error)) &&
+           (p->int8 = p->b->weight_begin(p->d, &other, error)) &&
+           p->b->weight_scale(p->d, p->int8, &scale, error) == KERNELS_OK &&
+           p->b->weight_write(p->d, p->int8, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
+           p->b->weight_finish(p->d, p->int8, error) == KERNELS_OK &&
+           (p->kv = p->b->kv_create(p->d, KERNELS_KV_Q8_0, 1, 8, 1, HEAD, error)) &&
            (p->batch = p->b->batch_create(p->d, 8, 2, error)) &&
            p->b->batch_set(p->d, p->batch, &desc, error) == KERNELS_OK &&
            (p->x = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&
@@ -50,6 +56,8 @@ static bool run(struct pieces *p, float *result)
     static const float frequency[HEAD / 2] = {1};
     const struct kernels_weight *two[2] = {p->w, p->w};
     const struct kernels_linear linear = {.x = p->x, .weight = p->w, .out = p->out, .n_rows = ROWS};
+    const struct kernels_linear whole = {
+        .x = p->x, .weight = p->int8, .out = p->out, .n_rows = ROWS, .accumulate = true};
     const struct kernels_rope_kv rope = {.batch = p->batch,
                                          .q = p->x,
                                          .k = p->out,
@@ -77,8 +85,9 @@ static bool run(struct pieces *p, float *result)
                                            .out = p->out,
                                            .n_rows = ROWS,
                                            .top_k = 1};
-    return p->b->linear(p->d, &linear) == KERNELS_OK && p->b->rope_kv(p->d, &rope) == KERNELS_OK &&
-           p->b->attention(p->d, &attention) == KERNELS_OK && p->b->expert_ffn(p->d, &ffn) == KERNELS_OK &&
+    return p->b->linear(p->d, &linear) == KERNELS_OK && p->b->linear(p->d, &whole) == KERNELS_OK &&
+           p->b->rope_kv(p->d, &rope) == KERNELS_OK && p->b->attention(p->d, &attention) == KERNELS_OK &&
+           p->b->expert_ffn(p->d, &ffn) == KERNELS_OK &&
            p->b->download(p->d, result, p->out, ROWS * K * sizeof(float)) == KERNELS_OK;
 }
 
@@ -96,6 +105,7 @@ static bool live(float *result, bool *complained)
     *complained = p.b->synchronize(p.d, &late) != KERNELS_OK || !good;
     if (*complained && error.code == KERNELS_OK && late.code == KERNELS_OK) fail_msg("a failure without a word");
     p.b->weight_free(p.d, p.w);
+    p.b->weight_free(p.d, p.int8);
     p.b->kv_free(p.d, p.kv);
     p.b->batch_free(p.d, p.batch);
     p.b->close(p.d);

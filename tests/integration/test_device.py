@@ -23,12 +23,13 @@ def _classify(tmp_path, *arguments):
     return _docket("classify", "--labels", LABELS, str(document), "--jsonl", *arguments)
 
 
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
-def test_a_document_gets_the_same_label_on_either_device(tmp_path, quantization):
+@pytest.mark.parametrize("quantization, cache", [("none", "f16"), ("nf4", "f16"), ("fp4", "f32"), ("int8", "q8_0"), ("q4", "q4_0")])
+def test_a_document_gets_the_same_label_on_either_device(tmp_path, quantization, cache):
     if not EMULATED.exists():
         pytest.fail(f"{EMULATED} is not built")
-    on_cpu = _classify(tmp_path, "--device", "cpu", "--quantization", quantization)
-    on_gpu = _classify(tmp_path, "--device", "cuda", "--cuda-library", str(EMULATED), "--quantization", quantization)
+    form = ("--quantization", quantization, "--kv-cache-format", cache)
+    on_cpu = _classify(tmp_path, "--device", "cpu", *form)
+    on_gpu = _classify(tmp_path, "--device", "cuda", "--cuda-library", str(EMULATED), *form)
     assert on_cpu.returncode == 0 and on_gpu.returncode == 0, on_gpu.stderr
     cpu, gpu = json.loads(on_cpu.stdout), json.loads(on_gpu.stdout)
     assert gpu["label"] == cpu["label"] == "invoice"

@@ -69,6 +69,13 @@ static inline uint16_t f16_from_float(float value)
     return half_f16_from_f32(value);
 }
 
+/* sum + the products of four signed bytes each. */
+static inline int dot_bytes(uint32_t a, uint32_t b, int sum)
+{
+    for (unsigned i = 0; i < 32; i += 8) sum += (int)(int8_t)(a >> i) * (int)(int8_t)(b >> i);
+    return sum;
+}
+
 static inline void flag_set(uint32_t *flag)
 {
     __atomic_store_n(flag, 1u, __ATOMIC_RELAXED);
