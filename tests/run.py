@@ -81,7 +81,7 @@ def environment_for(build):
 def suite_unit(count, build, _):
     failed = []
     names = [source.relative_to(TESTS).with_suffix("") for source in sources("unit", "conformance", "cuda_emulation", prefix="test")]
-    names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance"]
+    names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance" or name.name == "test_parts"]
     for name in names:
         program = build / "tests" / name
         output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))

@@ -82,8 +82,9 @@ OPTION(NUMBER, extract_timeout_seconds, "EXTRACT_TIMEOUT_SECONDS", "--extract-ti
 OPTION(NUMBER, extract_silence_seconds, "EXTRACT_SILENCE_SECONDS", "--extract-silence-seconds", "20", RANGE(0.1, 3600),
        "SECONDS", "wcx", "longest time in which a document's reader may say nothing")
 
-OPTION(TEXT, ocr_languages, "OCR_LANGUAGES", "--ocr-languages", "eng", ANY, "LIST", "wcx",
-       "languages that images are read in, as tesseract names them, joined by +: eng+deu; each needs its data installed")
+OPTION(
+    TEXT, ocr_languages, "OCR_LANGUAGES", "--ocr-languages", "eng", ANY, "LIST", "wcx",
+    "languages that images are read in, as tesseract names them, joined by +: eng+deu; each needs its data installed")
 OPTION(COUNT, ocr_max_pages, "OCR_MAX_PAGES", "--ocr-max-pages", "50", RANGE(1, 1000), "N", "wcx",
        "most pages of one document whose text is read from their image; a job may ask for other numbers up to 1000")
 OPTION(NUMBER, ocr_timeout_seconds, "OCR_TIMEOUT_SECONDS", "--ocr-timeout-seconds", "60", RANGE(0.1, 600), "SECONDS",

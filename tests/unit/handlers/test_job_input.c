@@ -199,7 +199,8 @@ static const char everything[] =
     "\"filename\":\"scan.pdf\"},{\"path\":\"inbox/letter.txt\"},{\"id\":\"two\",\"text\":\"a\",\"path\":\"b\"},"
     "{\"id\":\"none\"},{\"text\":\"\",\"path\":null}],"
     "\"options\":{\"top_k\":3,\"threshold\":0.25,\"abstain\":{\"below\":0.4,\"label\":\"needs_review\"},"
-    "\"none_label\":\"other\",\"max_document_tokens\":4096,\"long_documents\":\"chunk\",\"ocr\":\"always\",\"ocr_max_pages\":7,"
+    "\"none_label\":\"other\",\"max_document_tokens\":4096,\"long_documents\":\"chunk\",\"ocr\":\"always\",\"ocr_max_"
+    "pages\":7,"
     "\"calibrate\":false,\"explain\":false,\"return_text\":true,\"refresh_worker\":true,\"ocr_languages\":null},"
     "\"output\":null,\"metadata\":{\"tenant\":\"ac\\u0000me\",\"\":{\"deep\":[1,2]}}}";
 
