@@ -39,6 +39,7 @@ ca-certificates       | test -d /etc/ssl/certs            | roots for HTTPS
 '
 LINT='
 clang                 | command -v clang                  | the second compiler; fuzzing
+libclang-rt-dev       | test -n "$(ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a 2>/dev/null)" | what fuzzing links
 clang-format          | command -v clang-format           | one layout for all code
 clang-tidy            | command -v clang-tidy             | static analysis
 cppcheck              | command -v cppcheck               | static analysis

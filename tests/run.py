@@ -9,6 +9,7 @@ The last line is `N passed, M failed, K skipped`; the exit code is 0 when nothin
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -109,18 +110,23 @@ def suite_fuzz(count, build, _):
         count.add(f"fuzz/{source.stem}", int(code == 0), int(code != 0), 0, seconds, output)
 
 
+def search_one(source, build, options):
+    short = source.stem.removeprefix("fuzz_")
+    found, corpus = build / "found" / short, TESTS / "fuzz" / "corpus" / short
+    dictionary = TESTS / "fuzz" / f"{short}.dict"
+    found.mkdir(parents=True, exist_ok=True)
+    command = [str(build / "tests" / "fuzz" / source.stem), f"-max_total_time={options.seconds}", "-rss_limit_mb=2048",
+               "-timeout=30", "-print_final_stats=1", f"-artifact_prefix={found}/finding-", str(found)]
+    command += ([str(corpus)] if corpus.exists() else []) + ([f"-dict={dictionary}"] if dictionary.exists() else [])
+    return source, *run_program(command, options.seconds + 120, environment_for(build))
+
+
 def suite_search(count, build, options):
-    for source in sources("fuzz", prefix="fuzz"):
-        short = source.stem.removeprefix("fuzz_")
-        found, corpus = build / "found" / short, TESTS / "fuzz" / "corpus" / short
-        dictionary = TESTS / "fuzz" / f"{short}.dict"
-        found.mkdir(parents=True, exist_ok=True)
-        command = [str(build / "tests" / "fuzz" / source.stem), f"-max_total_time={options.seconds}", "-rss_limit_mb=2048",
-                   "-timeout=10", "-print_final_stats=1", f"-artifact_prefix={found}/finding-", str(found)]
-        command += ([str(corpus)] if corpus.exists() else []) + ([f"-dict={dictionary}"] if dictionary.exists() else [])
-        output, code, seconds = run_program(command, options.seconds + 120, environment_for(build))
-        executed = re.search(r"number_of_executed_units:\s*(\d+)", output)
-        count.add(f"{source.stem}: {executed[1] if executed else '?'} inputs", int(code == 0), int(code != 0), 0, seconds, output[-6000:])
+    targets = [source for source in sources("fuzz", prefix="fuzz") if not options.k or re.search(options.k, source.stem)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, output, code, seconds in pool.map(lambda source: search_one(source, build, options), targets):
+            executed = re.search(r"number_of_executed_units:\s*(\d+)", output)
+            count.add(f"{source.stem}: {executed[1] if executed else '?'} inputs", int(code == 0), int(code != 0), 0, seconds, output[-6000:])
 
 
 def read_report(report):
@@ -175,7 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", type=pathlib.Path)
     parser.add_argument("--seconds", default=60, type=int, help="search: for each target")
-    parser.add_argument("-k", help="integration: as pytest's")
+    parser.add_argument("-k", help="integration: as pytest's; search: a pattern of targets")
     parser.add_argument("-m", help="integration: as pytest's")
     parser.add_argument("suites", nargs="*", metavar="suite", choices=[[], *SUITES])
     options = parser.parse_args()

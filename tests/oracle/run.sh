@@ -18,14 +18,24 @@ if [ -z "${ORACLE_PYTHON:-}" ]; then
 fi
 
 export DOCKET="$PWD/$build/docket" HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
+table=
 failed=0
-"$ORACLE_PYTHON" tests/oracle/nf4.py "$nf4_test" || failed=1
-"$ORACLE_PYTHON" tests/oracle/formats.py "$PWD/$build/lib/libdocket_kernels.so" || failed=1
-"$ORACLE_PYTHON" tests/oracle/tokens.py || failed=1
-"$ORACLE_PYTHON" tests/oracle/tokenizer_families.py --strings "${STRINGS:-65000}" || failed=1
-"$ORACLE_PYTHON" tests/oracle/logits.py || failed=1
-"$ORACLE_PYTHON" tests/oracle/classify.py || failed=1
-"$ORACLE_PYTHON" tests/oracle/families.py "$families_test" || failed=1
-"$ORACLE_PYTHON" tests/oracle/quantize.py || failed=1
-"$ORACLE_PYTHON" tests/oracle/hub.py || failed=1
+judge() { # name, command: shows what it prints, and keeps a row for the table
+    name=$1
+    shift
+    begun=$(date +%s)
+    if "$@"; then verdict=passed; else verdict=FAILED failed=1; fi
+    table="$table$(printf '  %-22s %-8s %5d s' "$name" "$verdict" $(($(date +%s) - begun)))
+"
+}
+judge nf4 "$ORACLE_PYTHON" tests/oracle/nf4.py "$nf4_test"
+judge formats "$ORACLE_PYTHON" tests/oracle/formats.py "$PWD/$build/lib/libdocket_kernels.so"
+judge tokens "$ORACLE_PYTHON" tests/oracle/tokens.py
+judge tokenizer_families "$ORACLE_PYTHON" tests/oracle/tokenizer_families.py --strings "${STRINGS:-65000}"
+judge logits "$ORACLE_PYTHON" tests/oracle/logits.py
+judge classify "$ORACLE_PYTHON" tests/oracle/classify.py
+judge families "$ORACLE_PYTHON" tests/oracle/families.py "$families_test"
+judge quantize "$ORACLE_PYTHON" tests/oracle/quantize.py
+judge hub "$ORACLE_PYTHON" tests/oracle/hub.py
+printf '%s' "$table"
 exit $failed
