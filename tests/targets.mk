@@ -132,4 +132,4 @@ $(B)/handlers/version.o: $(B)/commit
 $(B)/commit: commit-changed
 	@mkdir -p $(@D)
 	@echo "$(VERSION) $(COMMIT)" | cmp -s - $@ || echo "$(VERSION) $(COMMIT)" > $@
-include tests/gpu/gpu.mk
+include $(wildcard tests/gpu/gpu.mk)

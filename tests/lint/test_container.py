@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -29,6 +30,26 @@ def test_copied_files_are_there_and_in_the_context(path):
             for source in rest.split()[:-1]:
                 assert (ROOT / source).exists(), f"{path}: COPY {source}"
                 assert any(source == name or source.startswith(name + "/") for name in kept), f"{path}: .dockerignore leaves out {source}"
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_what_is_copied_is_enough_to_build(path, tmp_path):
+    """The build stage sees those files and no others: make must find every rule there."""
+    if not any(word == "RUN" and re.search(r"\bmake\b", rest) for word, rest in instructions(path)):
+        return
+    for word, rest in instructions(path):
+        if word == "COPY" and not rest.startswith("--from"):
+            *sources, to = rest.split()
+            for source in sources:
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, tmp_path / to, dirs_exist_ok=True)
+                else:
+                    target = tmp_path / to / pathlib.Path(source).name if to.endswith("/") else tmp_path / to
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, target)
+    outcome = subprocess.run(["make", "-n", "COMMIT=x", "install", f"DESTDIR={tmp_path / 'out'}"], cwd=tmp_path, capture_output=True,
+                             text=True, env={**os.environ, "MAKEFLAGS": ""})
+    assert outcome.returncode == 0, outcome.stderr[-2000:]
 
 
 @pytest.mark.parametrize("path", DOCKERFILES)
