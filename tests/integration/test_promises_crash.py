@@ -291,7 +291,8 @@ def test_P7_SIGTERM_at_random_phases(make_platform, start, tmp_path):
         for grace, worker in workers.items():
             code = worker.exit_code(grace + 5)
             ended = time.monotonic()
-            assert code in (0, 75), f"exit {code}"
+            asleep = code == -signal.SIGTERM and not platform.seen(*TAKES, worker=f"w{grace}-{turn}")  # it had not begun
+            assert code in (0, 75) or asleep, f"exit {code}"
             assert ended - signals[grace] < max(grace, 3.5) + 1.5 * jobs.PATIENCE, f"{ended - signals[grace]:.1f} s with a grace of {grace} s"
             late = platform.seen(*TAKES, worker=f"w{grace}-{turn}", since=signals[grace] + SIGNAL_S)
             assert not late, f"take {late[0].at - signals[grace]:.2f} s after the signal"
