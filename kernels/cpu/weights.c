@@ -1,6 +1,5 @@
 /* weights.c: weights of the CPU backends: sizes, canonical bytes in and out, single values. They stay in their canonical
  * form, which the kernels read as it is. quantize.c fills them from a source. Knows no operation. */
-#include <math.h>
 #include <string.h>
 
 #include "kernels/cpu/device.h"
@@ -9,6 +8,7 @@
 #include "kernels/formats/int8.h"
 #include "kernels/formats/lowbit.h"
 #include "kernels/formats/nf4.h"
+#include "kernels/parts_check.h"
 
 #define MAX_ELEMENTS ((size_t)1 << 48)
 
@@ -86,34 +86,6 @@ struct kernels_weight *cpu_weight_create(struct kernels_device *device, const st
     return weight;
 }
 
-static bool all_finite_f32(const float *values, size_t size_bytes)
-{
-    for (size_t i = 0; values && i < size_bytes / sizeof *values; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
-}
-
-static bool all_finite_f16(const uint16_t *values, size_t size_bytes)
-{
-    for (size_t i = 0; values && i < size_bytes / sizeof *values; i++)
-        if ((values[i] & 0x7c00u) == 0x7c00u) return false;
-    return true;
-}
-
-static bool parts_are_there(const struct kernels_parts_size *size, const struct kernels_parts *parts)
-{
-    return parts->codes && (parts->absmax || !size->absmax) && (parts->absmax_codes || !size->absmax_codes) &&
-           (parts->nested_absmax || !size->nested_absmax) && (parts->nested_map || !size->nested_map) &&
-           (parts->scales || !size->scales) && (parts->zeros || !size->zeros);
-}
-
-static bool parts_are_finite(const struct kernels_parts_size *size, const struct kernels_parts *parts)
-{
-    return all_finite_f32(parts->absmax, size->absmax) && all_finite_f32(parts->nested_absmax, size->nested_absmax) &&
-           all_finite_f32(parts->nested_map, size->nested_map) && all_finite_f16(parts->scales, size->scales) &&
-           all_finite_f16(parts->zeros, size->zeros) && (size->absmax_codes == 0 || isfinite(parts->nested_offset));
-}
-
 static void copy_part(void *to, const void *from, size_t size_bytes)
 {
     if (to && from && size_bytes) memcpy(to, from, size_bytes);
@@ -139,11 +111,11 @@ struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, cons
                      desc ? (int)desc->format : -1, desc ? desc->rows : 0, desc ? desc->cols : 0);
         return NULL;
     }
-    if (parts == NULL || !parts_are_there(&size, parts)) {
+    if (parts == NULL || !kernels_parts_are_there(&size, parts)) {
         kernels_fail(error, KERNELS_BAD_SHAPE, "weight: not all parts of a quantized weight are there");
         return NULL;
     }
-    if (!parts_are_finite(&size, parts)) {
+    if (!kernels_parts_are_finite(&size, parts)) {
         kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: a scale is NaN or infinite", desc->rows, desc->cols);
         return NULL;
     }

@@ -9,7 +9,7 @@ NVCCFLAGS  := -std=c++17 -O3 -fmad=false -I. -Ikernels/cuda -Werror all-warnings
               -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
 CUDA_O     := $(patsubst kernels/cuda/%.cu,$(B)/cuda/%.o,$(wildcard kernels/cuda/*.cu))
 # Plain C that the backend shares with the others.
-CUDA_C_O   := $(patsubst %,$(B)/pic/kernels/%.o,error batch_check names formats/nf4 formats/parts)
+CUDA_C_O   := $(patsubst %,$(B)/pic/kernels/%.o,error batch_check parts_check names formats/nf4 formats/parts)
 
 .PHONY: cuda
 ifeq ($(NVCC),)

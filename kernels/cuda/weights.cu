@@ -7,6 +7,7 @@
 extern "C" {
 #include "kernels/error.h"
 #include "kernels/formats/layout.h"
+#include "kernels/parts_check.h"
 }
 
 bool cuda_is_plain(enum kernels_format format)
@@ -85,35 +86,6 @@ struct kernels_weight *cuda_weight_create(struct kernels_device *device, const s
     return w;
 }
 
-static bool all_finite_f32(const float *values, size_t size_bytes)
-{
-    for (size_t i = 0; values && i < size_bytes / sizeof *values; i++)
-        if ((half_bits_from_f32(values[i]) & 0x7f800000u) == 0x7f800000u) return false;
-    return true;
-}
-
-static bool all_finite_f16(const uint16_t *values, size_t size_bytes)
-{
-    for (size_t i = 0; values && i < size_bytes / sizeof *values; i++)
-        if ((values[i] & 0x7c00u) == 0x7c00u) return false;
-    return true;
-}
-
-static bool parts_are_there(const struct kernels_parts_size *size, const struct kernels_parts *parts)
-{
-    return parts->codes && (parts->absmax || !size->absmax) && (parts->absmax_codes || !size->absmax_codes) &&
-           (parts->nested_absmax || !size->nested_absmax) && (parts->nested_map || !size->nested_map) &&
-           (parts->scales || !size->scales) && (parts->zeros || !size->zeros);
-}
-
-static bool parts_are_finite(const struct kernels_parts_size *size, const struct kernels_parts *parts)
-{
-    return all_finite_f32(parts->absmax, size->absmax) && all_finite_f32(parts->nested_absmax, size->nested_absmax) &&
-           all_finite_f32(parts->nested_map, size->nested_map) && all_finite_f16(parts->scales, size->scales) &&
-           all_finite_f16(parts->zeros, size->zeros) &&
-           (size->absmax_codes == 0 || all_finite_f32(&parts->nested_offset, sizeof parts->nested_offset));
-}
-
 /* Between the host's parts and the device's; parts that either has not are left out. */
 static enum kernels_status copy_parts(struct kernels_device *device, const struct kernels_weight *w,
                                       const struct kernels_parts_size *size, const struct kernels_parts *parts,
@@ -160,12 +132,12 @@ struct kernels_weight *cuda_weight_from_parts(struct kernels_device *device, con
                      desc ? (int)desc->format : -1, desc ? desc->rows : 0, desc ? desc->cols : 0);
         return NULL;
     }
-    if (!parts || !parts_are_there(&size, parts)) {
+    if (!parts || !kernels_parts_are_there(&size, parts)) {
         kernels_fail(error, KERNELS_BAD_SHAPE, "cuda: weight [%zu, %zu] %s: not all of its parts are there", desc->rows,
                      desc->cols, docket_kernels_format_name(desc->format));
         return NULL;
     }
-    if (!parts_are_finite(&size, parts)) {
+    if (!kernels_parts_are_finite(&size, parts)) {
         kernels_fail(error, KERNELS_FAILED, "cuda: weight [%zu, %zu]: a scale is NaN or infinite", desc->rows,
                      desc->cols);
         return NULL;
