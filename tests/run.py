@@ -115,8 +115,8 @@ def search_one(source, build, options):
     found, corpus = build / "found" / short, TESTS / "fuzz" / "corpus" / short
     dictionary = TESTS / "fuzz" / f"{short}.dict"
     found.mkdir(parents=True, exist_ok=True)
-    command = [str(build / "tests" / "fuzz" / source.stem), f"-max_total_time={options.seconds}", "-rss_limit_mb=2048",
-               "-timeout=30", "-print_final_stats=1", f"-artifact_prefix={found}/finding-", str(found)]
+    command = [str(build / "tests" / "fuzz" / source.stem), f"-max_total_time={options.seconds}", f"-seed={options.seed}",
+               "-rss_limit_mb=2048", "-timeout=30", "-print_final_stats=1", f"-artifact_prefix={found}/finding-", str(found)]
     command += ([str(corpus)] if corpus.exists() else []) + ([f"-dict={dictionary}"] if dictionary.exists() else [])
     return source, *run_program(command, options.seconds + 120, environment_for(build))
 
@@ -181,6 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", type=pathlib.Path)
     parser.add_argument("--seconds", default=60, type=int, help="search: for each target")
+    parser.add_argument("--seed", default=0, type=int, help="search: the same inputs again; 0: others each time")
     parser.add_argument("-k", help="integration: as pytest's; search: a pattern of targets")
     parser.add_argument("-m", help="integration: as pytest's")
     parser.add_argument("suites", nargs="*", metavar="suite", choices=[[], *SUITES])

@@ -52,10 +52,10 @@ barriers: ## leaves out each barrier of the CUDA kernels in turn: something has 
 	@+$(MAKE) --no-print-directory VARIANT=tsan $(patsubst $(B)/%,build/tsan/%,$(EMULATED_SUITES))
 	@$(PYTHON) tests/cuda_emulation/barriers.py --build $(B) --tsan build/tsan
 
-fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, TARGETS=pattern, with clang)
+fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, TARGETS=pattern, SEED=0, with clang)
 	@deploy/install-deps.sh --lint
 	@+$(MAKE) --no-print-directory VARIANT=fuzz CC=$(CLANG) B=build/fuzz fuzz-programs
-	@$(PYTHON) tests/run.py --build build/fuzz search --seconds $(or $(SECONDS_EACH),60) $(if $(TARGETS),-k '$(TARGETS)')
+	@$(PYTHON) tests/run.py --build build/fuzz search --seconds $(or $(SECONDS_EACH),60) --seed $(or $(SEED),0) $(if $(TARGETS),-k '$(TARGETS)')
 
 .PHONY: fuzz-programs
 fuzz-programs: $(FUZZ_BINS)

@@ -16,7 +16,9 @@ static void try_text(const struct tokenizer *t, const char *text, size_t length,
         struct buffer out = {0};
         struct error err = {0};
         enum status st = tokenizer_encode(t, text, length, flags, &ids, &err);
-        assert(st == DOCKET_OK);
+        /* a pattern may need too many steps for its text; then the engine's words say so */
+        const char *reason = st == DOCKET_LIMIT ? strstr(err.message, "split pattern: ") : NULL;
+        assert(st == DOCKET_OK || (reason && reason[sizeof("split pattern: ") - 1] && ids.length == 0));
         for (size_t i = 0; i < ids.length; i++) {
             assert(ids.ids[i] >= 0 && (size_t)ids.ids[i] < tokenizer_vocab(t));
             assert((flags & 3) || unknown_is_special || !tokenizer_is_special(t, ids.ids[i]));

@@ -89,7 +89,7 @@ static bool next_match(const struct split *split, struct split_work *w, const st
     }
     int n =
         pcre2_match(split->pattern, (PCRE2_SPTR)v->subject, v->length, at, PCRE2_NO_UTF_CHECK, w->match, w->context);
-    if (n > 0) {
+    if (n >= 0) { /* 0: the pattern has groups, and there is room for the whole match only */
         const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(w->match);
         *start = ends[0];
         *end = ends[1];

@@ -584,6 +584,17 @@ static void m9_a_pattern_that_takes_too_long_is_an_error(void **state)
     tokenizer_close(t);
 }
 
+static void m9_a_pattern_with_groups_splits_like_one_without(void **state)
+{
+    (void)state;
+    struct tokenizer *with = good(&(struct parts){.pre_tokenizer = SPLIT("(a|(b))|x+"), .normalizer = "null"});
+    struct tokenizer *without = good(&(struct parts){.pre_tokenizer = SPLIT("(?:a|b)|x+"), .normalizer = "null"});
+    expect_ids(without, "abxxabx", TOKENIZE_CONTINUE, "4 5 9 4 5 8");
+    expect_ids(with, "abxxabx", TOKENIZE_CONTINUE, "4 5 9 4 5 8");
+    tokenizer_close(with);
+    tokenizer_close(without);
+}
+
 static void zero_bytes_are_characters(void **state)
 {
     (void)state;
@@ -664,6 +675,7 @@ int main(void)
         cmocka_unit_test(m13_long_runs_end),
         cmocka_unit_test(m13_long_runs_end_where_patterns_and_normal_forms_work),
         cmocka_unit_test(m9_a_pattern_that_takes_too_long_is_an_error),
+        cmocka_unit_test(m9_a_pattern_with_groups_splits_like_one_without),
         cmocka_unit_test(zero_bytes_are_characters),
         cmocka_unit_test(lists_grow_and_move),
         cmocka_unit_test(every_failed_allocation_is_reported),
