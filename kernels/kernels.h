@@ -370,6 +370,8 @@ const char *docket_kernels_format_name(enum kernels_format format);
 double docket_kernels_format_bits(enum kernels_format format);
 /* True for formats of weights that are quantized: those with parts. */
 bool docket_kernels_format_has_parts(enum kernels_format format);
+/* The values of the 16 codes of NF4 and FP4, nested or not, before their block's absmax; NULL for other formats. */
+const float *docket_kernels_code_values(enum kernels_format format);
 /* KERNELS_BAD_SHAPE, and *out all 0, for a shape that cannot be or a format without parts; KERNELS_UNSUPPORTED for a
  * block_size that the format has not. block_size 0 means 64. */
 enum kernels_status docket_kernels_parts_size(const struct kernels_weight_desc *desc, uint32_t block_size,

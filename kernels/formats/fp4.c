@@ -2,6 +2,7 @@
 #include "kernels/formats/fp4.h"
 
 #include "kernels/formats/fp4_loops.h"
+#include "kernels/kernels.h"
 
 /* 0, 1/16, 8, 12, 4, 6, 2 and 3, divided by 12 in f32. */
 const float fp4_values[NF4_N_CODES] = {
@@ -13,6 +14,20 @@ const float fp4_values[NF4_N_CODES] = {
 const float fp4_thresholds[FP4_N_THRESHOLDS] = {
     0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f, 0.4166667f, 0.583333f, 0.8333333f,
 };
+
+const float *docket_kernels_code_values(enum kernels_format format)
+{
+    switch (format) {
+    case KERNELS_NF4:
+    case KERNELS_NF4_NESTED:
+        return nf4_values;
+    case KERNELS_FP4:
+    case KERNELS_FP4_NESTED:
+        return fp4_values;
+    default:
+        return NULL;
+    }
+}
 
 bool fp4_quantize_f32(const float *source, size_t n_elements, uint8_t *codes, float *absmax)
 {

@@ -46,30 +46,6 @@ static const char *dtype_in_torch(enum tensor_dtype dtype)
     return dtype == DTYPE_F32 ? "float32" : dtype == DTYPE_F16 ? "float16" : "bfloat16";
 }
 
-/* The values of the codes, as bitsandbytes keeps them beside every weight. */
-static void fill_map(bool nf4, float map[16])
-{
-    static const float nf4_values[16] = {-1.0f,
-                                         -0.6961928009986877f,
-                                         -0.5250730514526367f,
-                                         -0.39491748809814453f,
-                                         -0.28444138169288635f,
-                                         -0.18477343022823334f,
-                                         -0.09105003625154495f,
-                                         0.0f,
-                                         0.07958029955625534f,
-                                         0.16093020141124725f,
-                                         0.24611230194568634f,
-                                         0.33791524171829224f,
-                                         0.44070982933044434f,
-                                         0.5626170039176941f,
-                                         0.7229568362236023f,
-                                         1.0f};
-    static const float fp4_twelfths[8] = {0.0f, 0.0625f, 8.0f, 12.0f, 4.0f, 6.0f, 2.0f, 3.0f};
-    for (unsigned i = 0; i < 16; i++)
-        map[i] = nf4 ? nf4_values[i] : i == 8 ? 0.0f : (i < 8 ? 1.0f : -1.0f) * (fp4_twelfths[i % 8] / 12.0f);
-}
-
 struct target {
     struct checkpoint *out;
     const char *name;
@@ -121,8 +97,7 @@ static enum status put_4bit(const struct target *t, const struct holder *h, cons
     bool nf4 = h->desc.format == KERNELS_NF4 || h->desc.format == KERNELS_NF4_NESTED;
     bool nested = h->desc.format == KERNELS_NF4_NESTED || h->desc.format == KERNELS_FP4_NESTED;
     const uint64_t column[2] = {h->size.codes, 1};
-    float map[16];
-    fill_map(nf4, map);
+    const float *map = docket_kernels_code_values(h->desc.format); /* bitsandbytes keeps them beside every weight */
     enum status st = checkpoint_add(t->out, t->name, DTYPE_U8, 2, column, h->parts.codes, t->err);
     if (st == DOCKET_OK && !nested) st = put(t, ".absmax", DTYPE_F32, h->size.absmax / 4, h->parts.absmax);
     if (st == DOCKET_OK && nested) st = put(t, ".absmax", DTYPE_U8, h->size.absmax_codes, h->parts.absmax_codes);
