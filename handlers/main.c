@@ -5,6 +5,7 @@
 
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
+#include "worker/worker.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -131,6 +132,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
     struct sandbox *sandbox = NULL;
     int code;
     bool help = asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h");
+    if (tool == &tool_worker) worker_hold_signals();
     if (tool->reads_documents && !help && sandbox_open(&sandbox, NULL, &err) != DOCKET_OK)
         code = DOCKET_EXIT_NO_MEMORY;
     else if (help) {

@@ -71,6 +71,20 @@ static void on_signal(int number)
     atomic_fetch_add(&signal_count, 1);
 }
 
+static void change_mask(int how)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    pthread_sigmask(how, &ours, NULL);
+}
+
+void worker_hold_signals(void)
+{
+    change_mask(SIG_BLOCK);
+}
+
 struct signals {
     struct sigaction term, interrupt, pipe;
     bool installed;
@@ -83,6 +97,7 @@ static void signals_install(struct signals *s)
     sigaction(SIGTERM, &mine, &s->term);
     sigaction(SIGINT, &mine, &s->interrupt);
     sigaction(SIGPIPE, &ignore, &s->pipe);
+    change_mask(SIG_UNBLOCK); /* what came until now is heard now */
     s->installed = true;
 }
 

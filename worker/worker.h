@@ -75,6 +75,10 @@ struct worker_end {
         threads_left; /* jobs (or prepare) did not end, or the handler is dead: leave by _exit, without freeing handler and queue */
 };
 
+/* SIGTERM and SIGINT wait from here on until worker_run hears them: a stop that comes while the process starts drains it like any other.
+ * Before there are threads, which keep them blocked. */
+void worker_hold_signals(void);
+
 /* Runs until a signal, the queue or a failure ends it. Call once, from the main thread; returns the exit code. Everything that was
  * computed is in the spool by then. */
 int worker_run(const struct worker_options *options, const struct queue *queue, const struct handler *handler,

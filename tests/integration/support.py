@@ -81,6 +81,14 @@ class Worker:
                                             preexec_fn=end_with_us(signal.SIGKILL), **options)
         self.pid = self.process.pid
 
+    def holds(self, number):
+        """Whether a signal would be heard or kept rather than end it: it is caught or blocked. No when it is gone."""
+        try:
+            status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines() if ":\t" in line)
+        except OSError:
+            return False
+        return any(int(status[key], 16) >> (number - 1) & 1 for key in ("SigBlk", "SigCgt") if key in status)
+
     # Ending
 
     def signal(self, number):
