@@ -3,6 +3,7 @@
 #include "handlers/classify.h"
 
 #include "handlers/calibration.h"
+#include "handlers/documents/ocr_languages.h"
 #include "handlers/job_input.h"
 #include "handlers/meter.h"
 #include "handlers/outcome.h"
@@ -400,9 +401,19 @@ static struct document_limits limits_of(const struct run *r)
     struct document_limits limits = r->classifier->options.documents.limits;
     size_t tokens = o->max_document_tokens && o->max_document_tokens < r->room ? o->max_document_tokens : r->room;
     limits.ocr = o->ocr;
+    if (o->ocr_languages) limits.ocr_languages = o->ocr_languages;
     if (o->ocr_max_pages) limits.ocr_max_pages = o->ocr_max_pages;
     if (o->long_documents == LONG_TRUNCATE) limits.max_characters = tokens * CHARACTERS_A_TOKEN;
     return limits;
+}
+
+/* A name that is no language here is a mistake of the job's, whether or not it has an image; damaged data is not. */
+static enum status check_languages(struct run *r)
+{
+    const char *names = r->input.options.ocr_languages;
+    struct error why = {0};
+    if (!names || ocr_languages_check(names, &why) != DOCKET_NOT_FOUND) return DOCKET_OK;
+    return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "options.ocr_languages: %.400s", why.message);
 }
 
 static enum status begin_reading(struct run *r)
@@ -413,9 +424,9 @@ static enum status begin_reading(struct run *r)
                                           .phase = r->services->phase,
                                           .context = r->services->context,
                                           .limits = &r->limits};
-    enum status st = DOCKET_OK;
+    enum status st = check_languages(r);
     r->limits = limits_of(r);
-    if (r->input.documents_url) {
+    if (st == DOCKET_OK && r->input.documents_url) {
         r->services->phase(r->services->context, "list", "");
         st = reader_fetch_list(r->classifier->reader, &r->input, r->services->stop, r->err);
     }

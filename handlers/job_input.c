@@ -150,8 +150,8 @@ static enum status read_sources(struct job_reader *r, struct document_input *d, 
 
 enum status job_read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path)
 {
-    static const char *const known[] = {"id",  "custom_id", "text", "content_base64", "path", "filename",
-                                        "url", "pages",     NULL};
+    static const char *const known[] = {"id",       "custom_id", "text",  "content_base64", "path",
+                                        "filename", "url",       "pages", "ocr_languages",  NULL};
     static const char *const later[] = {"pages", NULL};
     bool present;
     enum status st;
@@ -163,7 +163,8 @@ enum status job_read_document(struct job_reader *r, struct document_input *d, co
     if ((st = json_only_keys(item, path, known, r->err)) != DOCKET_OK ||
         (st = job_refuse_later(r, item, path, later)) != DOCKET_OK ||
         (st = job_read_id(r, d, item, path)) != DOCKET_OK ||
-        (st = job_get_plain(r, item, path, "filename", &d->filename, &present)) != DOCKET_OK)
+        (st = job_get_plain(r, item, path, "filename", &d->filename, &present)) != DOCKET_OK ||
+        (st = job_get_languages(r, item, path, &d->ocr_languages)) != DOCKET_OK)
         return st;
     return read_sources(r, d, item, path);
 }

@@ -1,5 +1,6 @@
 /* job_input_fields.c: labels, options, instructions and examples of a job. */
 #include "handlers/characters.h"
+#include "handlers/documents/ocr_languages.h"
 #include "handlers/job_input_parts.h"
 #include "worker/base/alloc.h"
 
@@ -236,17 +237,46 @@ static enum status read_long_documents(struct job_reader *r, const cJSON *option
 }
 
 /* explain is accepted where it changes nothing. */
-static enum status refuse_later_options(struct job_reader *r, const cJSON *options)
+static enum status refuse_explain(struct job_reader *r, const cJSON *options)
 {
-    static const char *const later[] = {"ocr_languages", NULL};
     bool explain = false, present;
-    enum status st;
-    if ((st = job_refuse_later(r, options, "options", later)) != DOCKET_OK ||
-        (st = json_get_bool(options, "options", "explain", &explain, &present, r->err)) != DOCKET_OK)
-        return st;
-    if (explain)
+    enum status st = json_get_bool(options, "options", "explain", &explain, &present, r->err);
+    if (st == DOCKET_OK && explain)
         return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "options.explain: true comes in a later version");
-    return DOCKET_OK;
+    return st;
+}
+
+enum status job_get_languages(struct job_reader *r, const cJSON *object, const char *path, const char **out)
+{
+    const cJSON *list = NULL, *item;
+    struct buffer joined = {0};
+    char shown[64];
+    size_t i = 0;
+    bool present;
+    enum status st = json_get_array(object, path, "ocr_languages", &list, &present, r->err);
+    if (st != DOCKET_OK || !list) return st;
+    size_t n = (size_t)cJSON_GetArraySize(list);
+    if (n < 1 || n > MAX_OCR_LANGUAGES)
+        return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "%s.ocr_languages: want 1 to %d, got %zu", path,
+                    MAX_OCR_LANGUAGES, n);
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *name = item->valuestring;
+        if (!cJSON_IsString(item) || !ocr_language_name(name, strlen(name))) {
+            buffer_free(&joined);
+            json_describe(item, shown, sizeof(shown));
+            return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid,
+                        "%s.ocr_languages[%zu]: want a name such as \"eng\", got %s", path, i, shown);
+        }
+        buffer_printf(&joined, "%s%s", i++ ? "+" : "", name);
+    }
+    if (joined.length > MAX_OCR_WORD)
+        st = fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid,
+                  "%s.ocr_languages: want at most %d bytes in all, got %zu", path, MAX_OCR_WORD, joined.length);
+    else if (joined.failed || !(*out = job_keep_string(r, joined.data)))
+        st = job_no_memory(r);
+    buffer_free(&joined);
+    return st;
 }
 
 static enum status read_ocr(struct job_reader *r, const cJSON *options)
@@ -280,13 +310,14 @@ enum status job_read_options(struct job_reader *r)
     enum status st = json_get_object(r->input, "", "options", &options, &present, r->err);
     if (st != DOCKET_OK || !present) return st;
     if ((st = json_only_keys(options, "options", known, r->err)) != DOCKET_OK ||
-        (st = refuse_later_options(r, options)) != DOCKET_OK ||
+        (st = refuse_explain(r, options)) != DOCKET_OK ||
         (st = read_count(r, options, "top_k", 1, MAX_LABELS, &o->top_k)) != DOCKET_OK ||
         (st = json_get_number(options, "options", "threshold", 0, 1, &o->threshold, &present, r->err)) != DOCKET_OK ||
         (st = read_abstain(r, options)) != DOCKET_OK ||
         (st = json_get_string(options, "options", "none_label", &o->none_label, &present, r->err)) != DOCKET_OK ||
         (st = read_count(r, options, "max_document_tokens", 16, 1000000, &o->max_document_tokens)) != DOCKET_OK ||
         (st = read_long_documents(r, options)) != DOCKET_OK || (st = read_ocr(r, options)) != DOCKET_OK ||
+        (st = job_get_languages(r, options, "options", &o->ocr_languages)) != DOCKET_OK ||
         (st = read_count(r, options, "ocr_max_pages", 1, 1000, &o->ocr_max_pages)) != DOCKET_OK ||
         (st = json_get_bool(options, "options", "calibrate", &o->calibrate, &present, r->err)) != DOCKET_OK ||
         (st = json_get_bool(options, "options", "return_text", &o->return_text, &present, r->err)) != DOCKET_OK ||

@@ -34,6 +34,8 @@ size_t job_drop_nul(char *text);
 bool job_only_space(const char *text);
 /* The first of the keys that has a value: job_field_invalid, comes in a later version. */
 enum status job_refuse_later(struct job_reader *r, const cJSON *object, const char *path, const char *const *keys);
+/* ocr_languages of an object, as tesseract takes them: "eng+deu". Stays as it is where there are none. */
+enum status job_get_languages(struct job_reader *r, const cJSON *object, const char *path, const char **out);
 /* A copy that lives as long as the tree; NULL: no memory. */
 const char *job_keep_string(struct job_reader *r, const char *text);
 enum status job_no_memory(struct job_reader *r);

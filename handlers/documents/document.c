@@ -186,6 +186,7 @@ static enum status read_input(struct document_list *out, const struct job_input 
     enum status st;
     start_reading(&r, out, limits);
     r.input = input;
+    if (in->ocr_languages) r.limits.ocr_languages = in->ocr_languages;
     if (in->kind == SOURCE_INVALID)
         st = reading_add_error(&r, in->id, in->filename, &in->error, err);
     else if (got)

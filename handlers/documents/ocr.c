@@ -1,5 +1,6 @@
 /* ocr.c: a page's image → text through tesseract; a PDF's page → its image through pdftoppm, at a resolution that keeps it small. */
 #include "handlers/documents/ocr.h"
+#include "handlers/documents/ocr_languages.h"
 
 #include "handlers/documents/sandbox.h"
 #include "handlers/documents/sandbox_layers.h"
@@ -56,14 +57,19 @@ static enum status judge(const struct ocr *o, const struct box_run *b, enum stat
         return fail(err, DOCKET_UNSUPPORTED, CODE_ocr_unavailable, "tesseract, which reads images, is not installed");
     if (st != DOCKET_OK || b->exit_code == 0) return st;
     if (strstr(b->errors, "oading language") || strstr(b->errors, "any languages") || strstr(b->errors, "initialize"))
-        return fail(err, DOCKET_UNSUPPORTED, CODE_ocr_unavailable,
-                    "data for reading images in %.63s is not installed or damaged", languages(o));
+        return fail(err, DOCKET_UNSUPPORTED, CODE_ocr_unavailable, "data for reading images in %.127s is damaged",
+                    languages(o));
     return fail(err, DOCKET_CORRUPT, CODE_document_corrupt, "a damaged image, or of a kind that is not read");
 }
 
 static enum status recognize(struct ocr *o, const char *box, const void *bytes, size_t length, size_t number,
                              struct buffer *out, struct error *err)
 {
+    if (!o->checked && box_installed(box)) {
+        enum status there = ocr_languages_check(languages(o), err);
+        if (there != DOCKET_OK) return there;
+        o->checked = true;
+    }
     struct box_run b = {.box = box,
                         .bytes = bytes,
                         .length = length,

@@ -13,6 +13,7 @@ struct ocr {
     struct document *document; /* counts and seconds */
     size_t n_failed;
     struct error first;
+    bool checked; /* the languages are there */
 };
 
 /* The text of page `page`, from 0, of an image; of page `page`, from 1, of a PDF. `out` is emptied first. OK, with nothing in `out` where

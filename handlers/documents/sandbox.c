@@ -243,8 +243,11 @@ static enum outcome judge(const struct attempt *a, struct error *err)
     }
     if (WEXITSTATUS(status) == EXIT_NOT_ENTERED)
         return say(WRONG, err, CODE_sandbox_unavailable, "a layer of the sandbox could not be put on");
-    if (WEXITSTATUS(status) == EXIT_NOT_STARTED)
-        return say(WRONG, err, CODE_sandbox_unavailable, "the program that reads this kind is not installed");
+    if (WEXITSTATUS(status) == EXIT_NOT_STARTED) {
+        snprintf(text, sizeof(text), "%.32s, which reads this kind, is not installed",
+                 a->box && a->box->box ? a->box->box : "the program");
+        return say(WRONG, err, CODE_sandbox_unavailable, text);
+    }
     if (a->box) return FINE;
     return say(WRONG, err, CODE_document_extract_crashed, "its reader ended in the middle");
 }

@@ -55,7 +55,7 @@ struct box_run {
     const void *bytes;
     size_t length;
     unsigned numbers[2]; /* for the %u of its arguments */
-    const char *word;    /* for their %s: letters, digits, _ and +, at most 63; or NULL */
+    const char *word;    /* for their %s: letters, digits, _ and +, at most 127; or NULL */
     double seconds;      /* for this run, silent or not; 0: as for documents */
     bool (*output)(void *context, const void *bytes,
                    size_t length); /* false: no more is wanted; the run then ends well */

@@ -27,7 +27,7 @@ struct request {
     uint32_t has_filename;
     uint64_t length, max_characters, max_members, max_part_bytes, max_expanded;
     char filename[256];
-    char word[64];
+    char word[128];
 };
 
 /* Server → worker, on the control socket: that the child runs, and how it ended. What the worker sends there, or its hanging up, kills. */

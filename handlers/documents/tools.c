@@ -4,12 +4,12 @@
 
 #include "handlers/documents/document.h"
 #include "handlers/documents/ocr.h"
+#include "handlers/documents/ocr_languages.h"
 #include "handlers/documents/sandbox.h"
 #include "handlers/documents/sandbox_layers.h"
 #include "worker/base/alloc.h"
 #include "worker/base/buffer.h"
 
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,17 +120,6 @@ enum status tools_read(const struct document_limits *limits, const char *tool, c
     return read_legacy(limits, tool, in, to, d, err);
 }
 
-static bool language_installed(const char *language, size_t length)
-{
-    char pattern[160];
-    glob_t found = {0};
-    if (length == 0 || length > 60) return false;
-    snprintf(pattern, sizeof(pattern), "/usr/share/tesseract-ocr/*/tessdata/%.*s.traineddata", (int)length, language);
-    bool there = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0;
-    globfree(&found);
-    return there;
-}
-
 static void say(struct buffer *out, const char *what, size_t length, const char *lost)
 {
     buffer_printf(out, "%s%.*s (%s)", out->length ? ", " : "", (int)length, what, lost);
@@ -156,7 +145,9 @@ void tools_missing(struct buffer *out, const struct document_limits *limits)
     if (!box_installed("tesseract")) return;
     for (const char *at = limits->ocr_languages ? limits->ocr_languages : "eng"; *at;) {
         size_t n = strcspn(at, "+");
-        if (!language_installed(at, n)) say(out, at, n, "a language of images");
+        enum ocr_language_state state = ocr_language_state(at, n);
+        if (state == OCR_LANGUAGE_MISSING) say(out, at, n, "a language of images");
+        if (state == OCR_LANGUAGE_DAMAGED) say(out, at, n, "a language of images, whose data is damaged");
         at += n + (at[n] == '+');
     }
 }

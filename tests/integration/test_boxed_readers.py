@@ -3,13 +3,16 @@
 import base64
 import json
 import pathlib
+import shutil
 import subprocess
+import sys
 
 import pytest
 
 from support import BUILD, LABELS, TEXTS, missing
 
-BOXED = pathlib.Path(__file__).resolve().parents[1] / "documents" / "boxed"
+HERE = pathlib.Path(__file__).resolve().parent
+BOXED = HERE.parent / "documents" / "boxed"
 PAGES = [(BOXED / f"page_{number}.txt").read_text(encoding="utf-8") for number in (1, 2)]
 SCANS = {"scan.png": 1, "scan.jpg": 1, "scan.webp": 1, "scan_two_pages.tiff": 2, "scan.pdf": 2}
 
@@ -20,6 +23,21 @@ def extract(*words, **variables):
     said = subprocess.run([str(BUILD / "docket"), "extract", "--json", *words], cwd=BOXED, capture_output=True, timeout=300, check=False,
                           env={"PATH": "/usr/bin:/bin", **variables})
     return [json.loads(line) for line in said.stdout.splitlines()], said.stderr.decode()
+
+
+def extract_with(places, *words, **variables):
+    """As extract, where the files of `places` are others: {place: other}. Skips where no mount namespace can be had."""
+    mounts = [f"{other}={place}" for place, other in places.items()]
+    said = subprocess.run([sys.executable, str(HERE / "mounts.py"), *mounts, "--", str(BUILD / "docket"), "extract", "--json", *words], cwd=BOXED,
+                          capture_output=True, timeout=300, check=False, env={"PATH": "/usr/bin:/bin", **variables})
+    if said.returncode == 77:
+        pytest.skip(said.stderr.decode())
+    return [json.loads(line) for line in said.stdout.splitlines()], said.stderr.decode()
+
+
+def installed_data():
+    found = sorted(pathlib.Path("/usr/share/tesseract-ocr").glob("*/tessdata"))
+    return found[-1], sorted(path.name.split(".")[0] for path in found[-1].glob("*.traineddata") if path.name != "osd.traineddata")
 
 
 def distance(one, other):
@@ -64,6 +82,60 @@ def test_a_language_that_is_not_there_is_said_at_the_start_and_of_the_document()
     for word in ("-c", "eng/../eng", "a b"):
         (document,), _ = extract("scan.png", OCR_LANGUAGES=word)
         assert document["error"]["code"] in ("ocr_unavailable", "sandbox_unavailable")
+
+
+def test_languages_of_a_job_and_of_a_document_are_those_that_are_installed(make_platform, start):
+    """A job's are checked before anything is read; a document's are its own matter."""
+    _, installed = installed_data()
+    scan = base64.b64encode((BOXED / "scan.png").read_bytes()).decode("ascii")
+    platform = make_platform()
+    start("docket", platform, OCR_LANGUAGES="xyz")
+
+    def submit(languages, *documents):
+        return platform.submit({"input": {"labels": LABELS, "documents": list(documents), "options": {"return_text": True, **languages}}})
+
+    image, text = {"filename": "scan.png", "content_base64": scan}, {"text": TEXTS[0]}
+    own = submit({"ocr_languages": ["eng"]}, image, text)
+    wrong = submit({"ocr_languages": ["eng", "klingon"]}, text)
+    mixed = submit({}, image, {**image, "ocr_languages": ["eng"]}, {**image, "ocr_languages": ["klingon"]}, text)
+    assert platform.wait(lambda: all(job.answer is not None for job in (own, wrong, mixed)), 240)
+    results = own.answer["output"]["results"]
+    assert [result["status"] for result in results] == ["ok", "ok"]
+    assert_reads(results[0]["text"], PAGES[:1])
+    want = f'options.ocr_languages: "klingon" is no language that images are read in here; installed: {", ".join(installed)}'
+    assert want in wrong.answer["error"].replace("\\", "") and "job_field_invalid" in wrong.answer["error"]
+    results = mixed.answer["output"]["results"]
+    assert [result["status"] for result in results] == ["error", "ok", "error", "ok"]
+    for result, name in ((results[0], "xyz"), (results[2], "klingon")):
+        assert result["error"]["code"] == "ocr_unavailable" and f'"{name}"' in result["error"]["message"]
+        assert all(language in result["error"]["message"] for language in installed)
+
+
+@pytest.mark.parametrize("share", [0, 0.0001, 0.5])
+def test_I5_data_that_is_cut_short_is_said_at_the_start_and_of_the_document(share, tmp_path):
+    folder, _ = installed_data()
+    whole = (folder / "eng.traineddata").read_bytes()
+    (tmp_path / "eng").write_bytes(whole[:int(share * len(whole))])
+    (tmp_path / "eng").chmod(0o644)
+    tmp_path.chmod(0o755)
+    read, stderr = extract_with({str(folder / "eng.traineddata"): str(tmp_path / "eng")}, "scan.png", "page_1.txt", "--log-level", "warn")
+    assert [document.get("error", {}).get("code") for document in read] == ["ocr_unavailable", None]
+    assert '"eng" is damaged' in read[0]["error"]["message"] and read[0]["error"]["retryable"] is True
+    assert "eng (a language of images, whose data is damaged)" in stderr
+
+
+@pytest.mark.parametrize("name, file, code", [
+    ("pdftotext", "scan.pdf", "sandbox_unavailable"), ("tesseract", "scan.png", "ocr_unavailable"),
+    ("catdoc", "minutes.doc", "sandbox_unavailable"), ("xls2csv", "prices.xls", "sandbox_unavailable"),
+    ("unrtf", "minutes.rtf", "sandbox_unavailable"), ("pdftoppm", "scan.pdf", "sandbox_unavailable"), ("pdfinfo", "scan.pdf", "sandbox_unavailable")])
+def test_a_program_that_is_missing_is_named_at_the_start_and_by_its_documents_alone(name, file, code, tmp_path):
+    nothing = tmp_path / "nothing"
+    nothing.write_bytes(b"")
+    nothing.chmod(0o644)
+    read, stderr = extract_with({shutil.which(name, path="/usr/bin"): str(nothing)}, file, "page_1.txt", "--log-level", "warn")
+    assert read[0]["error"]["code"] == code and read[0]["error"]["retryable"] is True
+    assert name in read[0]["error"]["message"] and "not installed" in read[0]["error"]["message"]
+    assert "error" not in read[1] and f"{name} (" in stderr
 
 
 def test_a_page_that_takes_too_long_is_ocr_timeout():

@@ -142,7 +142,18 @@ static const struct {
     {"explain", OPT("\"explain\":true"), CODE_job_field_invalid, "options.explain: true comes in a later version"},
     {"ocr_unknown", OPT("\"ocr\":\"often\""), CODE_job_field_invalid,
      "options.ocr: want \"auto\", \"always\" or \"never\", got \"often\""},
-    {"ocr_languages", OPT("\"ocr_languages\":[\"eng\"]"), CODE_job_field_invalid, "options.ocr_languages: comes in"},
+    {"ocr_languages_word", OPT("\"ocr_languages\":\"eng\""), CODE_job_field_invalid,
+     "options.ocr_languages: want an array, got \"eng\""},
+    {"ocr_languages_none", OPT("\"ocr_languages\":[]"), CODE_job_field_invalid,
+     "options.ocr_languages: want 1 to 8, got 0"},
+    {"ocr_languages_switch", OPT("\"ocr_languages\":[\"eng\",\"-c\"]"), CODE_job_field_invalid,
+     "options.ocr_languages[1]: want a name such as \"eng\", got \"-c\""},
+    {"ocr_languages_path", OPT("\"ocr_languages\":[\"../eng\"]"), CODE_job_field_invalid,
+     "options.ocr_languages[0]: want"},
+    {"ocr_languages_number", OPT("\"ocr_languages\":[1]"), CODE_job_field_invalid, "options.ocr_languages[0]: want"},
+    {"ocr_languages_nul", OPT("\"ocr_languages\":[\"e\\u0000\"]"), CODE_job_field_invalid, "options.ocr_languages[0]"},
+    {"ocr_languages_of_a_document", DOC("{\"text\":\"x\",\"ocr_languages\":[\"\"]}"), CODE_job_field_invalid,
+     "documents[0].ocr_languages[0]: want a name such as \"eng\", got \"\""},
     {"ocr_max_pages", OPT("\"ocr_max_pages\":0"), CODE_job_field_invalid, "options.ocr_max_pages: want"},
 
     {"questions", IN("\"questions\":[]"), CODE_job_field_invalid, "questions: comes in a later version"},
@@ -201,7 +212,8 @@ static const char everything[] =
     "\"options\":{\"top_k\":3,\"threshold\":0.25,\"abstain\":{\"below\":0.4,\"label\":\"needs_review\"},"
     "\"none_label\":\"other\",\"max_document_tokens\":4096,\"long_documents\":\"chunk\",\"ocr\":\"always\",\"ocr_max_"
     "pages\":7,"
-    "\"calibrate\":false,\"explain\":false,\"return_text\":true,\"refresh_worker\":true,\"ocr_languages\":null},"
+    "\"calibrate\":false,\"explain\":false,\"return_text\":true,\"refresh_worker\":true,\"ocr_languages\":[\"eng\","
+    "\"chi_sim\"]},"
     "\"output\":null,\"metadata\":{\"tenant\":\"ac\\u0000me\",\"\":{\"deep\":[1,2]}}}";
 
 static void everything_of_the_schema_is_read(void **state)
@@ -243,6 +255,7 @@ static void everything_of_the_schema_is_read(void **state)
     assert_int_equal(job.options.max_document_tokens, 4096);
     assert_true(job.options.long_documents == LONG_CHUNK && !job.options.calibrate);
     assert_true(job.options.return_text && job.options.refresh_worker);
+    assert_string_equal(job.options.ocr_languages, "eng+chi_sim");
     job_input_free(&job);
     job_input_free(&job);
 }
