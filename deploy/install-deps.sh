@@ -29,6 +29,7 @@ poppler-utils         | command -v pdftotext              | reads PDF, in a box
 poppler-data          | test -d /usr/share/poppler/cMap   | PDF in Chinese, Japanese and Korean
 tesseract-ocr         | command -v tesseract              | reads images, in a box
 tesseract-ocr-eng     | test -n "$(ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata)" | images in English
+libexttextcat-data    | test -e /usr/share/libexttextcat/en.lm | languages of texts
 catdoc                | command -v catdoc                 | reads Word and workbooks of before 2007, in a box
 unrtf                 | command -v unrtf                  | reads RTF, in a box
 libcmocka-dev         | pkg-config --exists cmocka        | unit tests in C
@@ -64,6 +65,7 @@ poppler-utils         | false                             | reads PDF, in a box
 poppler-data          | false                             | PDF in Chinese, Japanese and Korean
 tesseract-ocr         | false                             | reads images, in a box
 tesseract-ocr-eng     | false                             | images in English; others by their packages and OCR_LANGUAGES
+libexttextcat-data    | false                             | languages of texts
 catdoc                | false                             | reads Word and workbooks of before 2007, in a box
 unrtf                 | false                             | reads RTF, in a box
 libssl3               | false                             | hashes

@@ -127,7 +127,7 @@ static void put_document(struct json_writer *w, const struct outcome *o)
     put_count(w, "pages", d->pages);
     put_count(w, "pages_read", d->pages_read);
     json_put_u64(w, "characters", d->characters);
-    json_put_null(w, "language");
+    json_put_string(w, "language", d->language[0] ? d->language : NULL);
     json_put_bool(w, "ocr", d->ocr_pages > 0);
     json_put_bool(w, "truncated", o->numbers.tokens_dropped > 0);
     json_put_u64(w, "tokens_dropped", o->numbers.tokens_dropped);

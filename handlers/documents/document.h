@@ -2,6 +2,7 @@
 #ifndef DOCKET_HANDLERS_DOCUMENTS_DOCUMENT_H
 #define DOCKET_HANDLERS_DOCUMENTS_DOCUMENT_H
 
+#include "handlers/documents/language.h"
 #include "worker/base/buffer.h"
 
 #include <stddef.h>
@@ -34,15 +35,16 @@ struct document {
     char *filename; /* or NULL; last part of the member's name, cleaned */
     char *text;     /* UTF-8 without NUL and control characters but \n and \t; NULL with an error */
     size_t text_length;
-    size_t bytes;             /* of the file */
-    size_t characters;        /* of the text */
-    char media_type[96];      /* "text/plain"; "" where it is not known */
-    const char *detected_by;  /* "content", "name" or "given" (inline text); NULL where the type is not known */
-    char sha256[65];          /* of the file's bytes */
-    char type_by_name[96];    /* what the name says; "" where it says nothing */
-    size_t pages, pages_read; /* 0: it has none; pages is 0, too, where only pages_read is known */
-    bool pages_left;          /* there are more pages than the limit */
-    size_t ocr_pages;         /* whose text comes from an image */
+    size_t bytes;                  /* of the file */
+    size_t characters;             /* of the text */
+    char media_type[96];           /* "text/plain"; "" where it is not known */
+    const char *detected_by;       /* "content", "name" or "given" (inline text); NULL where the type is not known */
+    char sha256[65];               /* of the file's bytes */
+    char language[LANGUAGE_BYTES]; /* of its text, as BCP 47 has it: "de"; "" where it is not known */
+    char type_by_name[96];         /* what the name says; "" where it says nothing */
+    size_t pages, pages_read;      /* 0: it has none; pages is 0, too, where only pages_read is known */
+    bool pages_left;               /* there are more pages than the limit */
+    size_t ocr_pages;              /* whose text comes from an image */
     size_t ocr_pages_left, ocr_pages_failed; /* not read from their image: too many; an error that others outlived */
     size_t hidden_characters;                /* zero-width, bidi and tag characters that were taken out */
     size_t control_characters;               /* control characters (NUL among them) that were taken out */

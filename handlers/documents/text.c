@@ -3,6 +3,7 @@
 #include "handlers/characters.h"
 #include "handlers/documents/charset.h"
 #include "handlers/documents/extract.h"
+#include "handlers/documents/language.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
@@ -193,7 +194,10 @@ enum status text_finish(struct document *document, struct text_cleaner *k, struc
     if (k->visible) {
         document->characters = k->characters;
         document->text = buffer_take(&k->out, &document->text_length);
-        if (!document->text) st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the text");
+        if (document->text)
+            language_of(document->text, document->text_length, document->language);
+        else
+            st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the text");
     } else if (document->hidden_characters + document->control_characters > 0)
         fail(&document->error, DOCKET_UNSUPPORTED, CODE_document_no_text, "%s: nothing but invisible characters",
              document_shown(document));

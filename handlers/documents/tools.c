@@ -3,6 +3,7 @@
 #include "handlers/documents/tools.h"
 
 #include "handlers/documents/document.h"
+#include "handlers/documents/language.h"
 #include "handlers/documents/ocr.h"
 #include "handlers/documents/ocr_languages.h"
 #include "handlers/documents/sandbox.h"
@@ -120,6 +121,8 @@ enum status tools_read(const struct document_limits *limits, const char *tool, c
     return read_legacy(limits, tool, in, to, d, err);
 }
 
+#define LANGUAGE_DATA "libexttextcat-data"
+
 static void say(struct buffer *out, const char *what, size_t length, const char *lost)
 {
     buffer_printf(out, "%s%.*s (%s)", out->length ? ", " : "", (int)length, what, lost);
@@ -142,6 +145,7 @@ void tools_missing(struct buffer *out, const struct document_limits *limits)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if ((!rows[i].legacy || !limits->legacy_off) && !box_installed(rows[i].box))
             say(out, rows[i].box, strlen(rows[i].box), rows[i].lost);
+    if (!language_ready()) say(out, LANGUAGE_DATA, strlen(LANGUAGE_DATA), "languages of texts");
     if (!box_installed("tesseract")) return;
     for (const char *at = limits->ocr_languages ? limits->ocr_languages : "eng"; *at;) {
         size_t n = strcspn(at, "+");

@@ -45,6 +45,7 @@ static void put_json(struct buffer *out, const struct document *d)
         json_put_bool(&w, "pages_left", d->pages_left);
         json_put_bool(&w, "ocr", d->ocr_pages > 0);
         json_put_u64(&w, "characters", d->characters);
+        json_put_string(&w, "language", d->language[0] ? d->language : NULL);
         json_put_u64(&w, "hidden_characters", d->hidden_characters);
         json_put_u64(&w, "control_characters", d->control_characters);
         json_put_string(&w, "text", d->text);
@@ -75,6 +76,7 @@ static void put_plain(struct buffer *out, const struct document *d)
     if (d->type_by_name[0] && strcmp(d->type_by_name, d->media_type) != 0)
         buffer_printf(out, " (%s by name)", d->type_by_name);
     if (d->pages_read) buffer_printf(out, ", %zu%s pages", d->pages_read, d->pages_left ? " of more" : "");
+    if (d->language[0]) buffer_printf(out, ", %s", d->language);
     buffer_printf(out, ", %zu characters%s, %.1f ms\n", d->characters, d->ocr_pages ? ", read from images" : "",
                   (d->extract_seconds + d->ocr_seconds) * 1000);
     buffer_append(out, d->text, d->text_length);

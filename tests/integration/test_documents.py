@@ -37,3 +37,27 @@ def test_fixtures_read_in_the_sandbox_as_they_were_written():
         assert all(f"{name}/{part}" in read for part in parts), (name, sorted(read))
         want = words(re.sub(r"^\[[^\]]+\.\w+\]$", "", written, flags=re.M))
         assert " ".join(want) in " ".join(words(read[name]["text"])), name  # e-mail has its head in front
+
+
+LANGUAGES = {"libreoffice.docx": None, "page_iso-8859-7.html": "el", "page_windows-1255.html": "he", "page_windows-1251.html": "ru",
+             "page_shift_jis.html": "ja", "page_euc-kr.html": "ko", "page_gb18030.html": "zh", "page_big5.html": "zh"}
+
+
+def test_the_language_of_a_document_is_told_in_every_format_or_null():
+    said = subprocess.run([str(BUILD / "docket"), "extract", "--json", *LANGUAGES, "../boxed/page_1.txt", "../boxed/scan.pdf", "../boxed/scan.png",
+                           "../boxed/prices.csv"], cwd=FIXTURES, capture_output=True, timeout=300, check=False)
+    read = {document["id"]: document["language"] for document in map(json.loads, said.stdout.splitlines())}
+    for name, tag in LANGUAGES.items():
+        if tag:
+            assert read[name] == tag, name
+    assert [read[f"../boxed/{name}"] for name in ("page_1.txt", "scan.pdf", "scan.png", "prices.csv")] == ["en", "en", "en", None]
+
+
+def test_the_language_stands_in_the_result_of_a_job(make_platform, start):
+    texts = [line.split("\t") for line in (FIXTURES.parent / "languages.tsv").read_text(encoding="utf-8").splitlines()]
+    texts = [(tag, text) for tag, text in texts if "?" not in tag]
+    platform = make_platform()
+    start("docket", platform)
+    job = platform.submit({"input": {"labels": ["letter", "other"], "documents": [{"text": text} for _, text in texts]}})
+    assert platform.wait(lambda: job.answer is not None, 120)
+    assert [result["document"]["language"] for result in job.answer["output"]["results"]] == [tag or None for tag, _ in texts]
