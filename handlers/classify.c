@@ -205,7 +205,8 @@ static void document_failed(struct run *r, const struct outcome *o, size_t item)
     log_event(level, EVENT_document_failed, F_JOB(r->job->id), F_U64("document_index", item),
               F_STR("code", error_code_name(o->document.error.code)),
               F_STR("stage", error_code_stage(o->document.error.code)), F_STR("media_type", o->document.media_type),
-              F_U64("bytes", o->document.bytes));
+              F_U64("bytes", o->document.bytes), F_U64("ocr_pages", o->document.ocr_pages),
+              F_F64("ocr_seconds", o->document.ocr_seconds));
 }
 
 /* Combines the requests of one document: one, or its chunks weighed by their tokens. */
@@ -279,7 +280,9 @@ static enum status finish_oldest(struct run *r)
     else
         log_event(LOG_DEBUG, EVENT_document_done, F_JOB(r->job->id), F_U64("document_index", t->item),
                   F_U64("input_tokens", o->numbers.input_tokens),
-                  F_F64("inference_seconds", o->numbers.inference_seconds), F_BOOL("resumed", o->resumed));
+                  F_F64("inference_seconds", o->numbers.inference_seconds),
+                  F_F64("extract_seconds", o->document.extract_seconds), F_U64("ocr_pages", o->document.ocr_pages),
+                  F_F64("ocr_seconds", o->document.ocr_seconds), F_BOOL("resumed", o->resumed));
     if (!o->resumed) {
         struct buffer record = {0};
         if (outcome_pack(&record, o, r->input.n_labels, NULL) == DOCKET_OK)
@@ -507,6 +510,8 @@ static void account(struct run *r, const struct report *report, const struct rep
         {"resumed", (double)r->n_resumed},
         {"input_tokens", (double)t->input_tokens},
         {"cached_tokens", (double)t->cached_tokens},
+        {"ocr_pages", (double)t->ocr_pages},
+        {"ocr_seconds", t->ocr_seconds},
         {"execution_seconds", report->execution_seconds},
         {"inference_seconds", report->inference_seconds},
         {"input_tokens_per_second",

@@ -230,6 +230,8 @@ void report_sum(struct report_totals *t, const struct report *r)
         const struct outcome *o = &r->outcomes[i];
         t->input_tokens += o->numbers.input_tokens;
         t->cached_tokens += o->numbers.cached_tokens;
+        t->ocr_pages += o->document.ocr_pages;
+        t->ocr_seconds += o->document.ocr_seconds;
         if (in_error(o)) {
             t->failed++;
             continue;

@@ -29,7 +29,8 @@ struct report {
 
 /* Sums over the outcomes, for the log. */
 struct report_totals {
-    size_t ok, failed, abstained, input_tokens, cached_tokens;
+    size_t ok, failed, abstained, input_tokens, cached_tokens, ocr_pages;
+    double ocr_seconds;
     double compute_usd; /* NAN: unknown */
 };
 void report_sum(struct report_totals *out, const struct report *report);

@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 
-#define MAX_ACCOUNTS       12
+#define MAX_ACCOUNTS       20
 #define MAX_PROGRESS_BYTES (1024 * KIB)
 #define SMALL_WAIT         0.05 /* seconds: how late a thread may see that something changed */
 

@@ -159,7 +159,7 @@ def test_a_scan_among_good_documents_of_a_job(make_platform, start):
         return {"id": name, "filename": name, "content_base64": base64.b64encode((BOXED / name).read_bytes()).decode("ascii")}
 
     platform = make_platform()
-    start("docket", platform)
+    worker = start("docket", platform)
     documents = [{"id": "good-1", "text": TEXTS[0]}, given("scan.pdf"), given("blank.png"), given("minutes.doc"), {"id": "good-2", "text": TEXTS[1]}]
     jobs = [platform.submit({"input": {"labels": LABELS, "documents": documents, "options": {"return_text": True, **options}}})
             for options in ({}, {"ocr": "never"}, {"ocr_max_pages": 1})]
@@ -173,5 +173,12 @@ def test_a_scan_among_good_documents_of_a_job(make_platform, start):
     assert times["ocr"] > 0 and times["total"] >= times["ocr"] + times["extract"]
     assert read["timing_ms"]["ocr"] >= times["ocr"] - 0.01  # the blank page took its time, too
     assert scan["cost_usd"] is None or scan["cost_usd"] > 0
+    whole = next(line for line in worker.log("job_done") if line["requestId"] == jobs[0].id)
+    assert whole["ocr_pages"] == 3 and "compute_usd" in whole and abs(whole["ocr_seconds"] * 1000 - read["timing_ms"]["ocr"]) < 1
+    lines = {line["document_index"]: line for line in worker.log("document_done") + worker.log("document_failed") if line["requestId"] == jobs[0].id}
+    assert [lines[number]["ocr_pages"] for number in range(5)] == [0, 2, 1, 0, 0]  # the blank one was looked at, too
+    assert abs(lines[1]["ocr_seconds"] * 1000 - times["ocr"]) < 1 and lines[2]["ocr_seconds"] > 0 == lines[0]["ocr_seconds"]
+    costs = [result["cost_usd"] for result in read["results"]]
+    assert costs[1] == max(costs) and abs(sum(costs) - read["cost"]["compute_usd"]) < 1e-9  # what OCR took is in its document's price
     assert never["results"][1]["status"] == "error" and never["results"][2]["error"]["code"] == "document_no_text"
     assert "ocr_pages_left: 1" in one["results"][1]["warnings"]
