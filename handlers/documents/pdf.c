@@ -58,21 +58,22 @@ static bool forget_pages(void *context)
     return true;
 }
 
-/* Fonts that do not say which letters they show leave replacement characters and the private ones at U+E000 to U+F8FF: no text. */
+/* Fonts that do not say which letters they show leave replacement characters, the private ones at U+E000 to U+F8FF, or the bytes that
+ * count their glyphs, control characters among them: no text. */
 static size_t count_letters(const char *text, size_t length)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t letters = 0, unknown = 0;
     for (size_t i = 0; i < length; i++) {
-        if (s[i] <= ' ' || (s[i] & 0xc0) == 0x80) continue;
+        if ((s[i] & 0xc0) == 0x80 || s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r')) continue;
         bool replaced = i + 2 < length && s[i] == 0xef && s[i + 1] == 0xbf && s[i + 2] == 0xbd;
         bool private = i + 1 < length && (s[i] == 0xee || (s[i] == 0xef && s[i + 1] < 0xa4));
-        if (replaced || private)
+        if (replaced || private || s[i] < ' ' || s[i] == 0x7f)
             unknown++;
         else
             letters++;
     }
-    return unknown > letters ? 0 : letters;
+    return unknown > letters / 2 ? 0 : letters;
 }
 
 /* A page's image where that is wanted and gives more. false: the receiver wants no more. */

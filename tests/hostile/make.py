@@ -92,6 +92,71 @@ def zip_overlapping(count, megabytes):
     return out + directory + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(directory), len(out), 0)
 
 
+def _bits(*fields):
+    """Deflate's bit order: values lowest bit first; codes (given as strings) as they are written."""
+    out = "".join(field if isinstance(field, str) else f"{field[0]:0{field[1]}b}"[::-1] if field[1] else "" for field in fields)
+    out += "0" * (-len(out) % 8)
+    return bytes(int(out[at:at + 8][::-1], 2) for at in range(0, len(out), 8))
+
+
+def _fix_point(make):
+    """The 32 bits x with crc32(make(x)) == x; a CRC is linear in them, so it is one system of equations."""
+    base = zlib.crc32(make(0))
+    rows = []  # of (crc(x) + x + base = 0): columns are the bits of x
+    columns = [zlib.crc32(make(1 << bit)) ^ base ^ (1 << bit) for bit in range(32)]
+    for row in range(32):
+        rows.append(sum((columns[bit] >> row & 1) << bit for bit in range(32)) | (base >> row & 1) << 32)
+    pivots = []
+    for bit in range(32):
+        at = next((row for row in range(len(pivots), 32) if rows[row] >> bit & 1), None)
+        if at is None:
+            continue
+        rows[len(pivots)], rows[at] = rows[at], rows[len(pivots)]
+        for row in range(32):
+            if row != len(pivots) and rows[row] >> bit & 1:
+                rows[row] ^= rows[len(pivots)]
+        pivots.append(bit)
+    assert not any(row == 1 << 32 for row in rows), "no such number"
+    return sum((rows[number] >> 32) << bit for number, bit in enumerate(pivots))
+
+
+def zip_quine():
+    """A zip whose only member is the same zip, byte for byte. Programs of two orders, L(n): n bytes follow, and R(n): the last n bytes
+    once more; each order takes five bytes, so that the program can print its own orders (R. Cox: Zip files all the way down)."""
+    def literal(*parts):
+        content = b"".join(parts)
+        return order(len(content)) + content
+
+    def order(length):
+        return struct.pack("<BHH", 0, length, length ^ 0xffff)
+
+    end_of_block, nothing = "0000000", ((0, 1), (1, 2), "0000000")
+    again_20 = _bits((0, 1), (1, 2), "0001000", "01000", (3, 3), "0001000", "01000", (3, 3), end_of_block)         # twice 10, 20 back
+    again_65 = _bits((0, 1), (1, 2), "0010100", (6, 3), "01100", (0, 5), end_of_block, *nothing)                   # 65, 65 back
+    again_102 = _bits((1, 1), (1, 2), "0010111", (3, 4), "01101", (5, 5), end_of_block)                            # 102, 102 back; the last
+    assert (len(again_20), len(again_65), len(again_102)) == (5, 5, 4)
+    name, none = b"this-very-archive-itself-x.zip", order(0)
+    assert len(name) == 30
+
+    def make(crc, packed=0, whole=0):
+        sizes = struct.pack("<III", crc, packed, whole)
+        head = b"PK\3\4" + struct.pack("<HHHHH", 20, 0, 8, 0, 33) + sizes + struct.pack("<HH", 30, 0) + name
+        start = 60 + len(body(head, b"-" * 98))
+        tail = (b"PK\1\2" + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 33) + sizes + struct.pack("<HHHHHII", 30, 0, 0, 0, 0, 0, 0) + name
+                + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 76, start, 0))
+        return head + body(head, tail) + tail
+
+    def body(head, tail):
+        four = order(20)
+        return (literal(head, order(65)) + again_65 + literal(again_65) + literal(order(5)) + literal(again_65, order(5), order(5), four) + again_20
+                + literal(again_20, four, again_20, four) + again_20 + literal(again_20, none, none, order(102)) + again_20 + none + none
+                + literal(again_102, tail) + again_102)
+
+    whole = len(make(0))
+    packed = whole - 60 - 98
+    return make(_fix_point(lambda crc: make(crc, packed, whole)), packed, whole)
+
+
 def zip_patched(at, value, everywhere=b"PK\1\2", shift=0):
     """A sound zip with bytes changed in its directory, and at the same field of the headers in front."""
     data = bytearray(zipped([("a.txt", GOOD), ("b.txt", GOOD)]))
@@ -150,6 +215,10 @@ def pdf(pages=("text",), extra="", catalog="", kids=None, streams=None):
                        "/Resources << /Font << /F1 3 0 R >> >> >>".encode())
         head, body = streams if streams else ("", f"BT /F1 12 Tf 72 720 Td ({words}) Tj ET".encode())
         objects.append(f"<< /Length {len(body)} {head} >>\nstream\n".encode() + body + b"\nendstream")
+    return _pdf_file(objects, extra)
+
+
+def _pdf_file(objects, extra):
     out, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects):
         places.append(len(out))
@@ -158,6 +227,29 @@ def pdf(pages=("text",), extra="", catalog="", kids=None, streams=None):
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     out += b"".join(f"{place:010} 00000 n \n".encode() for place in places)
     return out + f"trailer << /Size {len(objects) + 1} /Root 1 0 R {extra} >>\nstartxref\n{start}\n%%EOF\n".encode()
+
+
+def pdf_without_letters(words):
+    """Words that are to be seen, in a font that does not say which letters its glyphs are: each glyph is a drawing of another font's."""
+    letters = sorted(set(words) - {" "})
+    codes = {letter: 1 + number for number, letter in enumerate(letters)}
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+               b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources << /Font << /F2 6 0 R >> >> >>"]
+    lines = [words[at:at + 40] for at in range(0, len(words), 40)]
+    shown = " ".join("<" + "".join(f"{codes.get(letter, 0):02x}" for letter in line) + "> Tj 0 -24 Td" for line in lines)
+    page = f"BT /F2 16 Tf 40 700 Td {shown} ET".encode()
+    objects.append(f"<< /Length {len(page)} >>\nstream\n".encode() + page + b"\nendstream")
+    names = ["drawing", *(f"drawing{number}" for number in range(len(letters)))]
+    drawings = " ".join(f"/{name} {7 + number} 0 R" for number, name in enumerate(names))
+    widths = " ".join(["600"] * len(names))
+    objects.append((f"<< /Type /Font /Subtype /Type3 /FontBBox [0 -300 1000 1000] /FontMatrix [0.001 0 0 0.001 0 0] /FirstChar 0 "
+                    f"/LastChar {len(letters)} /Widths [{widths}] /CharProcs << {drawings} >> /Resources << /Font << /F1 3 0 R >> >> "
+                    f"/Encoding << /Type /Encoding /Differences [0 {' '.join('/' + name for name in names)}] >> >>").encode())
+    for letter in ["", *letters]:
+        drawing = b"600 0 d0" + (f" BT /F1 1000 Tf ({letter}) Tj ET".encode() if letter else b"")
+        objects.append(f"<< /Length {len(drawing)} >>\nstream\n".encode() + drawing + b"\nendstream")
+    return _pdf_file(objects, "")
 
 
 def pdf_of_pages(count):

@@ -94,6 +94,20 @@ def test_pages_beyond_the_limit_are_left_and_it_is_said(tmp_path):
     assert (read["pages"], read["pages_read"], read["pages_left"]) == (7, 7, False)
 
 
+@pytest.mark.parametrize("words", ["Please transfer the sum of 412 euros within thirty days of this notice",
+                                   "The quick brown fox jumps over the lazy dog, 0123456789 times. PACK MY BOX WITH FIVE DOZEN LIQUOR JUGS"])
+def test_D8_glyphs_without_letters_are_read_from_the_image_or_not_taken_for_text(words, tmp_path):
+    (tmp_path / "a.pdf").write_bytes(make.pdf_without_letters(words))
+    (read,), _ = extract(tmp_path, "a.pdf")
+    assert read["ocr"] is True and read["control_characters"] == 0
+    assert words.split()[1] in read["text"] and sum(word in read["text"] for word in words.split()) > len(words.split()) * 2 // 3, read["text"]
+    (read,), _ = extract(tmp_path, "a.pdf", "--ocr", "never")
+    if "error" in read:
+        assert read["error"]["code"] == "document_no_text"
+    else:
+        assert read["control_characters"] > 0 and words.split()[1] not in read["text"]  # the count says what it is
+
+
 def test_both_types_are_told(tmp_path):
     (tmp_path / "letter.docx").write_bytes(make.pdf())
     (tmp_path / "clip.txt").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
