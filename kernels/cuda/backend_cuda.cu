@@ -163,6 +163,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     snprintf(device->facts.name, sizeof device->facts.name, "%.95s", facts.name);
     snprintf(device->facts.variant, sizeof device->facts.variant, "sm_%d%d", facts.major, facts.minor);
     device->facts.is_gpu = true;
+    snprintf(device->facts.bus_id, sizeof device->facts.bus_id, "%08x:%02x:%02x.0", (unsigned)facts.pciDomainID,
+             (unsigned)facts.pciBusID, (unsigned)facts.pciDeviceID);
     device->used.total_bytes = facts.totalGlobalMem;
     return device;
 }
