@@ -207,6 +207,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     return turn();
 }
 
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+    (void)stream;
+    (void)event;
+    (void)flags;
+    return turn();
+}
+
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     (void)event;
