@@ -3,6 +3,7 @@
 #include "handlers/classify.h"
 
 #include "handlers/calibration.h"
+#include "handlers/device_state.h"
 #include "handlers/documents/ocr_languages.h"
 #include "handlers/job_input.h"
 #include "handlers/meter.h"
@@ -38,7 +39,7 @@ struct classifier {
     struct calibration *calibration;
     struct reader *reader;
     struct meter meter;
-    struct kernels_description device;
+    struct device_state device;
     atomic_ullong documents, failed, input_tokens;
 };
 
@@ -70,6 +71,7 @@ struct run {
     size_t n_started, n_finished, window;
     size_t inputs_done;
     double inference_seconds; /* wall time in which the engine worked for this job */
+    double energy_joules;     /* of the card before it */
     uint64_t start_ns;
 };
 
@@ -132,6 +134,7 @@ enum status classifier_open(struct classifier **out, const struct classify_optio
 void classifier_close(struct classifier *c)
 {
     if (!c) return;
+    device_state_close(&c->device);
     model_close(&c->model);
     calibration_close(c->calibration);
     reader_close(c->reader);
@@ -143,6 +146,11 @@ void classifier_close(struct classifier *c)
 struct model *classifier_model(struct classifier *c)
 {
     return atomic_load(&c->ready) ? &c->model : NULL;
+}
+
+void classifier_device(struct classifier *c, struct gpu_reading *out, uint64_t *peak)
+{
+    device_state_read(&c->device, &c->model, out, peak);
 }
 
 static void load_locked(struct classifier *c, const atomic_bool *stop)
@@ -160,8 +168,8 @@ static void load_locked(struct classifier *c, const atomic_bool *stop)
         model_close(&c->model);
         return;
     }
-    c->model.device.backend->describe(c->model.device.handle, &c->device);
-    if (!c->options.price.known) price_find(&c->options.price, -1, c->device.name);
+    device_state_open(&c->device, &c->model, c->options.nvml_library);
+    if (!c->options.price.known) price_find(&c->options.price, -1, c->device.device.name);
     c->loaded = true;
     atomic_store(&c->ready, true);
 }
@@ -516,8 +524,9 @@ static void account(struct run *r, const struct report *report, const struct rep
         {"inference_seconds", report->inference_seconds},
         {"input_tokens_per_second",
          report->execution_seconds > 0 ? (double)t->input_tokens / report->execution_seconds : 0},
-        {"memory_used_bytes", (double)report->memory_used},
+        {"memory_used_bytes", report->memory_used == GPU_UNKNOWN ? NAN : (double)report->memory_used},
         {"memory_peak_bytes", (double)report->memory_peak},
+        {"energy_joules", report->energy_joules},
         {"compute_usd", t->compute_usd},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
@@ -547,13 +556,21 @@ static enum status write_report(struct run *r, double billed_seconds, double col
                             .inference_seconds = r->inference_seconds,
                             .billed_seconds = billed_seconds,
                             .price = c->options.price,
-                            .device_name = c->device.name,
+                            .device_name = c->device.device.name,
+                            .driver = c->device.facts.driver[0] ? c->device.facts.driver : NULL,
+                            .layers_on_gpu = c->model.layers_on_gpu,
                             .layers_total = c->model.config.n_layers,
                             .worker_id = c->options.worker_id,
                             .version = c->options.version};
     make_fingerprint(r, fingerprint);
-    report.memory_used = memory_resident(&report.memory_peak);
-    report.memory_free = memory_available(&report.memory_total);
+    struct gpu_reading now;
+    device_state_read(&c->device, &c->model, &now, &report.memory_peak);
+    report.memory_total = now.memory_total_bytes;
+    report.memory_used = now.memory_used_bytes;
+    report.memory_free = now.memory_free_bytes;
+    report.ecc_errors = now.ecc_uncorrected;
+    report.utilization = now.utilization;
+    report.energy_joules = now.energy_joules - r->energy_joules;
     size_t ceiling = c->options.result_max_bytes ? c->options.result_max_bytes : RESULT_BYTES;
     buffer_init(output, ceiling);
     enum status st = report_write(output, &report, r->err);
@@ -589,6 +606,9 @@ enum status classify_job(struct classifier *c, const struct job *job, const stru
         goto done;
     }
     if (!atomic_exchange(&c->cold_start_charged, true)) cold_start = c->load_seconds;
+    struct gpu_reading before;
+    gpu_stats_read(c->device.stats, &before);
+    r.energy_joules = before.energy_joules;
     r.start_ns = clock_now_ns(); /* loading is the cold start's, not this job's */
     uint64_t billing = meter_start(&c->meter);
     r.window = job->crashes > 0 ? 1 : WINDOW;
@@ -634,6 +654,7 @@ static void handler_state(void *self, void (*number)(void *context, const char *
     struct classifier *c = self;
     struct model *m = classifier_model(c);
     struct engine_state state = {0};
+    struct gpu_reading gpu;
     size_t peak, used = memory_resident(&peak);
     number(context, "documents_total", (double)atomic_load(&c->documents));
     number(context, "documents_failed_total", (double)atomic_load(&c->failed));
@@ -643,6 +664,11 @@ static void handler_state(void *self, void (*number)(void *context, const char *
     number(context, "memory_peak_bytes", (double)peak);
     number(context, "memory_free_bytes", (double)memory_available(NULL));
     if (!m) return;
+    gpu_stats_read(c->device.stats, &gpu);
+    if (gpu.memory_used_bytes != GPU_UNKNOWN) number(context, "gpu_memory_used_bytes", (double)gpu.memory_used_bytes);
+    if (gpu.ecc_uncorrected != GPU_UNKNOWN) number(context, "gpu_ecc_errors", (double)gpu.ecc_uncorrected);
+    if (isfinite(gpu.energy_joules)) number(context, "gpu_energy_joules", gpu.energy_joules);
+    if (isfinite(gpu.utilization)) number(context, "gpu_utilization", gpu.utilization);
     engine_state(m->engine, &state);
     number(context, "busy_seconds", state.busy_seconds);
     number(context, "last_inference_age_seconds", state.idle_seconds_now);

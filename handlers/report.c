@@ -261,14 +261,34 @@ static void put_summary(struct json_writer *w, const struct report *r, const str
     json_end_object(w);
 }
 
+static void put_known(struct json_writer *w, const char *key, uint64_t value)
+{
+    if (value == GPU_UNKNOWN)
+        json_put_null(w, key);
+    else
+        json_put_u64(w, key, value);
+}
+
+static void put_measured(struct json_writer *w, const char *key, double value)
+{
+    if (isfinite(value))
+        json_put_fixed(w, key, value, 3);
+    else
+        json_put_null(w, key);
+}
+
 static void put_gpu(struct json_writer *w, const struct report *r)
 {
     json_begin_object(w, "gpu");
     json_put_string(w, "name", r->device_name);
-    json_put_u64(w, "memory_total_bytes", r->memory_total);
-    json_put_u64(w, "memory_used_bytes", r->memory_used);
-    json_put_u64(w, "memory_free_bytes", r->memory_free);
-    json_put_u64(w, "memory_peak_bytes", r->memory_peak);
+    put_known(w, "memory_total_bytes", r->memory_total);
+    put_known(w, "memory_used_bytes", r->memory_used);
+    put_known(w, "memory_free_bytes", r->memory_free);
+    put_known(w, "memory_peak_bytes", r->memory_peak);
+    json_put_string(w, "driver_version", r->driver);
+    put_known(w, "ecc_errors", r->ecc_errors);
+    put_measured(w, "energy_joules", r->energy_joules);
+    put_measured(w, "utilization", r->utilization);
     json_put_u64(w, "layers_on_gpu", r->layers_on_gpu);
     json_put_u64(w, "layers_total", r->layers_total);
     json_end_object(w);

@@ -6,6 +6,7 @@
 #include "handlers/job_input.h"
 #include "handlers/outcome.h"
 #include "worker/observe/cost.h"
+#include "worker/observe/gpu_stats.h"
 
 struct report {
     const struct job_input *input;
@@ -21,7 +22,10 @@ struct report {
     struct price price;
     /* memory of the device, or of the process without one */
     const char *device_name;
-    size_t memory_total, memory_used, memory_free, memory_peak;
+    uint64_t memory_total, memory_used, memory_free, memory_peak; /* GPU_UNKNOWN: null, here and below */
+    uint64_t ecc_errors;                                          /* uncorrected, since the card was reset */
+    double energy_joules, utilization;                            /* of the card while the job ran; NAN: null */
+    const char *driver;                                           /* NULL: null */
     size_t layers_on_gpu, layers_total;
     const char *worker_id, *version;
     bool compact; /* leaves out scores and document facts, when the full result is too large for the queue */

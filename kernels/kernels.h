@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 2u
+#define KERNELS_ABI 3u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
@@ -83,11 +83,13 @@ struct kernels_description {
     char name[96];    /* "AMD EPYC 9B45" or "NVIDIA H200" */
     char variant[32]; /* instruction set or compute capability */
     bool is_gpu;
+    char bus_id[24]; /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
 };
 
 struct kernels_memory {
     size_t total_bytes, free_bytes; /* of the device */
     size_t used_bytes, peak_bytes;  /* allocated through this device */
+    size_t pinned_bytes;            /* of the host's memory, taken through this device */
 };
 
 /* What a pass may need at most; scratch is allocated once for it. */
@@ -350,11 +352,40 @@ struct kernels_backend {
     enum kernels_status (*gather_rows)(struct kernels_device *device, const struct kernels_gather_rows *args);
     enum kernels_status (*gather_logits)(struct kernels_device *device, const struct kernels_gather_logits *args);
 
-    /* record returns a mark; wait returns when all work queued before it is done. synchronize waits for everything and
+    /* record returns a mark, never 0; wait returns when all work queued before it is done. synchronize waits for everything and
      * reports what failed since the last one. */
     uint64_t (*record)(struct kernels_device *device);
     enum kernels_status (*wait)(struct kernels_device *device, uint64_t mark);
     enum kernels_status (*synchronize)(struct kernels_device *device, struct kernels_error *error);
+
+    /* Memory of the host from which copies to the device run at full speed while the host goes on: pinned, where there is a GPU.
+     * Aligned to 64 bytes. What was not freed ends with the device. */
+    void *(*host_allocate)(struct kernels_device *device, size_t size_bytes, struct kernels_error *error);
+    void (*host_free)(struct kernels_device *device, void *memory); /* NULL is fine */
+
+    /* Device bytes that reserve and one batch of these limits take: exactly, but for the driver's rounding; 0 where a backend takes
+     * what it needs as it goes. */
+    size_t (*scratch_size)(const struct kernels_device *device, const struct kernels_limits *limits);
+
+    /* One piece of device memory that weights made from now on are laid into as long as they fit: nothing is lost between them, and
+     * nothing is allocated for each. size_bytes is the sum of their weight_size. Given back with the last of them. */
+    enum kernels_status (*weights_reserve)(struct kernels_device *device, size_t size_bytes,
+                                           struct kernels_error *error);
+
+    /* The weight lies in the host's memory, from its finish on, or from now on if it is finished. It remains a weight for every
+     * operation, read over the bus: right for a table that is looked up in; others are fetched before use. Between begin and the first
+     * write, or after finish. */
+    enum kernels_status (*weight_to_host)(struct kernels_device *device, struct kernels_weight *weight,
+                                          struct kernels_error *error);
+    /* Room on the device for weights that are laid out as this one; its values are those of the last weight_fetch. */
+    struct kernels_weight *(*weight_like)(struct kernels_device *device, const struct kernels_weight *weight,
+                                          struct kernels_error *error);
+    /* Queues a copy of the weight `from` into such a room, beside other work but after what was queued before the mark (of record; 0:
+     * after nothing). What uses it is queued behind weight_arrived, which waits on the device, not on the host, for all fetches so
+     * far. KERNELS_BAD_SHAPE if they are laid out differently. */
+    enum kernels_status (*weight_fetch)(struct kernels_device *device, struct kernels_weight *to,
+                                        const struct kernels_weight *from, uint64_t after);
+    enum kernels_status (*weight_arrived)(struct kernels_device *device);
 };
 
 #pragma GCC visibility push(default)

@@ -8,6 +8,7 @@ CLANG  := clang
 MOCK_WORKER := $(B)/tests/mock_worker
 EMULATED_SUITES := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
 EMULATION_BINS := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_failures $(B)/tests/cuda_emulation/test_parts
+FAKE_NVML := $(B)/libdocket_fake_nvml.so $(B)/libdocket_fake_nvml_old.so
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
@@ -19,7 +20,7 @@ test: ## everything that must hold: unit, conformance, integration, documents, c
 	@$(RUN)
 
 # Built by a second make, so that libraries which were just installed are found.
-test-programs: $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS) $(EMULATION_BINS) $(if $(filter release,$(VARIANT)),gpu-emulated) $(B)/libdocket_cuda_emulated.so $(if $(filter release,$(VARIANT)),cuda)
+test-programs: $(FAKE_NVML) $(B)/docket $(TEST_BINS) $(MOCK_WORKER) $(FUZZ_BINS) $(EMULATION_BINS) $(if $(filter release,$(VARIANT)),gpu-emulated) $(B)/libdocket_cuda_emulated.so $(if $(filter release,$(VARIANT)),cuda)
 
 unit: $(TEST_BINS) ## unit and conformance tests of the C code alone
 	@$(RUN) unit
@@ -119,6 +120,15 @@ $(B)/tests/cuda_emulation/%: $(B)/tests/conformance/%.o $(EMULATED) $(call objec
 $(B)/libdocket_cuda_emulated.so: $(EMULATED) $(CUDA_C_O)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) -shared $(filter-out -pie,$(LINK.$(VARIANT))) -Wl,--version-script=kernels/cuda/exports.map $^ -o $@
+
+# A driver that a test can break: docket opens it as NVML_LIBRARY.
+$(B)/libdocket_fake_nvml.so: tests/fakes/nvml.c
+$(B)/libdocket_fake_nvml_old.so: tests/fakes/nvml.c
+$(FAKE_NVML):
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) -shared -fPIC $(filter-out -fPIE -pie -MMD -MP,$(CFLAGS)) $(if $(findstring old,$@),-DFAKE_NVML_OLD) $< -o $@
+$(B)/tests/unit/worker/observe/test_gpu_stats: | $(FAKE_NVML)
 
 # A fuzz target finds inputs itself in the fuzz build; elsewhere it replays the files that it is given.
 FUZZ_MAIN = $(if $(filter %fuzz,$(B)),,$(B)/tests/fuzz/replay.o)

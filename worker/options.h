@@ -53,6 +53,8 @@ OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", 
        "comparing")
 OPTION(PATH, cuda_library, "CUDA_LIBRARY", "--cuda-library",
        "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclbqv", "the CUDA backend")
+OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1 where the loader looks)", ANY, "FILE",
+       "wcb", "the driver's library that a GPU's memory, errors and energy are read from; without it they are null")
 OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512"), "NAME", "wclbqv",
        "instruction set of the CPU to use")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",

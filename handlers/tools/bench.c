@@ -4,7 +4,9 @@
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/base/json.h"
+#include "worker/observe/gpu_stats.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +36,9 @@ struct bench_result {
     double classify_seconds, documents_per_second, classify_tokens_per_second;
     uint64_t documents, classify_tokens;
     uint64_t weight_bytes, resident_bytes;
+    /* of the device, GPU_UNKNOWN and NAN where nobody tells */
+    uint64_t device_used_bytes, device_peak_bytes, device_total_bytes;
+    double prefill_joules;
 };
 
 /* Weights that a token is multiplied with; twice that are its floating point operations, attention over the context not counted. */
@@ -145,8 +150,13 @@ static enum status run_classify(struct classifier *classifier, const struct benc
     return st;
 }
 
-static void finish(struct bench_result *r, const struct model *model)
+static void finish(struct bench_result *r, struct classifier *classifier)
 {
+    const struct model *model = classifier_model(classifier);
+    struct gpu_reading now;
+    classifier_device(classifier, &now, &r->device_peak_bytes);
+    r->device_used_bytes = now.memory_used_bytes;
+    r->device_total_bytes = now.memory_total_bytes;
     double weights = (double)model->load.weight_bytes;
     r->load_seconds = model->load.seconds;
     r->weight_bytes = model->load.weight_bytes;
@@ -160,6 +170,14 @@ static void finish(struct bench_result *r, const struct model *model)
     r->resident_bytes = memory_resident(NULL);
 }
 
+static void put_bytes(struct json_writer *w, const char *key, uint64_t value)
+{
+    if (value == GPU_UNKNOWN)
+        json_put_null(w, key);
+    else
+        json_put_u64(w, key, value);
+}
+
 static void put_json(struct buffer *out, const struct bench_result *r, const struct model *model)
 {
     struct json_writer w = {.out = out, .spaced = true};
@@ -170,6 +188,10 @@ static void put_json(struct buffer *out, const struct bench_result *r, const str
     json_put_double(&w, "load_bytes_per_second", r->load_bytes_per_second);
     json_put_u64(&w, "weight_bytes", r->weight_bytes);
     json_put_u64(&w, "resident_bytes", r->resident_bytes);
+    put_bytes(&w, "device_memory_total_bytes", r->device_total_bytes);
+    put_bytes(&w, "device_memory_used_bytes", r->device_used_bytes);
+    put_bytes(&w, "device_memory_peak_bytes", r->device_peak_bytes);
+    json_put_double(&w, "prefill_joules", r->prefill_joules);
     json_put_u64(&w, "prefill_tokens", r->prefill_tokens);
     json_put_double(&w, "prefill_tokens_per_second", r->prefill_tokens_per_second);
     json_put_u64(&w, "parameters_per_token", r->parameters_per_token);
@@ -192,6 +214,12 @@ static void put_text(struct buffer *out, const struct bench_result *r, const str
         "prefill     %.0f tokens/s: %.1f GFLOP/s (2 x %.2f M weights a token), %.2f GB/s of weights in %llu passes\n",
         r->prefill_tokens_per_second, r->flops_per_second / 1e9, (double)r->parameters_per_token / 1e6,
         r->weight_bytes_per_second / 1e9, (unsigned long long)r->prefill_passes);
+    if (r->device_used_bytes != GPU_UNKNOWN)
+        buffer_printf(out, "device      %.1f MB used of %.1f MB, %.1f MB at most\n", (double)r->device_used_bytes / 1e6,
+                      (double)r->device_total_bytes / 1e6, (double)r->device_peak_bytes / 1e6);
+    if (isfinite(r->prefill_joules))
+        buffer_printf(out, "energy      %.1f J in the prefill, %.2f J a 1000 tokens\n", r->prefill_joules,
+                      r->prefill_joules * 1000 / (double)r->prefill_tokens);
     buffer_printf(out, "classify    %.1f documents/s, %.0f tokens/s (%llu documents, 6 labels)\n",
                   r->documents_per_second, r->classify_tokens_per_second, (unsigned long long)r->documents);
 }
@@ -213,11 +241,16 @@ static int run(const struct tool_call *call)
     if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, &err);
     if (st == DOCKET_OK) st = tool_load(classifier, call->config, &err);
     if (st == DOCKET_OK) st = run_prefill(classifier_model(classifier), v, WARM_SECONDS, &warm, &err);
+    struct gpu_reading before = {.energy_joules = NAN}, after = before;
+    uint64_t peak;
+    if (st == DOCKET_OK) classifier_device(classifier, &before, &peak);
     if (st == DOCKET_OK) st = run_prefill(classifier_model(classifier), v, v->seconds, &result, &err);
+    if (st == DOCKET_OK) classifier_device(classifier, &after, &peak);
+    result.prefill_joules = after.energy_joules - before.energy_joules;
     if (st == DOCKET_OK) st = run_classify(classifier, v, &result, &err);
     int code;
     if (st == DOCKET_OK) {
-        finish(&result, classifier_model(classifier));
+        finish(&result, classifier);
         (v->json ? put_json : put_text)(&out, &result, classifier_model(classifier));
         code = tool_print(&out) ? 0 : DOCKET_EXIT_IO;
     } else

@@ -83,6 +83,7 @@ enum status tool_classify_options(const struct tool_call *call, struct classify_
 {
     const struct config *config = call->config;
     *out = (struct classify_options){.version = docket_version(), .result_max_bytes = (size_t)config->max_result_bytes};
+    out->nvml_library = config->nvml_library;
     out->documents = (struct reader_options){.downloads = {.guard = {.allow_private = config->allow_private_urls},
                                                            .ca_file = config->ca_file,
                                                            .timeout_seconds = config->fetch_seconds,

@@ -31,15 +31,16 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static enum kernels_status fast_reserve(struct kernels_device *device, const struct kernels_limits *limits,
-                                        struct kernels_error *error)
+/* False if the limits cannot be. */
+static bool scratch_sizes(const struct kernels_device *device, const struct kernels_limits *limits,
+                          size_t sizes[CPU_N_SCRATCH])
 {
-    size_t sizes[CPU_N_SCRATCH], top_k, pairs, widest, workers = device->options.n_workers;
+    size_t top_k, pairs, widest, workers = device->options.n_workers;
 
     if (limits == NULL || limits->max_rows > INT32_MAX || limits->top_k > KERNELS_MAX_TOP_K ||
         limits->dim > INT32_MAX || limits->ffn_dim > INT32_MAX || limits->n_experts > KERNELS_MAX_EXPERTS ||
         limits->n_heads > 4096 || limits->head_size > KERNELS_MAX_HEAD_SIZE)
-        return kernels_fail(error, KERNELS_BAD_SHAPE, "reserve: limits: cannot be");
+        return false;
     top_k = limits->top_k ? limits->top_k : 1;
     pairs = limits->max_rows * top_k;
     widest = larger(limits->dim, limits->n_heads * limits->head_size);
@@ -52,10 +53,30 @@ static enum kernels_status fast_reserve(struct kernels_device *device, const str
     sizes[CPU_SCRATCH_WORKERS] = workers * larger(sizeof(struct cpu_worker), cpu_attention_worker_bytes());
     sizes[CPU_SCRATCH_PLAN] =
         larger(cpu_expert_plan_bytes(limits->max_rows, top_k), cpu_attention_plan_bytes(limits->max_rows));
+    return true;
+}
+
+static enum kernels_status fast_reserve(struct kernels_device *device, const struct kernels_limits *limits,
+                                        struct kernels_error *error)
+{
+    size_t sizes[CPU_N_SCRATCH];
+
+    if (!scratch_sizes(device, limits, sizes))
+        return kernels_fail(error, KERNELS_BAD_SHAPE, "reserve: limits: cannot be");
     for (int i = 0; i < CPU_N_SCRATCH; i++)
         if (cpu_scratch(device, (enum cpu_scratch)i, sizes[i]) == NULL)
             return kernels_fail(error, KERNELS_NO_MEMORY, "reserve: no memory for %zu bytes of scratch", sizes[i]);
     return KERNELS_OK;
+}
+
+static size_t fast_scratch_size(const struct kernels_device *device, const struct kernels_limits *limits)
+{
+    size_t sizes[CPU_N_SCRATCH], all;
+
+    if (!scratch_sizes(device, limits, sizes)) return 0;
+    all = cpu_batch_size(limits->max_rows, limits->max_sequences);
+    for (int i = 0; i < CPU_N_SCRATCH; i++) all += cpu_allocated_bytes(sizes[i]);
+    return all;
 }
 
 const struct kernels_backend cpu_backend = {
@@ -67,6 +88,7 @@ const struct kernels_backend cpu_backend = {
     .describe = fast_describe,
     .memory = cpu_memory,
     .reserve = fast_reserve,
+    .scratch_size = fast_scratch_size,
     CPU_SHARED_ENTRIES,
     .embed = cpu_embed,
     .rmsnorm = cpu_rmsnorm,

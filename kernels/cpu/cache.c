@@ -77,6 +77,14 @@ void cpu_kv_free(struct kernels_device *device, struct kernels_kv *kv)
     cpu_release(device, kv);
 }
 
+size_t cpu_batch_size(size_t max_rows, size_t max_sequences)
+{
+    size_t rows = max_rows ? max_rows : 1, sequences = max_sequences ? max_sequences : 1;
+
+    return cpu_allocated_bytes(struct_bytes(sizeof(struct kernels_batch)) +
+                               struct_bytes(sequences * sizeof(struct kernels_sequence)) + 5 * struct_bytes(rows * 4));
+}
+
 struct kernels_batch *cpu_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                        struct kernels_error *error)
 {

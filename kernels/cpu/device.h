@@ -150,6 +150,7 @@ struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_for
 void cpu_kv_free(struct kernels_device *device, struct kernels_kv *kv);
 /* Memory for a batch, known to the device so that closing it frees the batch. */
 struct kernels_batch *cpu_batch_memory(struct kernels_device *device, size_t size_bytes);
+size_t cpu_batch_size(size_t max_rows, size_t max_sequences); /* that cpu_batch_create takes at once */
 struct kernels_batch *cpu_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                        struct kernels_error *error);
 enum kernels_status cpu_batch_set(struct kernels_device *device, struct kernels_batch *batch,
@@ -172,6 +173,17 @@ enum kernels_status cpu_check_expert_ffn(struct kernels_device *device, const st
 enum kernels_status cpu_check_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *args);
 enum kernels_status cpu_check_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args);
 
+/* placement.c: where a CPU's weights lie is where they are used, so that most of it is nothing to do. */
+void *cpu_host_allocate(struct kernels_device *device, size_t size_bytes, struct kernels_error *error);
+enum kernels_status cpu_weights_reserve(struct kernels_device *device, size_t size_bytes, struct kernels_error *error);
+enum kernels_status cpu_weight_to_host(struct kernels_device *device, struct kernels_weight *weight,
+                                       struct kernels_error *error);
+struct kernels_weight *cpu_weight_like(struct kernels_device *device, const struct kernels_weight *weight,
+                                       struct kernels_error *error);
+enum kernels_status cpu_weight_fetch(struct kernels_device *device, struct kernels_weight *to,
+                                     const struct kernels_weight *from, uint64_t after);
+enum kernels_status cpu_weight_arrived(struct kernels_device *device);
+
 /* Entries of the table that both CPU backends share. */
 #define CPU_SHARED_ENTRIES                                                                                             \
     .buffer_allocate = cpu_buffer_allocate, .buffer_free = cpu_buffer_free, .upload = cpu_copy, .download = cpu_copy,  \
@@ -180,6 +192,9 @@ enum kernels_status cpu_check_gather_logits(struct kernels_device *device, const
     .weight_read_parts = cpu_weight_read_parts, .weight_read = cpu_weight_read,                                        \
     .weight_describe = cpu_weight_describe, .weight_free = cpu_weight_free, .kv_size = cpu_kv_size,                    \
     .kv_create = cpu_kv_create, .kv_free = cpu_kv_free, .batch_create = cpu_batch_create, .batch_set = cpu_batch_set,  \
-    .batch_free = cpu_batch_free, .record = cpu_record, .wait = cpu_wait, .synchronize = cpu_synchronize
+    .batch_free = cpu_batch_free, .record = cpu_record, .wait = cpu_wait, .synchronize = cpu_synchronize,              \
+    .host_allocate = cpu_host_allocate, .host_free = cpu_buffer_free, .weights_reserve = cpu_weights_reserve,          \
+    .weight_to_host = cpu_weight_to_host, .weight_like = cpu_weight_like, .weight_fetch = cpu_weight_fetch,            \
+    .weight_arrived = cpu_weight_arrived
 
 #endif

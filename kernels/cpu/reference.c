@@ -36,6 +36,12 @@ static enum kernels_status reference_reserve(struct kernels_device *device, cons
     return KERNELS_OK;
 }
 
+static size_t reference_scratch_size(const struct kernels_device *device, const struct kernels_limits *limits)
+{
+    (void)device;
+    return limits == NULL ? 0 : cpu_batch_size(limits->max_rows, limits->max_sequences);
+}
+
 static enum kernels_status reference_embed(struct kernels_device *device, const struct kernels_embed *args)
 {
     enum kernels_status status = cpu_check_embed(device, args);
@@ -393,6 +399,7 @@ const struct kernels_backend cpu_reference_backend = {
     .describe = reference_describe,
     .memory = cpu_memory,
     .reserve = reference_reserve,
+    .scratch_size = reference_scratch_size,
     CPU_SHARED_ENTRIES,
     .embed = reference_embed,
     .rmsnorm = reference_rmsnorm,

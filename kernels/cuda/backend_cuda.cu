@@ -108,6 +108,7 @@ static void cuda_close(struct kernels_device *device)
         free(device->buffers);
         device->buffers = next;
     }
+    cuda_placement_close(device);
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (device->scratch[i].data) cudaFree(device->scratch[i].data);
     if (device->ring_twin) cudaFree(device->ring_twin);
@@ -146,6 +147,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    if (status == KERNELS_OK) status = cuda_placement_open(device);
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES), "cudaMallocHost");
     if (status == KERNELS_OK)
@@ -163,6 +165,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     snprintf(device->facts.name, sizeof device->facts.name, "%.95s", facts.name);
     snprintf(device->facts.variant, sizeof device->facts.variant, "sm_%d%d", facts.major, facts.minor);
     device->facts.is_gpu = true;
+    snprintf(device->facts.bus_id, sizeof device->facts.bus_id, "%08x:%02x:%02x.0", (unsigned)facts.pciDomainID,
+             (unsigned)facts.pciBusID, (unsigned)facts.pciDeviceID);
     device->used.total_bytes = facts.totalGlobalMem;
     return device;
 }
@@ -179,14 +183,34 @@ static void cuda_memory(const struct kernels_device *device, struct kernels_memo
     if (cudaMemGetInfo(&free_bytes, &total) == cudaSuccess) out->free_bytes = free_bytes, out->total_bytes = total;
 }
 
-static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l,
-                                        struct kernels_error *error)
+/* The one place that says what scratch there is. */
+static void scratch_sizes(const struct kernels_limits *l, size_t wanted[CUDA_N_SCRATCH])
 {
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
-    const size_t wanted[CUDA_N_SCRATCH] = {pairs * l->ffn_dim * sizeof(float), results * sizeof(float),
-                                           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0,
-                                           l->has_int8 ? pairs * sizeof(float) : 0};
+    wanted[CUDA_SCRATCH_HIDDEN] = pairs * l->ffn_dim * sizeof(float);
+    wanted[CUDA_SCRATCH_RESULTS] = results * sizeof(float);
+    wanted[CUDA_SCRATCH_SORT] = (3 * pairs + l->n_experts + 1) * sizeof(uint32_t);
+    wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
+    wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
+}
+
+static size_t cuda_scratch_size(const struct kernels_device *device, const struct kernels_limits *l)
+{
+    size_t wanted[CUDA_N_SCRATCH], total = l ? cuda_batch_size(l->max_rows, l->max_sequences) : 0;
+    (void)device;
+    if (!l) return 0;
+    scratch_sizes(l, wanted);
+    for (int i = 0; i < CUDA_N_SCRATCH; i++) total += wanted[i];
+    return total;
+}
+
+static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l,
+                                        struct kernels_error *error)
+{
+    size_t wanted[CUDA_N_SCRATCH];
+    scratch_sizes(l, wanted);
+    cuda_placement_trim(device); /* what was being loaded is loaded */
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
             return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
@@ -239,15 +263,9 @@ static enum kernels_status cuda_download(struct kernels_device *device, void *to
     return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "download") : status;
 }
 
-static uint64_t cuda_record(struct kernels_device *device)
+/* Waits for all that was queued; the ring is free then. */
+static enum kernels_status wait_for_all(struct kernels_device *device)
 {
-    return ++device->marks;
-}
-
-/* One stream in order: waiting for all of it is waiting for the mark. */
-static enum kernels_status cuda_wait(struct kernels_device *device, uint64_t mark)
-{
-    (void)mark;
     if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
     device->ring_used = 0;
     return cuda_check(device, cudaStreamSynchronize(device->stream), "wait");
@@ -256,7 +274,7 @@ static enum kernels_status cuda_wait(struct kernels_device *device, uint64_t mar
 static enum kernels_status cuda_synchronize(struct kernels_device *device, struct kernels_error *error)
 {
     uint32_t wrong = 0;
-    if (cuda_wait(device, 0) == KERNELS_OK &&
+    if (wait_for_all(device) == KERNELS_OK &&
         cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
         cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: an id that is no expert");
         cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof wrong, device->stream), "cudaMemset");
@@ -311,6 +329,14 @@ static struct kernels_backend make_table(void)
     t.record = cuda_record;
     t.wait = cuda_wait;
     t.synchronize = cuda_synchronize;
+    t.host_allocate = cuda_host_allocate;
+    t.host_free = cuda_host_free;
+    t.scratch_size = cuda_scratch_size;
+    t.weights_reserve = cuda_weights_reserve;
+    t.weight_to_host = cuda_weight_to_host;
+    t.weight_like = cuda_weight_like;
+    t.weight_fetch = cuda_weight_fetch;
+    t.weight_arrived = cuda_weight_arrived;
     return t;
 }
 

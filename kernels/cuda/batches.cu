@@ -65,11 +65,10 @@ void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv)
     free(kv);
 }
 
-struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
-                                        struct kernels_error *error)
+/* Where the parts of a batch lie in its memory; returns its size. */
+static size_t lay_out(size_t max_rows, size_t max_sequences, size_t at[7])
 {
-    struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
-    size_t tiles = max_rows / ATTENTION_ROWS + max_sequences + 1;
+    size_t tiles = max_rows / ATTENTION_ROWS + max_sequences + 1, total = 0;
     const size_t sizes[] = {max_rows * 4,
                             max_rows * 4,
                             max_rows * 4,
@@ -77,8 +76,21 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
                             max_sequences * sizeof(struct kernels_sequence),
                             max_sequences,
                             tiles * sizeof(struct attention_tile)};
-    size_t at[7], total = 0;
     for (size_t i = 0; i < 7; i++) at[i] = total, total += round_up(sizes[i]);
+    return total;
+}
+
+size_t cuda_batch_size(size_t max_rows, size_t max_sequences)
+{
+    size_t at[7];
+    return lay_out(max_rows, max_sequences, at);
+}
+
+struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
+                                        struct kernels_error *error)
+{
+    struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
+    size_t at[7], total = lay_out(max_rows, max_sequences, at);
     if (b && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
         b->memory = cuda_take(device, total);
     if (!b || !b->memory) {

@@ -3,6 +3,7 @@
 #define DOCKET_KERNELS_CUDA_DEVICE_CUH
 
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/placement.cuh"
 #include "kernels/kernels.h"
 
 #include <launch.cuh>
@@ -40,7 +41,8 @@ struct kernels_device {
     unsigned char *ring, *ring_twin;
     size_t ring_used;
     uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
-    uint64_t marks;
+    uint64_t marks; /* so far; placement.events has the last ones */
+    struct cuda_placement placement;
 };
 
 struct source_flags; /* quantize.cuh */
@@ -54,11 +56,14 @@ struct kernels_weight {
     bool finished;
     void *memory;
     size_t size_bytes;
+    bool in_slab, in_transit; /* where memory is from; neither: it is its own */
+    bool on_host;             /* memory is the host's */
+    void *host;               /* where it goes when it is finished */
     struct {
+        uint64_t mark; /* behind its last write */
         float *waiting;
-        size_t waiting_bytes;
         float *source_scales;
-        size_t source_scales_bytes, block_rows, block_cols;
+        size_t block_rows, block_cols;
         struct source_flags *flags;
     } filling;
 };
@@ -141,6 +146,7 @@ size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format for
 struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
                                   size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
 void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv);
+size_t cuda_batch_size(size_t max_rows, size_t max_sequences); /* that cuda_batch_create takes */
 struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                         struct kernels_error *error);
 enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *batch,

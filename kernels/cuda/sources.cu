@@ -25,9 +25,9 @@ static enum kernels_status failed(struct kernels_device *device, struct kernels_
 
 void cuda_weight_filled(struct kernels_device *device, struct kernels_weight *w)
 {
-    cuda_release(device, w->filling.waiting, w->filling.waiting_bytes);
-    cuda_release(device, w->filling.source_scales, w->filling.source_scales_bytes);
-    cuda_release(device, w->filling.flags, sizeof *w->filling.flags);
+    cuda_pool_give(device, w->filling.waiting);
+    cuda_pool_give(device, w->filling.source_scales);
+    cuda_pool_give(device, w->filling.flags);
     w->filling = {};
 }
 
@@ -41,9 +41,8 @@ struct kernels_weight *cuda_weight_begin(struct kernels_device *device, const st
     size_t waiting = cuda_is_nested(desc->format)   ? cuda_n_blocks(w) * sizeof(float)
                      : desc->format == KERNELS_INT8 ? desc->cols * sizeof(float)
                                                     : 0;
-    w->filling.flags = (struct source_flags *)cuda_take(device, sizeof *w->filling.flags);
-    if (w->filling.flags && waiting) w->filling.waiting = (float *)cuda_take(device, waiting);
-    if (w->filling.waiting) w->filling.waiting_bytes = waiting;
+    w->filling.flags = (struct source_flags *)cuda_pool_take(device, sizeof *w->filling.flags);
+    if (w->filling.flags && waiting) w->filling.waiting = (float *)cuda_pool_take(device, waiting);
     if (!w->filling.flags || (waiting && !w->filling.waiting) ||
         cuda_check(device, cudaMemsetAsync(w->filling.flags, 0, sizeof *w->filling.flags, device->stream), "weight") !=
             KERNELS_OK) {
@@ -64,9 +63,9 @@ enum kernels_status cuda_weight_scale(struct kernels_device *device, struct kern
     size_t block_rows = scale->block_rows && scale->block_rows < rows ? scale->block_rows : rows;
     size_t block_cols = scale->block_cols && scale->block_cols < cols ? scale->block_cols : cols;
     size_t n = ((rows - 1) / block_rows + 1) * ((cols - 1) / block_cols + 1);
-    float *values = (float *)cuda_take(device, n * sizeof *values);
+    float *values = (float *)cuda_pool_take(device, n * sizeof *values);
     if (!values) return failed(device, error);
-    w->filling.source_scales = values, w->filling.source_scales_bytes = n * sizeof *values;
+    w->filling.source_scales = values;
     w->filling.block_rows = block_rows, w->filling.block_cols = block_cols;
     if (cuda_check(device,
                    cudaMemcpyAsync(values, scale->values, n * sizeof *values, cudaMemcpyHostToDevice, device->stream),
@@ -143,17 +142,16 @@ static enum kernels_status write_piece(struct kernels_device *device, struct ker
 {
     size_t bytes = n * value_bytes(format);
     bool as_it_is = w->desc.format == format && !w->filling.source_scales;
-    void *to = as_it_is ? (unsigned char *)w->memory + at * value_bytes(format)
-                        : cuda_scratch_at_least(device, CUDA_SCRATCH_SOURCE, CUDA_PIECE_ELEMENTS * sizeof(float));
-    if (!to) return device->failure.code;
-    enum kernels_status status =
-        cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, device->stream), "weight");
+    void *to = NULL;
+    enum kernels_status status = cuda_source_copy(
+        device, from, bytes, as_it_is ? (unsigned char *)w->memory + at * value_bytes(format) : NULL, &to);
     if (status != KERNELS_OK || as_it_is) return status;
     quantize_piece(device, w,
                    {to, (uint32_t)format, at, w->desc.cols, w->filling.source_scales, w->filling.block_rows,
                     w->filling.block_cols},
                    n);
-    return cuda_check_launch(device, "weight");
+    status = cuda_check_launch(device, "weight");
+    return status == KERNELS_OK ? cuda_source_used(device) : status;
 }
 
 enum kernels_status cuda_weight_write(struct kernels_device *device, struct kernels_weight *w,
@@ -175,7 +173,8 @@ enum kernels_status cuda_weight_write(struct kernels_device *device, struct kern
             return failed(device, error);
     }
     w->n_written += n;
-    return KERNELS_OK;
+    w->filling.mark = cuda_record(device);
+    return device->failure.code == KERNELS_DEVICE_LOST ? failed(device, error) : KERNELS_OK;
 }
 
 /* The mean is made by the host in the order of the definition, so that its last bit is the same; it costs 1/16 of the codes' bytes once. */
@@ -184,11 +183,8 @@ static enum kernels_status nest(struct kernels_device *device, struct kernels_we
     size_t blocks = cuda_n_blocks(w);
     float *absmax = (float *)malloc(blocks * sizeof *absmax);
     if (!absmax) return cuda_fail(device, KERNELS_NO_MEMORY, "no memory for %zu scales", blocks);
-    enum kernels_status status = cuda_check(
-        device,
-        cudaMemcpyAsync(absmax, w->filling.waiting, blocks * sizeof *absmax, cudaMemcpyDeviceToHost, device->stream),
-        "scales");
-    if (status == KERNELS_OK) status = cuda_check(device, cudaStreamSynchronize(device->stream), "scales");
+    enum kernels_status status =
+        cuda_answer(device, w->filling.mark, absmax, w->filling.waiting, blocks * sizeof *absmax);
     if (status == KERNELS_OK) {
         w->view.nested_offset = nf4_nested_offset(absmax, blocks);
         const void *map = cuda_stage(device, nf4_nested_map, sizeof nf4_nested_map);
@@ -214,10 +210,7 @@ enum kernels_status cuda_weight_finish(struct kernels_device *device, struct ker
     if (!w || w->finished || w->n_written != w->n_elements)
         return kernels_fail(error, KERNELS_BAD_SHAPE, "cuda: weight: finished with %zu of %zu elements written",
                             w ? w->n_written : 0, w ? w->n_elements : 0);
-    enum kernels_status status = cuda_check(
-        device, cudaMemcpyAsync(&flags, w->filling.flags, sizeof flags, cudaMemcpyDeviceToHost, device->stream),
-        "weight");
-    if (status == KERNELS_OK) status = cuda_check(device, cudaStreamSynchronize(device->stream), "weight");
+    enum kernels_status status = cuda_answer(device, w->filling.mark, &flags, w->filling.flags, sizeof flags);
     if (status == KERNELS_OK && flags.not_finite)
         return kernels_fail(error, KERNELS_FAILED, "cuda: weight [%zu, %zu]: its source holds NaN or infinity",
                             w->desc.rows, w->desc.cols);
@@ -226,6 +219,7 @@ enum kernels_status cuda_weight_finish(struct kernels_device *device, struct ker
                             "cuda: weight [%zu, %zu]: holds values beyond 65504, too large for %s", w->desc.rows,
                             w->desc.cols, docket_kernels_format_name(w->desc.format));
     if (status == KERNELS_OK && cuda_is_nested(w->desc.format)) status = nest(device, w);
+    if (status == KERNELS_OK && w->host) status = cuda_weight_leave(device, w);
     if (status != KERNELS_OK) return failed(device, error);
     cuda_weight_filled(device, w);
     w->finished = true;

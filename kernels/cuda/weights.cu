@@ -64,8 +64,8 @@ struct kernels_weight *cuda_weight_create(struct kernels_device *device, const s
         return NULL;
     }
     struct kernels_weight *w = (struct kernels_weight *)calloc(1, sizeof *w);
-    if (w) w->memory = cuda_take(device, whole_size(&size));
-    if (!w || !w->memory) {
+    if (w) w->size_bytes = whole_size(&size);
+    if (!w || !cuda_weight_memory(device, w)) {
         kernels_fail(error, device->failure.code == KERNELS_OK ? KERNELS_NO_MEMORY : device->failure.code,
                      "cuda: weight [%zu, %zu]: %zu bytes: %s", desc->rows, desc->cols, whole_size(&size),
                      device->failure.code == KERNELS_OK ? "no memory" : device->failure.message);
@@ -73,7 +73,7 @@ struct kernels_weight *cuda_weight_create(struct kernels_device *device, const s
         return NULL;
     }
     unsigned char *at = (unsigned char *)w->memory;
-    w->desc = *desc, w->n_elements = desc->rows * desc->cols, w->size_bytes = whole_size(&size);
+    w->desc = *desc, w->n_elements = desc->rows * desc->cols;
     w->view.rows = (uint32_t)desc->rows, w->view.cols = (uint32_t)desc->cols, w->view.format = desc->format;
     while (block_size >> w->view.block_shift > 1) w->view.block_shift++;
     take(&at, size.codes, &w->view.data);
@@ -109,7 +109,10 @@ static enum kernels_status copy_parts(struct kernels_device *device, const struc
                 cuda_check(device,
                            cudaMemcpyAsync(to_host ? (void *)all[i].host : (void *)all[i].device,
                                            to_host ? all[i].device : all[i].host, all[i].bytes,
-                                           to_host ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, device->stream),
+                                           w->on_host ? cudaMemcpyDefault
+                                           : to_host  ? cudaMemcpyDeviceToHost
+                                                      : cudaMemcpyHostToDevice,
+                                           device->stream),
                            "parts");
     return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "parts") : status;
 }
@@ -197,6 +200,6 @@ void cuda_weight_free(struct kernels_device *device, struct kernels_weight *w)
 {
     if (!w) return;
     cuda_weight_filled(device, w);
-    cuda_release(device, w->memory, w->size_bytes);
+    cuda_weight_memory_free(device, w);
     free(w);
 }

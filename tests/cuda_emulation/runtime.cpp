@@ -114,6 +114,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
     out->totalGlobalMem = (size_t)4 << 30;
     out->major = 8;
     out->multiProcessorCount = 2;
+    out->pciBusID = 0x65;
     return error;
 }
 
@@ -203,6 +204,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     (void)event;
     (void)stream;
+    return turn();
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+    (void)stream;
+    (void)event;
+    (void)flags;
     return turn();
 }
 

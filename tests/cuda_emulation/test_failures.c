@@ -17,6 +17,8 @@ struct pieces {
     const struct kernels_backend *b;
     struct kernels_device *d;
     struct kernels_weight *w, *int8; /* quantized in the two ways that keep something while they are filled */
+    struct kernels_weight *host, *room;
+    void *pinned;
     struct kernels_kv *kv;
     struct kernels_batch *batch;
     float *x, *out;
@@ -32,6 +34,7 @@ static bool make(struct pieces *p, struct kernels_error *error)
     const struct kernels_batch_desc desc = {ROWS, 1, ids, positions, slots, &sequence};
     const struct kernels_weight_desc weight = {KERNELS_NF4_NESTED, K, K}, other = {KERNELS_INT8, K, K};
     static const float two = 2;
+    const struct kernels_limits limits = {.max_rows = ROWS, .dim = K, .ffn_dim = K, .n_experts = 2, .top_k = 1};
     const struct kernels_source_scale scale = {.values = &two};
     for (size_t i = 0; i < K * K; i++) values[i] = (float)(i % 37) / 37 - 0.5f;
     return (p->w = p->b->weight_begin(p->d, &weight, error)) &&
@@ -41,6 +44,13 @@ static bool make(struct pieces *p, struct kernels_error *error)
            p->b->weight_scale(p->d, p->int8, &scale, error) == KERNELS_OK &&
            p->b->weight_write(p->d, p->int8, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
            p->b->weight_finish(p->d, p->int8, error) == KERNELS_OK &&
+           p->b->weights_reserve(p->d, 2 * p->b->weight_size(p->d, &weight), error) == KERNELS_OK &&
+           (p->pinned = p->b->host_allocate(p->d, 100, error)) &&
+           (p->host = p->b->weight_begin(p->d, &weight, error)) &&
+           p->b->weight_to_host(p->d, p->host, error) == KERNELS_OK &&
+           p->b->weight_write(p->d, p->host, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
+           p->b->weight_finish(p->d, p->host, error) == KERNELS_OK &&
+           (p->room = p->b->weight_like(p->d, p->host, error)) && p->b->reserve(p->d, &limits, error) == KERNELS_OK &&
            (p->kv = p->b->kv_create(p->d, KERNELS_KV_Q8_0, 1, 8, 1, HEAD, error)) &&
            (p->batch = p->b->batch_create(p->d, 8, 2, error)) &&
            p->b->batch_set(p->d, p->batch, &desc, error) == KERNELS_OK &&
@@ -54,7 +64,7 @@ static bool make(struct pieces *p, struct kernels_error *error)
 static bool run(struct pieces *p, float *result)
 {
     static const float frequency[HEAD / 2] = {1};
-    const struct kernels_weight *two[2] = {p->w, p->w};
+    const struct kernels_weight *two[2] = {p->w, p->room};
     const struct kernels_linear linear = {.x = p->x, .weight = p->w, .out = p->out, .n_rows = ROWS};
     const struct kernels_linear whole = {
         .x = p->x, .weight = p->int8, .out = p->out, .n_rows = ROWS, .accumulate = true};
@@ -85,9 +95,10 @@ static bool run(struct pieces *p, float *result)
                                            .out = p->out,
                                            .n_rows = ROWS,
                                            .top_k = 1};
-    return p->b->linear(p->d, &linear) == KERNELS_OK && p->b->linear(p->d, &whole) == KERNELS_OK &&
-           p->b->rope_kv(p->d, &rope) == KERNELS_OK && p->b->attention(p->d, &attention) == KERNELS_OK &&
-           p->b->expert_ffn(p->d, &ffn) == KERNELS_OK &&
+    return p->b->weight_fetch(p->d, p->room, p->host, p->b->record(p->d)) == KERNELS_OK &&
+           p->b->weight_arrived(p->d) == KERNELS_OK && p->b->linear(p->d, &linear) == KERNELS_OK &&
+           p->b->linear(p->d, &whole) == KERNELS_OK && p->b->rope_kv(p->d, &rope) == KERNELS_OK &&
+           p->b->attention(p->d, &attention) == KERNELS_OK && p->b->expert_ffn(p->d, &ffn) == KERNELS_OK &&
            p->b->download(p->d, result, p->out, ROWS * K * sizeof(float)) == KERNELS_OK;
 }
 
@@ -106,6 +117,8 @@ static bool live(float *result, bool *complained)
     if (*complained && error.code == KERNELS_OK && late.code == KERNELS_OK) fail_msg("a failure without a word");
     p.b->weight_free(p.d, p.w);
     p.b->weight_free(p.d, p.int8);
+    p.b->weight_free(p.d, p.host);
+    p.b->weight_free(p.d, p.room);
     p.b->kv_free(p.d, p.kv);
     p.b->batch_free(p.d, p.batch);
     p.b->close(p.d);

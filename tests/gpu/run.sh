@@ -81,6 +81,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     rm -f "$out/truth.bin"
     step test_backends env CONFORMANCE=$length "$programs/test_backends"
     step test_attention env CONFORMANCE=$length "$programs/test_attention"
+    step test_placement "$programs/test_placement"
     note whole_models left_out 0 'needs the program and its libraries: docket classify --device cuda'
 fi
 

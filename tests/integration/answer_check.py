@@ -172,10 +172,12 @@ def _check_usage(at, usage):
 
 
 def _check_gpu(at, gpu):
-    _keys(at, gpu, ("name", "memory_total_bytes", "memory_used_bytes", "memory_free_bytes", "memory_peak_bytes", "layers_on_gpu",
-                    "layers_total"))
+    _keys(at, gpu, ("name", "memory_total_bytes", "memory_used_bytes", "memory_free_bytes", "memory_peak_bytes", "driver_version",
+                    "ecc_errors", "energy_joules", "utilization", "layers_on_gpu", "layers_total"))
+    for key in ("energy_joules", "utilization"):
+        assert gpu[key] is None or (isinstance(gpu[key], (int, float)) and gpu[key] >= 0), f"{at}.{key}: {gpu[key]!r}"
     for key in gpu:
-        if key != "name":
+        if key not in ("name", "driver_version", "energy_joules", "utilization"):
             _count(f"{at}.{key}", gpu[key], null=True)
 
 

@@ -28,6 +28,7 @@ GOOD = {"output": {
     "usage": {"input_tokens": 402, "input_tokens_details": {"cached_tokens": 118}, "output_tokens": 0, "total_tokens": 402},
     "timing_ms": {"queue": 0.0, "cold_start": 0.0, "fetch": 210.0, "extract": 4.1, "ocr": 0.0, "inference": 31.0, "execution": 214.0},
     "gpu": {"name": "NVIDIA H200", "memory_total_bytes": 1, "memory_used_bytes": 0, "memory_free_bytes": 0, "memory_peak_bytes": 0,
+            "driver_version": None, "ecc_errors": None, "energy_joules": 41.5, "utilization": None,
             "layers_on_gpu": 32, "layers_total": 32},
     "cost": {"currency": "USD", "price_per_second": 0.00155, "price_source": "table", "compute_usd": 0.0003317, "cold_start_usd": 0.0,
              "total_usd": 0.0003317, "per_document_usd": 0.0001659, "excludes": ["idle_time"]},

@@ -52,3 +52,39 @@ def test_a_library_that_is_none_is_an_error(tmp_path):
 def test_auto_takes_the_cpu_and_says_why(tmp_path):
     answer = _classify(tmp_path, "--device", "auto", "--cuda-library", str(tmp_path / "none.so"))
     assert answer.returncode == 0 and json.loads(answer.stdout)["label"] == "invoice"
+
+
+def _on_gpu(tmp_path, nvml, **environment):
+    answer = _docket("classify", "--labels", "a,b", "--json", "--no-calibrate", *_short(tmp_path), "--device", "cuda", "--cuda-library", str(EMULATED),
+                     "--nvml-library", str(nvml), "--log-level", "info", **environment)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)["gpu"], answer.stderr
+
+
+def _short(tmp_path):
+    document = tmp_path / "short.txt"
+    document.write_text("Invoice 4711", encoding="utf-8")
+    return [str(document)]
+
+
+def test_a_gpus_memory_errors_and_energy_are_what_its_driver_says(tmp_path):
+    gpu, log = _on_gpu(tmp_path, BUILD / "libdocket_fake_nvml.so")
+    assert (gpu["memory_total_bytes"], gpu["memory_used_bytes"], gpu["memory_free_bytes"]) == (24 * 10**9, 5 * 10**9, 19 * 10**9)
+    assert gpu["driver_version"] == "570.86.15" and gpu["ecc_errors"] == 1 and gpu["energy_joules"] == 0 and gpu["utilization"] == 0.83
+    assert "state=found" in log and "compute_capability=9.0" in log and "driver_version=570.86.15" in log
+
+
+@pytest.mark.parametrize("fake", ["none.so", "init=9"])
+def test_without_nvml_the_backend_is_asked_and_work_goes_on(tmp_path, fake):
+    """R7: one line in the log, numbers of the driver null, memory from the runtime."""
+    gpu, log = _on_gpu(tmp_path, tmp_path / fake if fake == "none.so" else BUILD / "libdocket_fake_nvml.so",
+                       **({"FAKE_NVML": fake} if fake != "none.so" else {}))
+    assert gpu["memory_total_bytes"] == 4 << 30 and 0 < gpu["memory_peak_bytes"] < gpu["memory_total_bytes"]
+    assert gpu["driver_version"] is None and gpu["ecc_errors"] is None and gpu["energy_joules"] is None and gpu["utilization"] is None
+    assert log.count("event=gpu_stats") == 1 and "state=absent" in log
+
+
+def test_an_nvml_that_dies_later_costs_its_numbers_only(tmp_path):
+    gpu, log = _on_gpu(tmp_path, BUILD / "libdocket_fake_nvml.so", FAKE_NVML="memory=15 from=2")
+    assert gpu["energy_joules"] is None and gpu["memory_total_bytes"] == 4 << 30
+    assert log.count("state=lost") == 1 and "GPU is lost" in log

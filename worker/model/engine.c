@@ -48,6 +48,8 @@ struct engine {
     uint64_t tokens, passes;
     double busy_seconds, seconds_a_token;
     uint64_t pass_started_ns, pass_ended_ns, pass_rows; /* pass_started_ns 0: none runs */
+    struct kernels_memory memory;                       /* as the backend said it then */
+    uint64_t memory_read_ns;
 };
 
 void engine_limits(const struct model_config *c, const struct engine_options *o, struct transformer_limits *out)
@@ -297,6 +299,14 @@ static void settle(struct engine *e, enum status st, const struct error *why, do
     }
 }
 
+/* Asking the driver may take a millisecond: once a second is enough. Not under the lock. */
+static void read_memory(struct engine *e, struct kernels_memory *out)
+{
+    if (e->memory_read_ns && clock_seconds_since(e->memory_read_ns) < 1) return;
+    e->device->backend->memory(e->device->handle, out);
+    e->memory_read_ns = clock_now_ns();
+}
+
 /* One pass without the lock, then its results under it. */
 static void run_pass(struct engine *e)
 {
@@ -314,7 +324,10 @@ static void run_pass(struct engine *e)
     enum status st = transformer_forward(e->transformer, &batch, p->outputs, p->n_outputs, NULL, &err);
     if (st == DOCKET_OK && n_done > 0) st = fetch_logits(e, done, n_done, &err);
     double seconds = clock_seconds_since(start);
+    struct kernels_memory memory = e->memory; /* written by this thread only */
+    read_memory(e, &memory);
     pthread_mutex_lock(&e->lock);
+    e->memory = memory;
     double a_token = seconds / (double)p->n_rows;
     e->seconds_a_token = e->seconds_a_token > 0 ? 0.8 * e->seconds_a_token + 0.2 * a_token : a_token;
     e->busy_seconds += seconds;
@@ -375,6 +388,7 @@ enum status engine_open(struct engine **out, const struct device *device, const 
         goto failed;
     }
     e->pass_ended_ns = clock_now_ns();
+    read_memory(e, &e->memory);
     if (pthread_create(&e->thread, NULL, run_engine, e) != 0) {
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "cannot start the batch thread");
         goto failed;
@@ -487,8 +501,11 @@ void engine_wait(struct engine *e, struct score_request *r)
 void engine_state(struct engine *e, struct engine_state *out)
 {
     pthread_mutex_lock(&e->lock);
-    *out = (struct engine_state){
-        .tokens = e->tokens, .passes = e->passes, .busy_seconds = e->busy_seconds, .waiting = e->n_waiting};
+    *out = (struct engine_state){.tokens = e->tokens,
+                                 .passes = e->passes,
+                                 .busy_seconds = e->busy_seconds,
+                                 .waiting = e->n_waiting,
+                                 .memory = e->memory};
     if (!e->pass_started_ns) out->idle_seconds_now = clock_seconds_since(e->pass_ended_ns);
     pthread_mutex_unlock(&e->lock);
 }

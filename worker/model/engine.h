@@ -68,6 +68,7 @@ struct engine_state {
     uint64_t tokens, passes;               /* through the model since open */
     double busy_seconds, idle_seconds_now; /* since the last pass ended, 0 while one runs */
     size_t waiting;                        /* requests not done */
+    struct kernels_memory memory;          /* of the device, at most a second older than the last pass */
 };
 void engine_state(struct engine *engine, struct engine_state *out);
 /* false and err filled once the device failed, or when a pass takes more than 5 times its predicted time + 60 s. */

@@ -241,6 +241,9 @@ enum status model_open(struct model *out, const struct model_options *options, c
         model_close(out);
         return st;
     }
+    struct kernels_description facts;
+    out->device.backend->describe(out->device.handle, &facts);
+    out->layers_on_gpu = facts.is_gpu ? out->config.n_layers : 0;
     log_loaded(out, start);
     return DOCKET_OK;
 failed:

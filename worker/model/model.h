@@ -33,6 +33,7 @@ struct model {
     enum kv_format kv_format;
     bool from_kept_copy;
     size_t max_model_len;
+    size_t layers_on_gpu;
     size_t planned_bytes; /* weights, key/value cache and activations as predicted before loading */
     char fingerprint[65]; /* SHA-256 over name, revision, formats of weights and cache, config and tokenizer files */
 };

@@ -154,6 +154,7 @@ static void keys_stand_in_the_order_of_the_schema(void **state)
     check_keys(get(output, "usage"), "input_tokens input_tokens_details output_tokens total_tokens");
     check_keys(get(output, "timing_ms"), "queue cold_start fetch extract ocr inference execution");
     check_keys(get(output, "gpu"), "name memory_total_bytes memory_used_bytes memory_free_bytes memory_peak_bytes "
+                                   "driver_version ecc_errors energy_joules utilization "
                                    "layers_on_gpu layers_total");
     check_keys(get(output, "cost"), "currency price_per_second price_source compute_usd cold_start_usd total_usd "
                                     "per_document_usd excludes");

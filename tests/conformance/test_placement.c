@@ -1,0 +1,260 @@
+/* Where weights lie: on the device, in one piece, or on the host; what is fetched is what was there; what is said to be taken is taken. */
+#include "tests/conformance/rig.h"
+
+enum { ROWS = 96, COLS = 320, M = 5, N = ROWS * COLS };
+
+static const enum kernels_format formats[] = {KERNELS_F32,        KERNELS_F16, KERNELS_BF16,       KERNELS_NF4,
+                                              KERNELS_NF4_NESTED, KERNELS_FP4, KERNELS_FP4_NESTED, KERNELS_INT8,
+                                              KERNELS_Q8,         KERNELS_Q4,  KERNELS_Q2,         KERNELS_Q1};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+/* Numbers that differ from seed to seed. */
+static void fill(float *values, size_t n, uint32_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525 + 1013904223;
+        values[i] = ((float)(seed >> 8) / 0x1p24f - 0.5f) * 0.3f;
+    }
+}
+
+/* early: sent to the host before it is written. Two writes, so that both pieces of a source are used. */
+static struct kernels_weight *make(struct rig *r, enum kernels_format format, uint32_t seed, bool early)
+{
+    static float values[N];
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    struct kernels_error e = {0};
+    fill(values, N, seed);
+    struct kernels_weight *w = r->table->weight_begin(r->device, &desc, &e);
+    if (!w || (early && r->table->weight_to_host(r->device, w, &e) != KERNELS_OK) ||
+        r->table->weight_write(r->device, w, KERNELS_F32, values, 16384, &e) != KERNELS_OK ||
+        r->table->weight_write(r->device, w, KERNELS_F32, values + 16384, N - 16384, &e) != KERNELS_OK ||
+        r->table->weight_finish(r->device, w, &e) != KERNELS_OK)
+        fail_msg("%s: %s: %s", r->name, docket_kernels_format_name(format), e.message);
+    return w;
+}
+
+static void product(struct rig *r, const struct kernels_weight *w, float out[M * ROWS])
+{
+    static float x[M * COLS];
+    struct kernels_error e = {0};
+    fill(x, M * COLS, 99);
+    float *on_device = r->table->buffer_allocate(r->device, sizeof x, &e);
+    float *result = r->table->buffer_allocate(r->device, M * ROWS * sizeof *out, &e);
+    const struct kernels_linear args = {.x = on_device, .weight = w, .out = result, .n_rows = M};
+    assert_non_null(on_device);
+    assert_non_null(result);
+    assert_int_equal(r->table->upload(r->device, on_device, x, sizeof x), KERNELS_OK);
+    assert_int_equal(r->table->linear(r->device, &args), KERNELS_OK);
+    assert_int_equal(r->table->download(r->device, out, result, M * ROWS * sizeof *out), KERNELS_OK);
+    r->table->buffer_free(r->device, on_device);
+    r->table->buffer_free(r->device, result);
+}
+
+static void assert_same(const struct rig *r, const char *what, enum kernels_format format, const float *got,
+                        const float *want)
+{
+    if (memcmp(got, want, M * ROWS * sizeof *got))
+        fail_msg("%s: %s: %s: not what it is on the device", r->name, docket_kernels_format_name(format), what);
+}
+
+static void a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fetched(void **state)
+{
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 2);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (size_t f = 0; f < N_FORMATS; f++) {
+            struct rig *r = &rigs.all[i];
+            const struct kernels_backend *b = r->table;
+            struct kernels_error e = {0};
+            float want[2][M * ROWS], got[M * ROWS];
+            struct kernels_weight *here = make(r, formats[f], 1, false), *other = make(r, formats[f], 2, true);
+            product(r, here, want[0]);
+            product(r, other, want[1]); /* over the bus */
+            struct kernels_weight *room = b->weight_like(r->device, other, &e);
+            if (!room) fail_msg("%s: %s", r->name, e.message);
+            assert_int_equal(b->weight_to_host(r->device, here, &e), KERNELS_OK);
+            assert_int_equal(b->weight_to_host(r->device, here, &e), KERNELS_OK); /* twice is fine */
+            product(r, here, got);
+            assert_same(r, "sent to the host when finished", formats[f], got, want[0]);
+            for (int turn = 0; turn < 5; turn++) { /* one room, two tenants in turn */
+                uint64_t mark = b->record(r->device);
+                assert_true(mark != 0);
+                assert_int_equal(b->weight_fetch(r->device, room, turn % 2 ? other : here, turn ? mark : 0),
+                                 KERNELS_OK);
+                assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
+                product(r, room, got);
+                assert_same(r, "fetched", formats[f], got, want[turn % 2]);
+                assert_int_equal(b->wait(r->device, mark), KERNELS_OK);
+            }
+            b->weight_free(r->device, room);
+            b->weight_free(r->device, here);
+            b->weight_free(r->device, other);
+        }
+    rigs_close(&rigs);
+}
+
+static void parts_come_back_from_the_host(void **state)
+{
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (size_t f = 3; f < N_FORMATS; f++) {
+            static uint8_t bytes[2][N * 2];
+            struct rig *r = &rigs.all[i];
+            struct kernels_parts_size size;
+            const struct kernels_weight_desc desc = {formats[f], ROWS, COLS};
+            assert_int_equal(docket_kernels_parts_size(&desc, 0, &size), KERNELS_OK);
+            for (int host = 0; host < 2; host++) {
+                struct kernels_weight *w = make(r, formats[f], 3, host);
+                struct kernels_parts parts = {.codes = bytes[host]};
+                assert_int_equal(r->table->weight_read_parts(r->device, w, &parts), KERNELS_OK);
+                r->table->weight_free(r->device, w);
+            }
+            assert_memory_equal(bytes[0], bytes[1], size.codes);
+        }
+    rigs_close(&rigs);
+}
+
+static void what_is_laid_out_differently_is_not_fetched(void **state)
+{
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        struct rig *r = &rigs.all[i];
+        struct kernels_weight *a = make(r, KERNELS_NF4, 1, true), *b = make(r, KERNELS_Q4, 1, true);
+        struct kernels_weight *room = r->table->weight_like(r->device, a, NULL);
+        assert_int_equal(r->table->weight_fetch(r->device, room, b, 0), KERNELS_BAD_SHAPE);
+        assert_int_equal(r->table->weight_fetch(r->device, room, NULL, 0), KERNELS_BAD_SHAPE);
+        assert_int_equal(r->table->synchronize(r->device, NULL), KERNELS_BAD_SHAPE);
+        assert_null(r->table->weight_like(r->device, NULL, NULL));
+        r->table->weight_free(r->device, a);
+        r->table->weight_free(r->device, b);
+        r->table->weight_free(r->device, room);
+    }
+    rigs_close(&rigs);
+}
+
+static size_t used(const struct rig *r)
+{
+    struct kernels_memory m;
+    r->table->memory(r->device, &m);
+    return m.used_bytes;
+}
+
+/* Three weights in the place of three, one of them sent away before it is written, and the space of all of them given back at the end. */
+static void weights_lie_in_one_piece_without_loss(void **state)
+{
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (size_t f = 0; f < N_FORMATS; f++) {
+            struct rig *r = &rigs.all[i];
+            const struct kernels_weight_desc desc = {formats[f], ROWS, COLS};
+            const struct kernels_limits limits = {.max_rows = 1, .dim = 1, .ffn_dim = 1};
+            size_t one = r->table->weight_size(r->device, &desc);
+            float want[M * ROWS], got[M * ROWS];
+            assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
+            struct kernels_weight *alone = make(r, formats[f], 7, false);
+            product(r, alone, want);
+            r->table->weight_free(r->device, alone);
+            assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
+            size_t before = used(r);
+            assert_int_equal(r->table->weights_reserve(r->device, 3 * one, NULL), KERNELS_OK);
+            struct kernels_weight *all[4];
+            for (uint32_t k = 0; k < 4; k++) all[k] = make(r, formats[f], 7 + k, k == 1);
+            assert_int_equal(r->table->reserve(r->device, &limits, NULL),
+                             KERNELS_OK); /* what only filling took is gone */
+            if (r->is_gpu) assert_int_equal(used(r) - before, 3 * one);
+            product(r, all[0], got);
+            assert_same(r, "in one piece", formats[f], got, want);
+            for (uint32_t k = 0; k < 4; k++) r->table->weight_free(r->device, all[k]);
+            assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
+            if (used(r) != before) fail_msg("%s: %zu bytes are left", r->name, used(r) - before);
+        }
+    rigs_close(&rigs);
+}
+
+static void scratch_takes_what_was_said(void **state)
+{
+    static const struct kernels_limits limits[] = {
+        {.max_rows = 64,
+         .max_sequences = 4,
+         .dim = 128,
+         .ffn_dim = 352,
+         .n_experts = 8,
+         .top_k = 2,
+         .n_heads = 4,
+         .n_kv_heads = 2,
+         .head_size = 32,
+         .vocab = 1000},
+        {.max_rows = 300,
+         .max_sequences = 256,
+         .dim = 64,
+         .ffn_dim = 96,
+         .n_experts = 1,
+         .top_k = 1,
+         .n_heads = 2,
+         .n_kv_heads = 1,
+         .head_size = 32,
+         .vocab = 50,
+         .has_int8 = true},
+    };
+    (void)state;
+    for (size_t l = 0; l < 2; l++) {
+        struct rigs rigs; /* anew: scratch never shrinks */
+        rigs_open(&rigs, 2);
+        for (size_t i = 0; i < rigs.n; i++) {
+            struct rig *r = &rigs.all[i];
+            size_t before = used(r), said = r->table->scratch_size(r->device, &limits[l]);
+            assert_int_equal(r->table->reserve(r->device, &limits[l], NULL), KERNELS_OK);
+            struct kernels_batch *batch =
+                r->table->batch_create(r->device, limits[l].max_rows, limits[l].max_sequences, NULL);
+            assert_non_null(batch);
+            if (used(r) - before != said)
+                fail_msg("%s: %zu bytes were said, %zu are taken", r->name, said, used(r) - before);
+            r->table->batch_free(r->device, batch);
+        }
+        rigs_close(&rigs);
+    }
+}
+
+static void memory_of_the_host_is_counted_apart(void **state)
+{
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        struct rig *r = &rigs.all[i];
+        struct kernels_memory m;
+        unsigned char *a = r->table->host_allocate(r->device, 1000, NULL),
+                      *b = r->table->host_allocate(r->device, 1, NULL);
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_int_equal((uintptr_t)a % 64, 0);
+        memset(a, 1, 1000);
+        r->table->memory(r->device, &m);
+        if (r->is_gpu) assert_int_equal(m.pinned_bytes, 1001);
+        r->table->host_free(r->device, a);
+        r->table->host_free(r->device, NULL);
+        r->table->memory(r->device, &m);
+        if (r->is_gpu) assert_int_equal(m.pinned_bytes, 1); /* and b ends with the device */
+    }
+    rigs_close(&rigs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fetched),
+        cmocka_unit_test(parts_come_back_from_the_host),
+        cmocka_unit_test(what_is_laid_out_differently_is_not_fetched),
+        cmocka_unit_test(weights_lie_in_one_piece_without_loss),
+        cmocka_unit_test(scratch_takes_what_was_said),
+        cmocka_unit_test(memory_of_the_host_is_counted_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
