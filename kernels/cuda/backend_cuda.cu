@@ -163,6 +163,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     snprintf(device->facts.name, sizeof device->facts.name, "%.95s", facts.name);
     snprintf(device->facts.variant, sizeof device->facts.variant, "sm_%d%d", facts.major, facts.minor);
     device->facts.is_gpu = true;
+    device->n_multiprocessors = facts.multiProcessorCount;
     device->used.total_bytes = facts.totalGlobalMem;
     return device;
 }
@@ -184,9 +185,14 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
 {
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
-    const size_t wanted[CUDA_N_SCRATCH] = {pairs * l->ffn_dim * sizeof(float), results * sizeof(float),
-                                           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t), 0,
-                                           l->has_int8 ? pairs * sizeof(float) : 0};
+    const size_t wanted[CUDA_N_SCRATCH] = {
+        pairs * l->ffn_dim * sizeof(float),
+        results * sizeof(float),
+        (3 * pairs + l->n_experts + 1) * sizeof(uint32_t),
+        0,
+        l->has_int8 ? pairs * sizeof(float) : 0,
+        cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads),
+        cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size)};
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
             return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
