@@ -147,7 +147,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
         status =
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
     if (status == KERNELS_OK)
-        status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES), "cudaMallocHost");
+        status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES + sizeof *device->wrong),
+                            "cudaMallocHost");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaMalloc((void **)&device->ring_twin, CUDA_RING_BYTES), "cudaMalloc");
     if (status == KERNELS_OK)
@@ -261,11 +262,15 @@ static enum kernels_status cuda_wait(struct kernels_device *device, uint64_t mar
 
 static enum kernels_status cuda_synchronize(struct kernels_device *device, struct kernels_error *error)
 {
-    uint32_t wrong = 0;
-    if (cuda_wait(device, 0) == KERNELS_OK &&
-        cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
+    uint32_t *const seen =
+        (uint32_t *)(device->ring + CUDA_RING_BYTES); /* pinned: one wait for this and for all else */
+    *seen = 0;
+    if (device->failure.code != KERNELS_DEVICE_LOST)
+        cuda_check(device, cudaMemcpyAsync(seen, device->wrong, sizeof *seen, cudaMemcpyDeviceToHost, device->stream),
+                   "synchronize");
+    if (cuda_wait(device, 0) == KERNELS_OK && *seen) {
         cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: an id that is no expert");
-        cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof wrong, device->stream), "cudaMemset");
+        cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *seen, device->stream), "cudaMemset");
     }
     enum kernels_status status = device->failure.code;
     if (status != KERNELS_OK && error) *error = device->failure;
