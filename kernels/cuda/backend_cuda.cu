@@ -149,7 +149,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
     if (status == KERNELS_OK) status = cuda_placement_open(device);
     if (status == KERNELS_OK)
-        status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES), "cudaMallocHost");
+        status = cuda_check(device, cudaMallocHost((void **)&device->ring, CUDA_RING_BYTES + sizeof *device->wrong),
+                            "cudaMallocHost");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaMalloc((void **)&device->ring_twin, CUDA_RING_BYTES), "cudaMalloc");
     if (status == KERNELS_OK)
@@ -167,6 +168,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     device->facts.is_gpu = true;
     snprintf(device->facts.bus_id, sizeof device->facts.bus_id, "%08x:%02x:%02x.0", (unsigned)facts.pciDomainID,
              (unsigned)facts.pciBusID, (unsigned)facts.pciDeviceID);
+    device->n_multiprocessors = facts.multiProcessorCount;
     device->used.total_bytes = facts.totalGlobalMem;
     return device;
 }
@@ -193,6 +195,8 @@ static void scratch_sizes(const struct kernels_limits *l, size_t wanted[CUDA_N_S
     wanted[CUDA_SCRATCH_SORT] = (3 * pairs + l->n_experts + 1) * sizeof(uint32_t);
     wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
     wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
+    wanted[CUDA_SCRATCH_PLAN] = cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads);
+    wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
 }
 
 static size_t cuda_scratch_size(const struct kernels_device *device, const struct kernels_limits *l)
@@ -273,11 +277,15 @@ static enum kernels_status wait_for_all(struct kernels_device *device)
 
 static enum kernels_status cuda_synchronize(struct kernels_device *device, struct kernels_error *error)
 {
-    uint32_t wrong = 0;
-    if (wait_for_all(device) == KERNELS_OK &&
-        cuda_download(device, &wrong, device->wrong, sizeof wrong) == KERNELS_OK && wrong) {
+    uint32_t *const seen =
+        (uint32_t *)(device->ring + CUDA_RING_BYTES); /* pinned: one wait for this and for all else */
+    *seen = 0;
+    if (device->failure.code != KERNELS_DEVICE_LOST)
+        cuda_check(device, cudaMemcpyAsync(seen, device->wrong, sizeof *seen, cudaMemcpyDeviceToHost, device->stream),
+                   "synchronize");
+    if (wait_for_all(device) == KERNELS_OK && *seen) {
         cuda_fail(device, KERNELS_BAD_SHAPE, "expert_ffn: an id that is no expert");
-        cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof wrong, device->stream), "cudaMemset");
+        cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *seen, device->stream), "cudaMemset");
     }
     enum kernels_status status = device->failure.code;
     if (status != KERNELS_OK && error) *error = device->failure;

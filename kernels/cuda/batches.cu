@@ -66,23 +66,19 @@ void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv)
 }
 
 /* Where the parts of a batch lie in its memory; returns its size. */
-static size_t lay_out(size_t max_rows, size_t max_sequences, size_t at[7])
+static size_t lay_out(size_t max_rows, size_t max_sequences, size_t at[6])
 {
-    size_t tiles = max_rows / ATTENTION_ROWS + max_sequences + 1, total = 0;
-    const size_t sizes[] = {max_rows * 4,
-                            max_rows * 4,
-                            max_rows * 4,
-                            max_rows * 4,
-                            max_sequences * sizeof(struct kernels_sequence),
-                            max_sequences,
-                            tiles * sizeof(struct attention_tile)};
-    for (size_t i = 0; i < 7; i++) at[i] = total, total += round_up(sizes[i]);
+    const size_t sizes[] = {
+        max_rows * 4, max_rows * 4, max_rows * 4, max_rows * 4, max_sequences * sizeof(struct kernels_sequence),
+        max_sequences};
+    size_t total = 0;
+    for (size_t i = 0; i < 6; i++) at[i] = total, total += round_up(sizes[i]);
     return total;
 }
 
 size_t cuda_batch_size(size_t max_rows, size_t max_sequences)
 {
-    size_t at[7];
+    size_t at[6];
     return lay_out(max_rows, max_sequences, at);
 }
 
@@ -90,12 +86,14 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
                                         struct kernels_error *error)
 {
     struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
-    size_t at[7], total = lay_out(max_rows, max_sequences, at);
-    if (b && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
+    size_t at[6], total = lay_out(max_rows, max_sequences, at);
+    if (b) b->host_sequences = (struct kernels_sequence *)calloc(max_sequences + 1, sizeof *b->host_sequences);
+    if (b && b->host_sequences && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
         b->memory = cuda_take(device, total);
     if (!b || !b->memory) {
         kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows,
                      max_sequences);
+        if (b) free(b->host_sequences);
         free(b);
         return NULL;
     }
@@ -107,49 +105,42 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
     b->slots = (uint32_t *)(memory + at[3]);
     b->sequences = (struct kernels_sequence *)(memory + at[4]);
     b->is_tree = memory + at[5];
-    b->tiles = (struct attention_tile *)(memory + at[6]);
     return b;
 }
 
-static void put(struct kernels_device *device, void *to, const void *from, size_t bytes)
+bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t bytes)
 {
     const unsigned char *at = (const unsigned char *)from;
     for (size_t done = 0; done < bytes; done += CUDA_STAGE_BYTES) {
         size_t piece = bytes - done < CUDA_STAGE_BYTES ? bytes - done : CUDA_STAGE_BYTES;
         const void *staged = cuda_stage(device, at + done, piece);
-        if (!staged) return;
-        cuda_check(device,
-                   cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice, device->stream),
-                   "batch");
+        if (!staged || cuda_check(device,
+                                  cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice,
+                                                  device->stream),
+                                  "batch") != KERNELS_OK)
+            return false;
     }
+    return true;
 }
 
-/* Parents by row, which sequences are trees, and the tiles that attention works on. */
+/* Parents by row, and which sequences are trees. */
 static bool derive(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc)
 {
     int32_t *parents = (int32_t *)malloc((desc->n_rows + 1) * sizeof *parents);
     uint8_t *is_tree = (uint8_t *)calloc(desc->n_sequences + 1, 1);
-    size_t n_tiles = 0;
-    struct attention_tile *tiles =
-        (struct attention_tile *)malloc((desc->n_rows / ATTENTION_ROWS + desc->n_sequences + 1) * sizeof *tiles);
-    bool good = parents && is_tree && tiles;
+    bool good = parents && is_tree;
     for (size_t i = 0; good && i < desc->n_rows; i++) parents[i] = -1;
     for (size_t at = 0; good && at < desc->n_sequences; at++) {
         const struct kernels_sequence *s = &desc->sequences[at];
         is_tree[at] = s->parent != NULL;
         if (s->parent) memcpy(parents + s->first_row, s->parent, s->n_rows * sizeof *parents);
-        for (uint32_t row = 0; row < s->n_rows; row += ATTENTION_ROWS)
-            tiles[n_tiles++] = {(uint32_t)at, row, s->n_rows - row < ATTENTION_ROWS ? s->n_rows - row : ATTENTION_ROWS};
     }
     if (good) {
-        put(device, b->parents, parents, desc->n_rows * sizeof *parents);
-        put(device, b->is_tree, is_tree, desc->n_sequences);
-        put(device, b->tiles, tiles, n_tiles * sizeof *tiles);
-        b->n_tiles = (uint32_t)n_tiles;
+        cuda_put(device, b->parents, parents, desc->n_rows * sizeof *parents);
+        cuda_put(device, b->is_tree, is_tree, desc->n_sequences);
     }
     free(parents);
     free(is_tree);
-    free(tiles);
     return good;
 }
 
@@ -160,16 +151,18 @@ enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels
     enum kernels_status status =
         kernels_check_batch(desc, b->max_rows, b->max_sequences, &slots_end, &most_visible, error);
     if (status != KERNELS_OK) return status;
+    if (device->planned.batch == b) device->planned.batch = NULL;
+    if (desc->n_sequences) memcpy(b->host_sequences, desc->sequences, desc->n_sequences * sizeof *b->host_sequences);
     b->least_id = INT32_MAX, b->largest_id = -1;
     for (size_t i = 0; i < desc->n_rows; i++) {
         if (desc->token_ids[i] < b->least_id) b->least_id = desc->token_ids[i];
         if (desc->token_ids[i] > b->largest_id) b->largest_id = desc->token_ids[i];
     }
     b->n_rows = desc->n_rows, b->n_sequences = desc->n_sequences, b->slots_end = slots_end;
-    put(device, b->ids, desc->token_ids, desc->n_rows * sizeof *b->ids);
-    put(device, b->positions, desc->positions, desc->n_rows * sizeof *b->positions);
-    put(device, b->slots, desc->slots, desc->n_rows * sizeof *b->slots);
-    put(device, b->sequences, desc->sequences, desc->n_sequences * sizeof *b->sequences);
+    cuda_put(device, b->ids, desc->token_ids, desc->n_rows * sizeof *b->ids);
+    cuda_put(device, b->positions, desc->positions, desc->n_rows * sizeof *b->positions);
+    cuda_put(device, b->slots, desc->slots, desc->n_rows * sizeof *b->slots);
+    cuda_put(device, b->sequences, desc->sequences, desc->n_sequences * sizeof *b->sequences);
     if (!derive(device, b, desc)) return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch");
     if (device->failure.code == KERNELS_OK) return KERNELS_OK;
     return kernels_fail(error, device->failure.code, "%s", device->failure.message);
@@ -178,6 +171,8 @@ enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels
 void cuda_batch_free(struct kernels_device *device, struct kernels_batch *b)
 {
     if (!b) return;
+    if (device->planned.batch == b) device->planned.batch = NULL;
     cuda_release(device, b->memory, b->size_bytes);
+    free(b->host_sequences);
     free(b);
 }

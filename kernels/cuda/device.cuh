@@ -12,11 +12,13 @@
 extern "C" __attribute__((visibility("default"))) const struct kernels_backend *docket_cuda_backend(void);
 
 enum cuda_scratch {
-    CUDA_SCRATCH_HIDDEN,  /* [pairs, f] */
-    CUDA_SCRATCH_RESULTS, /* [pairs, k], or logits of the router */
-    CUDA_SCRATCH_SORT,    /* starts, rows, pairs, places */
-    CUDA_SCRATCH_SOURCE,  /* pieces of a weight's source, or of its values */
-    CUDA_SCRATCH_ABSMAX,  /* int8: of each row of activations */
+    CUDA_SCRATCH_HIDDEN,   /* [pairs, f] */
+    CUDA_SCRATCH_RESULTS,  /* [pairs, k], or logits of the router */
+    CUDA_SCRATCH_SORT,     /* starts, rows, pairs, places */
+    CUDA_SCRATCH_SOURCE,   /* pieces of a weight's source, or of its values */
+    CUDA_SCRATCH_ABSMAX,   /* int8: of each row of activations */
+    CUDA_SCRATCH_PLAN,     /* of attention */
+    CUDA_SCRATCH_PARTIALS, /* of attention: chunks that wait for each other */
     CUDA_N_SCRATCH,
 };
 
@@ -43,6 +45,12 @@ struct kernels_device {
     uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
     uint64_t marks; /* so far; placement.events has the last ones */
     struct cuda_placement placement;
+    int n_multiprocessors;
+    struct { /* attention's plan of the batch that it was last asked for; batch NULL: none */
+        const struct kernels_batch *batch;
+        struct attention_shape shape;
+        struct attention_plan plan;
+    } planned;
 };
 
 struct source_flags; /* quantize.cuh */
@@ -78,14 +86,13 @@ struct kernels_kv {
 struct kernels_batch {
     size_t max_rows, max_sequences, n_rows, n_sequences, slots_end;
     int32_t least_id, largest_id;
-    uint32_t n_tiles;
+    struct kernels_sequence *host_sequences; /* as they were set; `parent` is not to be used */
     void *memory;
     size_t size_bytes;
     int32_t *ids, *positions, *parents;
     uint32_t *slots;
     struct kernels_sequence *sequences;
     uint8_t *is_tree;
-    struct attention_tile *tiles;
 };
 
 /* backend_cuda.cu. Notes the first failure for synchronize; returns status. */
@@ -152,6 +159,14 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
 enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *batch,
                                    const struct kernels_batch_desc *desc, struct kernels_error *error);
 void cuda_batch_free(struct kernels_device *device, struct kernels_batch *batch);
+/* Host bytes to the device; false after a failure. */
+bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes);
+
+/* attention_plan.cu. The plan of the batch, good until the next one is asked for; NULL after a failure. Bytes of scratch. */
+const struct attention_plan *cuda_attention_plan(struct kernels_device *device, const struct kernels_batch *batch,
+                                                 const struct attention_shape &shape);
+size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads);
+size_t cuda_attention_partial_bytes(size_t max_rows, size_t n_heads, size_t head_size);
 
 /* operations.cu: arguments checked, kernels queued. */
 enum kernels_status cuda_op_embed(struct kernels_device *device, const struct kernels_embed *args);

@@ -1,4 +1,4 @@
-/* launch.cuh: how kernels are launched, share memory and meet. With warp.cuh and mma.cuh the only file that the host emulation
+/* launch.cuh: how kernels are launched, share memory and meet. With warp.cuh, mma.cuh and copy.cuh the only file that the host emulation
  * (tests/cuda_emulation) replaces. */
 #ifndef DOCKET_KERNELS_CUDA_LAUNCH_CUH
 #define DOCKET_KERNELS_CUDA_LAUNCH_CUH

@@ -1,6 +1,8 @@
-/* mma.cuh: the tensor core's product of bf16 fragments. */
+/* mma.cuh: the tensor core's products of bf16 and of f16 fragments, and how fragments are read from shared memory. */
 #ifndef DOCKET_KERNELS_CUDA_MMA_CUH
 #define DOCKET_KERNELS_CUDA_MMA_CUH
+
+#include <launch.cuh>
 
 #include <stdint.h>
 
@@ -32,6 +34,41 @@ static __device__ __forceinline__ void mma_bf16(float d[4], const uint32_t a[4],
         }
     }
 #endif
+}
+
+/* The same of f16. sm_75 makes it of two products over half of k. */
+static __device__ __forceinline__ void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    UNROLL for (int half = 0; half < 2; half++) asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};" :
+        "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[2 * half]), "r"(a[2 * half + 1]), "r"(b[half]));
+#endif
+}
+
+/* Four matrices of 8 x 8 16-bit values from shared memory; lane 8 i + r brings the address of row r of matrix i, a multiple of 16.
+ * to[i] = (g, 2t), (g, 2t + 1) of matrix i; transposed (2t, g), (2t + 1, g). */
+static __device__ __forceinline__ void load_matrices(uint32_t to[4], const void *row)
+{
+    const uint32_t at = (uint32_t)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(at)
+                 : "memory");
+}
+
+static __device__ __forceinline__ void load_matrices_transposed(uint32_t to[4], const void *row)
+{
+    const uint32_t at = (uint32_t)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(at)
+                 : "memory");
 }
 
 #endif

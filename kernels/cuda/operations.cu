@@ -124,13 +124,22 @@ enum kernels_status cuda_op_attention(struct kernels_device *device, const struc
     enum kernels_status status =
         check_heads(device, "attention", a->batch, a->kv, a->layer, a->n_heads, a->n_kv_heads, a->head_size);
     if (status != KERNELS_OK) return status;
+    if (a->batch->n_sequences == 0) return KERNELS_OK;
+    const attention_shape shape = {(uint32_t)a->n_heads, (uint32_t)a->n_kv_heads, (uint32_t)a->head_size,
+                                   a->kv->format == KERNELS_F32};
+    const attention_plan *plan = cuda_attention_plan(device, a->batch, shape);
+    if (!plan) return device->failure.code;
     attention_args args = {};
+    args.plan = *plan;
     args.q = a->q, args.out = a->out, args.kv = a->kv->view;
     args.sequences = a->batch->sequences, args.positions = a->batch->positions, args.parents = a->batch->parents;
-    args.is_tree = a->batch->is_tree, args.tiles = a->batch->tiles, args.n_tiles = a->batch->n_tiles;
+    args.is_tree = a->batch->is_tree;
     args.n_heads = (uint32_t)a->n_heads, args.layer = (uint32_t)a->layer, args.window = a->window,
     args.scale = a->scale;
-    cuda_attention(args, device->stream);
+    if (shape.exact)
+        cuda_attention_exact(args, device->stream);
+    else
+        cuda_attention(args, device->stream);
     return cuda_check_launch(device, "attention");
 }
 

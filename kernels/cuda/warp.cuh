@@ -29,6 +29,12 @@ static __device__ __forceinline__ uint32_t warp_across_u32(uint32_t value, unsig
     return __shfl_xor_sync(FULL_WARP, value, (int)mask);
 }
 
+/* Of any lane, each its own. */
+static __device__ __forceinline__ uint32_t warp_from_lane_u32(uint32_t value, unsigned lane)
+{
+    return __shfl_sync(FULL_WARP, value, (int)lane);
+}
+
 static __device__ __forceinline__ double warp_across_f64(double value, unsigned mask)
 {
     return __shfl_xor_sync(FULL_WARP, value, (int)mask);
@@ -57,6 +63,13 @@ static __device__ __forceinline__ float float_from_f16(uint16_t bits)
 static __device__ __forceinline__ uint16_t f16_from_float(float value)
 {
     return __half_as_ushort(__float2half_rn(value));
+}
+
+/* Two neighbours in a word, the earlier one low. */
+static __device__ __forceinline__ uint32_t f16_pair(float earlier, float later)
+{
+    const __half2 pair = __floats2half2_rn(earlier, later);
+    return (uint32_t)__half_as_ushort(__low2half(pair)) | (uint32_t)__half_as_ushort(__high2half(pair)) << 16;
 }
 
 /* sum + the products of four signed bytes each. */

@@ -248,9 +248,14 @@ static struct tokens run_scene(const struct rig *rig, const struct scene *scene,
 }
 
 /* A score is a sum of d products, scaled; its error e makes every weight wrong by a factor of at most exp(2 e), with the
- * difference from the maximum (twice the score), exp itself (2 ulp) and the sums over n keys on top. */
+ * difference from the maximum (twice the score), exp itself (2 ulp) and the sums over n keys on top. Where tensor cores take f16 (a
+ * cache of f32 is computed in f32), queries are rounded to it, 2^-11 of themselves, and keys and values that lie in a cache in fewer
+ * bits and a scale; so are weights, and their sum is that of the rounded ones, so that it moves by as much again. What of them falls
+ * below f16's normal numbers, 2^-28 of the largest, adds 2^-39 a key. */
 static double attention_limit(const struct rig *rig, const struct attention_case *c, const struct tokens *want)
 {
+    const bool in_f16 = rig->is_gpu && c->format != KERNELS_F32;
+    const double rounding = in_f16 ? 0x1p-11 : 0, of_cache = c->format == KERNELS_F16 ? 0 : rounding;
     double largest_score = 0, largest_value = 0, score_off;
 
     for (size_t i = 0; i < MAX_TOKENS * c->g * c->d; i++) largest_value = fmax(largest_value, fabs((double)want->v[i]));
@@ -264,7 +269,9 @@ static double attention_limit(const struct rig *rig, const struct attention_case
             largest_score = fmax(largest_score, fmax(q, k) / sqrt((double)c->d));
         }
     score_off = (sum_roundings(rig, c->d) + 8) * ULP * largest_score; /* 4 for the rotated q and k each */
-    return largest_value * (4 * score_off + (8 + 300 + 2 * 300 / 64) * ULP);
+    score_off += (rounding + of_cache) * largest_score;
+    return largest_value *
+           (4 * score_off + 2 * rounding + of_cache + (in_f16 ? 300 * 0x1p-39 : 0) + (8 + 300 + 2 * 300 / 64) * ULP);
 }
 
 static void frequencies(const struct attention_case *c, float *frequency)

@@ -49,9 +49,18 @@ namespace
 {
 
 constexpr size_t STACK_BYTES = 128 << 10;
+constexpr unsigned MAX_COPIES = 64; /* of a thread, under way */
 enum state { READY, AT_BARRIER, AT_WARP, DONE };
 
+struct copy_begun {
+    void *to;
+    const void *from;
+    unsigned group;
+};
+
 struct fiber {
+    copy_begun copies[MAX_COPIES]; /* a ring */
+    unsigned n_begun, n_made, n_groups;
     void *stack_pointer;
     char *stack;
     uint3 index;
@@ -159,6 +168,7 @@ void fiber_entry()
     (*kernel_now)();
     TSAN(__tsan_release(&ended);)
     fiber &f = fibers[(size_t)current];
+    if (f.n_made != f.n_begun) stop("a thread ends with copies that it has not waited for");
     f.state = DONE;
     n_live--;
     warps[(size_t)current / 32].live &= ~(1u << (current & 31));
@@ -196,6 +206,7 @@ void prepare_fiber(int i, dim3 block)
     fiber &f = fibers[(size_t)i];
     unsigned u = (unsigned)i;
     f.state = READY;
+    f.n_begun = f.n_made = f.n_groups = 0;
     f.index = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
     void **top = (void **)(f.stack + STACK_BYTES);
     *--top = nullptr; /* as if called: the stack is 16-byte aligned before the return address */
@@ -396,6 +407,30 @@ void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes,
     leave(false);
     TSAN(if (orders_memory) __tsan_acquire(mark);)
     for (size_t i = 0; i < 32; i++) copy((char *)all + i * size_bytes, warps[(size_t)current / 32].out[i], size_bytes);
+}
+
+void copy_later(void *to, const void *from)
+{
+    fiber &f = fibers[(size_t)current];
+    if ((uintptr_t)to % 16 || (uintptr_t)from % 16) stop("a copy of 16 bytes at an address that is no multiple of 16");
+    if (f.n_begun - f.n_made == MAX_COPIES) stop("more copies under way than the emulation has places for");
+    f.copies[f.n_begun++ % MAX_COPIES] = {to, from, f.n_groups};
+}
+
+void copy_close_group()
+{
+    fibers[(size_t)current].n_groups++;
+}
+
+bool copy_take(unsigned n_pending, void **to, const void **from)
+{
+    fiber &f = fibers[(size_t)current];
+    const copy_begun &next = f.copies[f.n_made % MAX_COPIES];
+    if (f.n_made == f.n_begun || next.group + n_pending >= f.n_groups) return false;
+    *to = next.to;
+    *from = next.from;
+    f.n_made++;
+    return true;
 }
 
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)

@@ -43,6 +43,12 @@ void block_barrier(const char *file, int line);
  * Of the warp's operations only __syncwarp orders what lanes wrote and read in memory. */
 void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all, bool orders_memory = false);
 
+/* Copies of 16 bytes that the thread has begun, in groups. copy_take: the next one of the groups that are due when at most n_pending of
+ * them may stay; the caller makes the copy. A thread that ends with copies of its own under way ends the program. */
+void copy_later(void *to, const void *from);
+void copy_close_group();
+bool copy_take(unsigned n_pending, void **to, const void **from);
+
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
 
 } // namespace emulation

@@ -1,8 +1,9 @@
-/* truth.cu: what warp.cuh and mma.cuh do to random bits. Built twice, for the GPU and for its emulation: one build writes its results
+/* truth.cu: what warp.cuh, mma.cuh and copy.cuh do to random bits. Built twice, for the GPU and for its emulation: one build writes its results
  * to a file, the other compares.
  * Usage: truth write FILE | truth compare FILE */
 #include <launch.cuh>
 
+#include <copy.cuh>
 #include <mma.cuh>
 #include <warp.cuh>
 
@@ -16,13 +17,31 @@ namespace
 {
 
 constexpr uint32_t WARPS = 2048, LANES = WARPS * 32, INPUTS = 8;
-enum section { FROM_LANE, ACROSS, ACROSS_U32, ACROSS_F64, BITS, F16_TO_F32, F32_TO_F16, MMA, N_SECTIONS };
-const char *const names[N_SECTIONS] = {"warp_from_lane",  "warp_across",    "warp_across_u32", "warp_across_f64",
-                                       "float_from_bits", "float_from_f16", "f16_from_float",  "mma_bf16"};
+enum section {
+    FROM_LANE,
+    ACROSS,
+    ACROSS_U32,
+    ACROSS_F64,
+    BITS,
+    F16_TO_F32,
+    F32_TO_F16,
+    MMA,
+    FROM_LANE_U32,
+    F16_PAIR,
+    MMA_F16,
+    MATRICES,
+    TRANSPOSED,
+    COPY,
+    N_SECTIONS
+};
+const char *const names[N_SECTIONS] = {"warp_from_lane",     "warp_across",    "warp_across_u32", "warp_across_f64",
+                                       "float_from_bits",    "float_from_f16", "f16_from_float",  "mma_bf16",
+                                       "warp_from_lane_u32", "f16_pair",       "mma_f16",         "load_matrices",
+                                       "load_matrices_tr",   "copy_async_16"};
 constexpr uint32_t WORDS = 4; /* of a result */
 constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
 
-/* Eight random words a lane in, four a section and lane out; `finite` are bf16 pairs for the products. */
+/* Eight random words a lane in, four a section and lane out; `finite` are bf16 pairs for the products, and f16 pairs too. */
 __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *out)
 {
     uint32_t lane = blockIdx.x * 32 + threadIdx.x, word = random[lane * INPUTS], other = random[lane * INPUTS + 1];
@@ -52,6 +71,29 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     float sum[4] = {0, 1, -1, 0.5f};
     mma_bf16(sum, mine, mine + 4);
     UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA][i] = bits_from_float(sum[i]);
+    to[FROM_LANE_U32][0] = warp_from_lane_u32(word, other % 32); /* each lane its own */
+    to[F16_PAIR][0] = f16_pair(float_from_bits(word), small);
+    to[F16_PAIR][1] = f16_pair(small, float_from_bits(word));
+    sum[0] = 0, sum[1] = 1, sum[2] = -1, sum[3] = 0.5f;
+    mma_f16(sum, mine, mine + 4);
+    UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA_F16][i] = bits_from_float(sum[i]);
+
+    /* Two groups of copies, waited for one after the other; every eighth is not there. Rows of matrices begin at any multiple of 16. */
+    SHARED_ARRAY(uint4, pieces, [2][32]);
+    const uint32_t turned = (threadIdx.x + from) % 32;
+    copy_async_16(&pieces[0][turned], random + (size_t)lane * INPUTS, word % 8 != 0);
+    copy_commit();
+    copy_async_16(&pieces[1][turned], random + (size_t)lane * INPUTS + 4, other % 8 != 0);
+    copy_commit();
+    copy_wait<1>();
+    const uint4 own = pieces[0][turned];
+    to[COPY][0] = own.x ^ own.y, to[COPY][1] = own.z ^ own.w;
+    copy_wait<0>();
+    BLOCK_BARRIER();
+    const uint4 others = pieces[1][threadIdx.x];
+    to[COPY][2] = others.x ^ others.y, to[COPY][3] = others.z ^ others.w;
+    load_matrices(to[MATRICES], &pieces[threadIdx.x % 2][(threadIdx.x * 5 + from) % 32]);
+    load_matrices_transposed(to[TRANSPOSED], &pieces[threadIdx.x % 2][(threadIdx.x * 5 + from) % 32]);
 }
 
 void demand(cudaError_t result, const char *what)
@@ -71,12 +113,20 @@ float as_float(uint32_t bits)
 /* The largest sum of magnitudes that a product can have: operands are below 2. */
 constexpr float MMA_LIMIT = 16 * 4 * 17 * 0x1p-23f;
 
+bool same_half(uint32_t got, uint32_t want)
+{
+    const bool both_nan = (got & 0x7fff) > 0x7c00 && (want & 0x7fff) > 0x7c00;
+    return both_nan || (got & 0xffff) == (want & 0xffff);
+}
+
 bool same(int section, uint32_t got, uint32_t want)
 {
     if (got == want) return true;
-    if (section == MMA) return fabsf(as_float(got) - as_float(want)) <= MMA_LIMIT; /* another order of adding */
+    if (section == MMA || section == MMA_F16)
+        return fabsf(as_float(got) - as_float(want)) <= MMA_LIMIT; /* another order of adding */
     if (section == F16_TO_F32) return std::isnan(as_float(got)) && std::isnan(as_float(want));
     if (section == F32_TO_F16) return (got & 0x7fff) > 0x7c00 && (want & 0x7fff) > 0x7c00; /* any NaN */
+    if (section == F16_PAIR) return same_half(got, want) && same_half(got >> 16, want >> 16);
     return false;
 }
 

@@ -376,7 +376,8 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
         if (ks == KERNELS_OK) ks = feed_forward(t, last, t->o, t->h, t->q, n_outputs);
         if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim);
     }
-    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    /* Where logits follow, they are queued behind the pass without a wait in between, and report what failed in it. */
+    if (ks == KERNELS_OK && n_outputs == 0) ks = b->synchronize(t->device->handle, &detail);
     t->n_outputs = ks == KERNELS_OK ? n_outputs : 0;
     if (hidden) *hidden = t->h;
     return device_status(ks, &detail, "forward pass", err);
@@ -386,6 +387,7 @@ enum status transformer_gather_logits(struct transformer *t, const uint32_t *out
                                       size_t n_items, float *logits, struct error *err)
 {
     const struct kernels_backend *b = t->device->backend;
+    struct kernels_error detail = {0};
     enum kernels_status ks = KERNELS_OK;
     for (size_t at = 0; at < n_items && ks == KERNELS_OK; at += GATHER_ITEMS) {
         size_t n = n_items - at < GATHER_ITEMS ? n_items - at : GATHER_ITEMS;
@@ -398,17 +400,20 @@ enum status transformer_gather_logits(struct transformer *t, const uint32_t *out
         ks = b->gather_logits(t->device->handle, &args);
         if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits + at, t->logits, n * sizeof(float));
     }
-    return device_status(ks, NULL, "label logits", err);
+    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    return device_status(ks, &detail, "label logits", err);
 }
 
 enum status transformer_all_logits(struct transformer *t, size_t first, size_t n, float *logits, struct error *err)
 {
     const struct kernels_backend *b = t->device->backend;
     size_t vocab = t->config->vocab;
+    struct kernels_error detail = {0};
     if (n > ALL_LOGITS_ROWS || first + n > t->n_outputs)
         return fail(err, DOCKET_INTERNAL, CODE_internal_error, "logits of rows %zu to %zu of %zu", first, first + n,
                     t->n_outputs);
     enum kernels_status ks = linear(t, t->h + first * t->config->dim, t->weights->head, t->logits, n, false);
     if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits, t->logits, n * vocab * sizeof(float));
-    return device_status(ks, NULL, "logits", err);
+    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    return device_status(ks, &detail, "logits", err);
 }

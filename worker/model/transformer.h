@@ -38,7 +38,8 @@ struct transformer_watch {
 void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch);
 
 /* Runs the batch and leaves the final-normed hidden states of `rows` [n_outputs] (ascending row numbers of the batch) on the
- * device: [n_outputs, dim], valid until the next pass. Keys and values of all rows are in the cache afterwards. */
+ * device: [n_outputs, dim], valid until the next pass. Keys and values of all rows are in the cache afterwards. With outputs
+ * nobody waits for the device here: what fails there is told by the logits that are fetched next. */
 enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
                                 size_t n_outputs, const float **hidden, struct error *err);
 

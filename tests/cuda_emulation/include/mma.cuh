@@ -5,22 +5,57 @@
 
 #include "warp.cuh"
 
-static inline void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+static inline float bf16_half(uint32_t word, unsigned k)
+{
+    return float_from_bits((k % 2 ? word : word << 16) & 0xffff0000u);
+}
+
+static inline float f16_half(uint32_t word, unsigned k)
+{
+    return float_from_f16((uint16_t)(k % 2 ? word >> 16 : word));
+}
+
+template <float value_of(uint32_t, unsigned)>
+static inline void mma_words(int kind, float d[4], const uint32_t a[4], const uint32_t b[2])
 {
     struct fragment {
         uint32_t a[4], b[2];
     } mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}}, all[32];
-    emulation::warp_exchange(FULL_WARP, 5, &mine, sizeof mine, all);
+    emulation::warp_exchange(FULL_WARP, kind, &mine, sizeof mine, all);
     unsigned lane = warp_lane(), g = lane / 4, t = lane % 4;
     for (unsigned i = 0; i < 4; i++) {
         unsigned row = g + 8 * (i / 2), column = 2 * t + i % 2;
         for (unsigned k = 0; k < 16; k++) {
             uint32_t word = all[row % 8 * 4 + k % 8 / 2].a[row / 8 + 2 * (k / 8)];
             uint32_t other = all[column * 4 + k % 8 / 2].b[k / 8];
-            d[i] += float_from_bits((k % 2 ? word : word << 16) & 0xffff0000u) *
-                    float_from_bits((k % 2 ? other : other << 16) & 0xffff0000u);
+            d[i] += value_of(word, k) * value_of(other, k);
         }
     }
+}
+
+static inline void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    mma_words<bf16_half>(5, d, a, b);
+}
+
+static inline void mma_f16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    mma_words<f16_half>(8, d, a, b);
+}
+
+static inline void load_matrices(uint32_t to[4], const void *row)
+{
+    const uint32_t *rows[32];
+    emulation::warp_exchange(FULL_WARP, 9, &row, sizeof row, rows);
+    for (unsigned i = 0; i < 4; i++) to[i] = rows[8 * i + warp_lane() / 4][warp_lane() % 4];
+}
+
+static inline void load_matrices_transposed(uint32_t to[4], const void *row)
+{
+    const uint16_t *rows[32];
+    emulation::warp_exchange(FULL_WARP, 10, &row, sizeof row, rows);
+    unsigned g = warp_lane() / 4, t = warp_lane() % 4;
+    for (unsigned i = 0; i < 4; i++) to[i] = rows[8 * i + 2 * t][g] | (uint32_t)rows[8 * i + 2 * t + 1][g] << 16;
 }
 
 #endif

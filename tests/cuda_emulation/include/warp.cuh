@@ -38,6 +38,11 @@ static inline uint32_t warp_across_u32(uint32_t value, unsigned mask)
     return warp_exchanged(3, value, warp_lane() ^ mask);
 }
 
+static inline uint32_t warp_from_lane_u32(uint32_t value, unsigned lane)
+{
+    return warp_exchanged(7, value, lane % 32u);
+}
+
 static inline double warp_across_f64(double value, unsigned mask)
 {
     return warp_exchanged(6, value, warp_lane() ^ mask);
@@ -67,6 +72,11 @@ static inline float float_from_f16(uint16_t bits)
 static inline uint16_t f16_from_float(float value)
 {
     return half_f16_from_f32(value);
+}
+
+static inline uint32_t f16_pair(float earlier, float later)
+{
+    return half_f16_from_f32(earlier) | (uint32_t)half_f16_from_f32(later) << 16;
 }
 
 /* sum + the products of four signed bytes each. */
