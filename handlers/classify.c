@@ -548,7 +548,7 @@ static enum status write_report(struct run *r, double billed_seconds, double col
                             .model_name = c->model.location.name,
                             .revision = c->model.location.revision,
                             .quantization = c->model.quantization_name,
-                            .compute_dtype = "float32",
+                            .compute_dtype = device_compute_dtype(&c->model.device),
                             .calibrated = r->log_prior != NULL,
                             .queue_seconds = r->job->queue_seconds,
                             .cold_start_seconds = cold_start_seconds,

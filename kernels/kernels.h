@@ -67,6 +67,14 @@ struct kernels_batch;
 /* One task of a parallel loop: items [begin, end). worker is below n_workers and unique among those running now. */
 typedef void (*kernels_task)(void *context, size_t begin, size_t end, unsigned worker);
 
+/* What weights and activations become before they are multiplied; sums are f32 (of products of int8, whole numbers within a block).
+ * Weights in f32, LLM.int8 and the router are the same in all of them. */
+enum kernels_arithmetic {
+    KERNELS_ARITHMETIC_AUTO, /* bf16 where the processor multiplies it, else f32 */
+    KERNELS_ARITHMETIC_BF16, /* the same: both operands rounded to bf16; f32 where the processor has no such instructions */
+    KERNELS_ARITHMETIC_F32, /* as the formats define the values; rounded by the sums alone */
+};
+
 struct kernels_options {
     /* Memory, aligned to 64 bytes; NULL result means no memory. Both or neither; neither means aligned_alloc and free. */
     void *(*allocate)(void *context, size_t size_bytes);
@@ -75,8 +83,9 @@ struct kernels_options {
     void (*parallel_for)(void *context, size_t n_items, size_t grain, kernels_task task, void *task_context);
     void *context;
     unsigned n_workers;  /* 0 means 1 */
-    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512" */
+    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16" */
     int device_index;
+    enum kernels_arithmetic arithmetic;
 };
 
 struct kernels_description {
@@ -84,6 +93,7 @@ struct kernels_description {
     char variant[32]; /* instruction set or compute capability */
     bool is_gpu;
     char bus_id[24]; /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
+    char arithmetic[8]; /* what it computes in: "f32", "bf16"; empty where the backend does not say */
 };
 
 struct kernels_memory {

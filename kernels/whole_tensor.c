@@ -12,10 +12,11 @@ struct visit {
 
 static enum kernels_status visit_begin(struct visit *v, struct kernels_error *error)
 {
+    const struct kernels_options exact = {.arithmetic = KERNELS_ARITHMETIC_F32};
     struct kernels_error local = {0};
 
     *v = (struct visit){.table = docket_kernels_backend("cpu")};
-    if ((v->device = v->table->open(NULL, error ? error : &local)) == NULL) return error ? error->code : local.code;
+    if ((v->device = v->table->open(&exact, error ? error : &local)) == NULL) return error ? error->code : local.code;
     return KERNELS_OK;
 }
 

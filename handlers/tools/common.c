@@ -53,6 +53,7 @@ enum status tool_model_options(const struct config *config, struct model_options
                                   .device = {.backend = config->device,
                                              .cuda_library = config->cuda_library,
                                              .cpu_isa = config->cpu_isa,
+                                             .compute_dtype = config->compute_dtype,
                                              .n_threads = (unsigned)config->cpu_threads},
                                   .chat_template = config->chat_template,
                                   .max_model_len = (size_t)config->max_model_len,

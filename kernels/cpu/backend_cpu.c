@@ -2,20 +2,29 @@
  * scratch beforehand. Knows neither instruction sets nor threads. */
 #include <stdio.h>
 
+#include "kernels/cpu/core.h"
 #include "kernels/cpu/linear.h"
 
 static struct kernels_device *fast_open(const struct kernels_options *options, struct kernels_error *error)
 {
-    const struct cpu_isa *isa = cpu_isa_choose(options ? options->cpu_isa : NULL);
+    enum kernels_arithmetic arithmetic = options ? options->arithmetic : KERNELS_ARITHMETIC_AUTO;
     struct kernels_device *device;
+    struct cpu_choice choice;
 
-    if (isa == NULL) {
-        kernels_fail(error, KERNELS_UNSUPPORTED,
-                     "cpu_isa: want auto, reference, avx2 or avx512, and a processor that has it, got %s",
-                     options->cpu_isa);
+    if ((unsigned)arithmetic > KERNELS_ARITHMETIC_F32) {
+        kernels_fail(error, KERNELS_BAD_SHAPE, "arithmetic: %d is unknown", (int)arithmetic);
         return NULL;
     }
-    if ((device = cpu_device_open(&cpu_backend, options, error)) != NULL) device->isa = isa;
+    if (!cpu_choose(options ? options->cpu_isa : NULL, arithmetic, &choice)) {
+        kernels_fail(error, KERNELS_UNSUPPORTED,
+                     "cpu_isa: want auto, reference, avx2, avx512 or avx512_bf16, a processor that has it and an "
+                     "arithmetic that it computes in, got %s",
+                     options->cpu_isa ? options->cpu_isa : "auto");
+        return NULL;
+    }
+    if ((device = cpu_device_open(&cpu_backend, options, error)) == NULL) return NULL;
+    device->isa = choice.isa;
+    device->core = choice.core;
     return device;
 }
 
@@ -23,7 +32,8 @@ static void fast_describe(const struct kernels_device *device, struct kernels_de
 {
     *out = (struct kernels_description){0};
     cpu_isa_processor_name(out->name, sizeof out->name);
-    snprintf(out->variant, sizeof out->variant, "%s", device->isa->name);
+    snprintf(out->variant, sizeof out->variant, "%s", device->core ? device->core->name : device->isa->name);
+    snprintf(out->arithmetic, sizeof out->arithmetic, "%s", device->core ? device->core->arithmetic : "f32");
 }
 
 static size_t larger(size_t a, size_t b)
@@ -50,7 +60,9 @@ static bool scratch_sizes(const struct kernels_device *device, const struct kern
                               sizeof(float);
     sizes[CPU_SCRATCH_HIDDEN] = pairs * cpu_row_stride(limits->ffn_dim, limits->has_int8) * sizeof(float);
     sizes[CPU_SCRATCH_RESULTS] = larger(pairs * limits->dim, limits->max_rows * limits->n_experts) * sizeof(float);
-    sizes[CPU_SCRATCH_WORKERS] = workers * larger(sizeof(struct cpu_worker), cpu_attention_worker_bytes());
+    sizes[CPU_SCRATCH_WORKERS] =
+        workers * larger(larger(sizeof(struct cpu_worker), device->core ? sizeof(struct core_worker) : 0),
+                         cpu_attention_worker_bytes());
     sizes[CPU_SCRATCH_PLAN] =
         larger(cpu_expert_plan_bytes(limits->max_rows, top_k), cpu_attention_plan_bytes(limits->max_rows));
     return true;

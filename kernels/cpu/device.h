@@ -6,7 +6,8 @@
 #include "kernels/error.h"
 #include "kernels/kernels.h"
 
-struct cpu_isa; /* isa.h */
+struct cpu_isa;  /* isa.h */
+struct cpu_core; /* core.h */
 
 extern const struct kernels_backend cpu_reference_backend;
 extern const struct kernels_backend cpu_backend;
@@ -27,6 +28,7 @@ struct kernels_device {
     const struct kernels_backend *backend;
     struct kernels_options options; /* callbacks filled in; cpu_isa not kept */
     const struct cpu_isa *isa;      /* NULL in the reference backend */
+    const struct cpu_core *core;    /* NULL: all products in f32 */
     struct kernels_memory used;
     struct cpu_block *buffers, *batches; /* freed when the device closes */
     struct {
@@ -50,6 +52,13 @@ struct kernels_weight {
     float nested_offset;
     uint16_t *scales, *zeros; /* q8 to q1 */
     float *waiting;           /* until finish: scales of nested weights, or the row of int8 that is not whole */
+    /* In tiles (tile.h), once it is finished: then data and its scales are NULL, but for the nested ones. */
+    uint8_t *tiles;
+    size_t tile_bytes;   /* of 16 rows */
+    unsigned order;      /* enum tile_order */
+    bool has_zeros;      /* of q8, q4, q2 */
+    uint8_t *map_planes; /* of nested weights: nested_map in planes of bytes */
+    void *canonical;     /* until then: memory of data and scales */
     struct kernels_source_scale source_scale;
 };
 
@@ -121,6 +130,9 @@ size_t cpu_weight_size(const struct kernels_device *device, const struct kernels
 /* Memory for a weight, its parts not filled. */
 struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                          uint32_t block_size, struct kernels_error *error);
+/* A weight whose parts are all there becomes what the device multiplies with. NO_MEMORY leaves it as it is. */
+enum kernels_status cpu_weight_place(struct kernels_device *device, struct kernels_weight *weight,
+                                     struct kernels_error *error);
 enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
 void cpu_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
 void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weight);

@@ -1,6 +1,6 @@
-/* dispatch.c: which inner loops this processor can run, from CPUID and the register state that the system saves.
+/* dispatch.c: which inner loops and which core this processor can run, from CPUID and the register state that the system saves.
  * Does not know the environment: who wants another set says so when opening the device. */
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/core.h"
 
 #include <string.h>
 
@@ -20,17 +20,25 @@ static bool all(uint64_t value, uint64_t bits)
     return (value & bits) == bits;
 }
 
-static void find(bool *avx2, bool *avx512)
+/* What there is, in the order of the best. */
+struct found {
+    bool avx2, avx512, avx512_bf16;
+};
+
+static struct found find(void)
 {
-    uint32_t a, b, c, d, extended;
+    uint32_t a, b, c, d, extended, low;
+    struct found f = {0};
     uint64_t state;
 
-    *avx2 = *avx512 = false;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, 1u << 27 | 1u << 28 | 1u << 12 | 1u << 29)) return;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, 1u << 27 | 1u << 28 | 1u << 12 | 1u << 29)) return f;
     state = saved_state(); /* bit 27 above: the system lets us ask. 28 AVX, 12 FMA, 29 F16C */
-    if (!__get_cpuid_count(7, 0, &a, &extended, &c, &d)) return;
-    *avx2 = all(state, 0x6) && all(extended, 1u << 5);
-    *avx512 = *avx2 && all(state, 0xe6) && all(extended, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(c, 1u << 1);
+    if (!__get_cpuid_count(7, 0, &a, &extended, &c, &d)) return f;
+    f.avx2 = all(state, 0x6) && all(extended, 1u << 5);
+    f.avx512 =
+        f.avx2 && all(state, 0xe6) && all(extended, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(c, 1u << 1);
+    if (a >= 1 && __get_cpuid_count(7, 1, &low, &b, &c, &d)) f.avx512_bf16 = f.avx512 && all(low, 1u << 5);
+    return f;
 }
 
 void cpu_isa_processor_name(char *name, size_t size_bytes)
@@ -51,17 +59,30 @@ void cpu_isa_processor_name(char *name, size_t size_bytes)
     name[length] = 0;
 }
 
-const struct cpu_isa *cpu_isa_choose(const char *name)
+static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
 {
-    bool avx2, avx512;
+    const struct found f = find();
+    bool any = name == NULL || strcmp(name, "auto") == 0, rounds = arithmetic != KERNELS_ARITHMETIC_F32;
 
-    find(&avx2, &avx512);
-    if (name == NULL || strcmp(name, "auto") == 0)
-        return avx512 ? &cpu_isa_avx512 : avx2 ? &cpu_isa_avx2 : &cpu_isa_plain;
-    if (strcmp(name, "reference") == 0) return &cpu_isa_plain;
-    if (strcmp(name, "avx2") == 0) return avx2 ? &cpu_isa_avx2 : NULL;
-    if (strcmp(name, "avx512") == 0) return avx512 ? &cpu_isa_avx512 : NULL;
-    return NULL;
+    *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512 : f.avx2 ? &cpu_isa_avx2 : &cpu_isa_plain};
+    if (any) {
+        out->core = rounds && f.avx512_bf16 ? &cpu_core_avx512_bf16 : NULL;
+        return true;
+    }
+    if (strcmp(name, "reference") == 0) {
+        out->isa = &cpu_isa_plain;
+        return true;
+    }
+    if (strcmp(name, "avx2") == 0) {
+        out->isa = &cpu_isa_avx2;
+        return f.avx2;
+    }
+    if (strcmp(name, "avx512") == 0) return f.avx512;
+    if (strcmp(name, "avx512_bf16") == 0) {
+        out->core = &cpu_core_avx512_bf16;
+        return f.avx512_bf16 && rounds;
+    }
+    return false;
 }
 
 #else
@@ -74,9 +95,16 @@ void cpu_isa_processor_name(char *name, size_t size_bytes)
     name[size_bytes - 1] = 0;
 }
 
-const struct cpu_isa *cpu_isa_choose(const char *name)
+static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
 {
-    return name == NULL || strcmp(name, "auto") == 0 || strcmp(name, "reference") == 0 ? &cpu_isa_plain : NULL;
+    (void)arithmetic;
+    *out = (struct cpu_choice){.isa = &cpu_isa_plain};
+    return name == NULL || strcmp(name, "auto") == 0 || strcmp(name, "reference") == 0;
 }
 
 #endif
+
+bool cpu_choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
+{
+    return choose(name, arithmetic, out);
+}

@@ -48,13 +48,13 @@ struct cpu_isa {
 
 extern const struct cpu_isa cpu_isa_plain, cpu_isa_avx2, cpu_isa_avx512;
 
-/* dispatch.c: the best set this processor and its system run, or the named one; NULL if it is unknown or cannot run. */
-const struct cpu_isa *cpu_isa_choose(const char *name);
 void cpu_isa_processor_name(char *name, size_t size_bytes);
 
-/* Rows of whole blocks with one scale each, which dot and expand read in registers; and all weights without blocks. */
+/* Rows of whole blocks with one scale each, which dot and expand read in registers; and all weights without blocks. Tiles are
+ * read by their core, and here value by value. */
 static inline bool cpu_is_whole(const struct kernels_weight *weight)
 {
+    if (weight->tiles) return false;
     return weight->n_blocks == 0 || (weight->desc.cols % 64 == 0 && weight->block_size >= 64);
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/cpu/core.h"
 #include "kernels/formats/int8.h"
 
 struct packing {
@@ -195,6 +196,7 @@ enum kernels_status cpu_linear(struct kernels_device *device, const struct kerne
     struct cpu_rows rows;
 
     if (status != KERNELS_OK || args->n_rows == 0) return status;
+    if (device->core && cpu_core_takes(device->core, args->weight)) return cpu_core_linear(device, args);
     if ((workers = cpu_workers(device)) == NULL || !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "linear: no memory for %zu rows", args->n_rows);
     cpu_multiply(device, args->weight, &rows, workers, args->out, args->accumulate);
@@ -263,6 +265,7 @@ enum kernels_status cpu_gather_logits(struct kernels_device *device, const struc
     struct cpu_rows rows;
 
     if (status != KERNELS_OK || args->n_items == 0) return status;
+    if (device->core && cpu_core_takes(device->core, args->head)) return cpu_core_gather_logits(device, args);
     if ((workers = cpu_workers(device)) == NULL ||
         !pack_for(device, args->head, args->x, args->n_items, args->rows, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "gather_logits: no memory for %zu items", args->n_items);

@@ -49,7 +49,7 @@ struct kernels_weight *cpu_weight_begin(struct kernels_device *device, const str
     if (waiting == 0) return weight;
     if ((weight->waiting = cpu_allocate(device, waiting * sizeof(float))) == NULL) {
         kernels_fail(error, KERNELS_NO_MEMORY, "weight [%zu, %zu]: no memory for its scales", desc->rows, desc->cols);
-        cpu_release(device, weight);
+        cpu_weight_free(device, weight);
         return NULL;
     }
     if (is_nested(desc->format)) weight->absmax = weight->waiting;
@@ -186,12 +186,13 @@ enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kern
     if (weight->flags)
         return kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: holds values beyond 65504, too large for %s",
                             weight->desc.rows, weight->desc.cols, docket_kernels_format_name(weight->desc.format));
-    if (is_nested(weight->desc.format)) {
+    if (is_nested(weight->desc.format) && weight->absmax) { /* not yet nested */
         weight->nested_offset = nf4_nested_offset(weight->absmax, weight->n_blocks);
         nf4_nest(weight->absmax, weight->n_blocks, weight->nested_offset, weight->absmax_codes, weight->nested_absmax);
         memcpy(weight->nested_map, nf4_nested_map, sizeof nf4_nested_map);
         weight->absmax = NULL;
     }
+    if (cpu_weight_place(device, weight, error) != KERNELS_OK) return KERNELS_NO_MEMORY;
     cpu_release(device, weight->waiting);
     weight->waiting = NULL;
     weight->source_scale = (struct kernels_source_scale){0};

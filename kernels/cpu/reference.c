@@ -25,6 +25,7 @@ static void reference_describe(const struct kernels_device *device, struct kerne
 {
     (void)device;
     *out = (struct kernels_description){.name = "any processor", .variant = "plain C"};
+    snprintf(out->arithmetic, sizeof out->arithmetic, "f32");
 }
 
 /* Scratch is taken as an operation needs it. */

@@ -1,8 +1,9 @@
 /* weights.c: weights of the CPU backends: sizes, canonical bytes in and out, single values. They stay in their canonical
- * form, which the kernels read as it is. quantize.c fills them from a source. Knows no operation. */
+ * form, which the kernels read as it is, or become tiles (tile.c) where the device has a core for them. quantize.c fills them
+ * from a source. Knows no operation. */
 #include <string.h>
 
-#include "kernels/cpu/device.h"
+#include "kernels/cpu/tile.h"
 #include "kernels/formats/fp4.h"
 #include "kernels/formats/half.h"
 #include "kernels/formats/int8.h"
@@ -29,19 +30,31 @@ static bool sizes_of(const struct kernels_weight_desc *desc, uint32_t block_size
     return true;
 }
 
-static size_t whole_size(const struct kernels_parts_size *size)
+/* What stays beside tiles. */
+static size_t small_size(const struct kernels_parts_size *size)
 {
-    return round_up(sizeof(struct kernels_weight)) + round_up(size->codes) + round_up(size->absmax) +
-           round_up(size->absmax_codes) + round_up(size->nested_absmax) + round_up(size->nested_map) +
-           round_up(size->scales) + round_up(size->zeros);
+    return round_up(sizeof(struct kernels_weight)) + round_up(size->nested_absmax) + round_up(size->nested_map);
+}
+
+/* What becomes tiles. */
+static size_t large_size(const struct kernels_parts_size *size)
+{
+    return round_up(size->codes) + round_up(size->absmax) + round_up(size->absmax_codes) + round_up(size->scales) +
+           round_up(size->zeros);
+}
+
+static size_t planes_size(const struct kernels_parts_size *size)
+{
+    return size->nested_map ? TILE_MAP_PLANES : 0;
 }
 
 size_t cpu_weight_size(const struct kernels_device *device, const struct kernels_weight_desc *desc)
 {
     struct kernels_parts_size size;
 
-    (void)device;
-    return sizes_of(desc, LAYOUT_BLOCK, &size) ? cpu_allocated_bytes(whole_size(&size)) : 0;
+    if (!sizes_of(desc, LAYOUT_BLOCK, &size)) return 0;
+    if (!cpu_tile_takes(device, desc, LAYOUT_BLOCK)) return cpu_allocated_bytes(small_size(&size) + large_size(&size));
+    return cpu_allocated_bytes(small_size(&size) + planes_size(&size)) + cpu_allocated_bytes(cpu_tile_bytes(desc));
 }
 
 /* The next part of the one allocation; NULL for a part of no bytes. */
@@ -53,11 +66,23 @@ static void *take(char **at, size_t size_bytes)
     return part;
 }
 
-struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                         uint32_t block_size, struct kernels_error *error)
+static struct kernels_weight *no_memory(const struct kernels_weight_desc *desc, size_t size_bytes,
+                                        struct kernels_error *error)
+{
+    kernels_fail(error, KERNELS_NO_MEMORY, "weight [%zu, %zu] %s: no memory for %zu bytes", desc->rows, desc->cols,
+                 docket_kernels_format_name(desc->format), size_bytes);
+    return NULL;
+}
+
+/* with_large: its codes and scales too, apart if they are to become tiles. */
+static struct kernels_weight *create(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                     uint32_t block_size, bool with_large, struct kernels_error *error)
 {
     struct kernels_weight *weight;
     struct kernels_parts_size size;
+    size_t first_size;
+    void *canonical = NULL;
+    bool tiled;
     char *at;
 
     if (!sizes_of(desc, block_size, &size)) {
@@ -65,25 +90,59 @@ struct kernels_weight *cpu_weight_create(struct kernels_device *device, const st
                      desc ? (int)desc->format : -1, desc ? desc->rows : 0, desc ? desc->cols : 0, block_size);
         return NULL;
     }
-    if ((at = cpu_allocate(device, whole_size(&size))) == NULL) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "weight [%zu, %zu] %s: no memory for %zu bytes", desc->rows, desc->cols,
-                     docket_kernels_format_name(desc->format), whole_size(&size));
-        return NULL;
+    tiled = cpu_tile_takes(device, desc, block_size);
+    first_size = small_size(&size) + (tiled ? planes_size(&size) : with_large ? large_size(&size) : 0);
+    if ((at = cpu_allocate(device, first_size)) == NULL) return no_memory(desc, first_size, error);
+    if (tiled && with_large && (canonical = cpu_allocate(device, large_size(&size))) == NULL) {
+        cpu_release(device, at);
+        return no_memory(desc, large_size(&size), error);
     }
     weight = (struct kernels_weight *)(void *)at;
     at += round_up(sizeof *weight);
     *weight = (struct kernels_weight){.desc = *desc, .n_elements = desc->rows * desc->cols, .block_size = block_size};
-    weight->data = take(&at, size.codes);
-    weight->absmax = take(&at, size.absmax);
-    weight->absmax_codes = take(&at, size.absmax_codes);
+    weight->canonical = canonical;
+    weight->has_zeros = size.zeros != 0;
     weight->nested_absmax = take(&at, size.nested_absmax);
     weight->nested_map = take(&at, size.nested_map);
-    weight->scales = take(&at, size.scales);
-    weight->zeros = take(&at, size.zeros);
+    if (tiled) weight->map_planes = take(&at, planes_size(&size));
+    if (canonical) at = canonical;
+    if (with_large) {
+        weight->data = take(&at, size.codes);
+        weight->absmax = take(&at, size.absmax);
+        weight->absmax_codes = take(&at, size.absmax_codes);
+        weight->scales = take(&at, size.scales);
+        weight->zeros = take(&at, size.zeros);
+    }
     if (docket_kernels_format_has_parts(desc->format) && desc->format != KERNELS_INT8)
         weight->n_blocks = weight->n_elements / block_size + (weight->n_elements % block_size != 0);
     while (block_size >> weight->block_shift > LAYOUT_BLOCK) weight->block_shift++;
     return weight;
+}
+
+struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                         uint32_t block_size, struct kernels_error *error)
+{
+    return create(device, desc, block_size, true, error);
+}
+
+enum kernels_status cpu_weight_place(struct kernels_device *device, struct kernels_weight *weight,
+                                     struct kernels_error *error)
+{
+    size_t size_bytes;
+
+    if (!cpu_tile_takes(device, &weight->desc, weight->block_size)) return KERNELS_OK;
+    size_bytes = cpu_tile_bytes(&weight->desc);
+    if ((weight->tiles = cpu_allocate(device, size_bytes)) == NULL) {
+        no_memory(&weight->desc, size_bytes, error);
+        return KERNELS_NO_MEMORY;
+    }
+    cpu_tile_place(device, weight);
+    cpu_release(device, weight->canonical);
+    weight->canonical = weight->data = NULL;
+    weight->absmax = NULL;
+    weight->absmax_codes = NULL;
+    weight->scales = weight->zeros = NULL;
+    return KERNELS_OK;
 }
 
 static void copy_part(void *to, const void *from, size_t size_bytes)
@@ -97,6 +156,7 @@ struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, cons
     uint32_t block_size = parts && parts->block_size ? parts->block_size : LAYOUT_BLOCK;
     struct kernels_parts_size size;
     struct kernels_weight *weight;
+    bool tiled;
 
     switch (docket_kernels_parts_size(desc, block_size, &size)) {
     case KERNELS_OK:
@@ -119,14 +179,27 @@ struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, cons
         kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: a scale is NaN or infinite", desc->rows, desc->cols);
         return NULL;
     }
-    if ((weight = cpu_weight_create(device, desc, block_size, error)) == NULL) return NULL;
-    copy_part(weight->data, parts->codes, size.codes);
-    copy_part(weight->absmax, parts->absmax, size.absmax);
-    copy_part(weight->absmax_codes, parts->absmax_codes, size.absmax_codes);
+    tiled = cpu_tile_takes(device, desc, block_size);
+    if ((weight = create(device, desc, block_size, !tiled, error)) == NULL) return NULL;
     copy_part(weight->nested_absmax, parts->nested_absmax, size.nested_absmax);
     copy_part(weight->nested_map, parts->nested_map, size.nested_map);
-    copy_part(weight->scales, parts->scales, size.scales);
-    copy_part(weight->zeros, parts->zeros, size.zeros);
+    if (tiled) { /* straight from the caller's */
+        weight->data = parts->codes;
+        weight->absmax = size.absmax ? parts->absmax : NULL;
+        weight->absmax_codes = size.absmax_codes ? parts->absmax_codes : NULL;
+        weight->scales = size.scales ? parts->scales : NULL;
+        weight->zeros = size.zeros ? parts->zeros : NULL;
+        if (cpu_weight_place(device, weight, error) != KERNELS_OK) {
+            cpu_release(device, weight);
+            return NULL;
+        }
+    } else {
+        copy_part(weight->data, parts->codes, size.codes);
+        copy_part(weight->absmax, parts->absmax, size.absmax);
+        copy_part(weight->absmax_codes, parts->absmax_codes, size.absmax_codes);
+        copy_part(weight->scales, parts->scales, size.scales);
+        copy_part(weight->zeros, parts->zeros, size.zeros);
+    }
     weight->nested_offset = size.absmax_codes ? parts->nested_offset : 0;
     weight->n_written = weight->n_elements;
     weight->finished = true;
@@ -141,13 +214,17 @@ enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const s
     if (weight == NULL || !weight->finished || parts == NULL || !docket_kernels_format_has_parts(weight->desc.format))
         return cpu_fail(device, KERNELS_BAD_SHAPE, "weight: has no parts to read");
     docket_kernels_parts_size(&weight->desc, weight->block_size, &size);
-    copy_part(parts->codes, weight->data, size.codes);
-    copy_part(parts->absmax, weight->absmax, size.absmax);
-    copy_part(parts->absmax_codes, weight->absmax_codes, size.absmax_codes);
+    if (weight->tiles)
+        cpu_tile_read_parts(weight, parts);
+    else {
+        copy_part(parts->codes, weight->data, size.codes);
+        copy_part(parts->absmax, weight->absmax, size.absmax);
+        copy_part(parts->absmax_codes, weight->absmax_codes, size.absmax_codes);
+        copy_part(parts->scales, weight->scales, size.scales);
+        copy_part(parts->zeros, weight->zeros, size.zeros);
+    }
     copy_part(parts->nested_absmax, weight->nested_absmax, size.nested_absmax);
     copy_part(parts->nested_map, weight->nested_map, size.nested_map);
-    copy_part(parts->scales, weight->scales, size.scales);
-    copy_part(parts->zeros, weight->zeros, size.zeros);
     parts->nested_offset = weight->nested_offset;
     parts->block_size = weight->block_size;
     return KERNELS_OK;
@@ -199,6 +276,10 @@ static void block_values(const struct kernels_weight *weight, size_t block, size
 
 void cpu_weight_values(const struct kernels_weight *weight, size_t first, size_t n, float *out)
 {
+    if (weight->tiles) {
+        cpu_tile_values(weight, first, n, out);
+        return;
+    }
     if (!docket_kernels_format_has_parts(weight->desc.format)) {
         plain_values(weight, first, n, out);
         return;
@@ -234,5 +315,7 @@ void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weigh
 {
     if (weight == NULL) return;
     cpu_release(device, weight->waiting);
+    cpu_release(device, weight->canonical);
+    cpu_release(device, weight->tiles);
     cpu_release(device, weight);
 }

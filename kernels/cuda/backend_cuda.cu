@@ -165,6 +165,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     }
     snprintf(device->facts.name, sizeof device->facts.name, "%.95s", facts.name);
     snprintf(device->facts.variant, sizeof device->facts.variant, "sm_%d%d", facts.major, facts.minor);
+    snprintf(device->facts.arithmetic, sizeof device->facts.arithmetic, "bf16");
     device->facts.is_gpu = true;
     snprintf(device->facts.bus_id, sizeof device->facts.bus_id, "%08x:%02x:%02x.0", (unsigned)facts.pciDomainID,
              (unsigned)facts.pciBusID, (unsigned)facts.pciDeviceID);

@@ -1,5 +1,5 @@
 /* bench_kernels.c: how fast the CPU backend multiplies and reads, beside what this machine can do, measured in the same run.
- * Usage: bench_kernels [isa] [workers]. Prints a table; asserts nothing. */
+ * Usage: bench_kernels [isa] [workers] [part]; parts are linear, experts, attention and quantize. Prints tables; asserts nothing. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,28 +25,26 @@ static double now_seconds(void)
 
 #if defined(__x86_64__)
 /* Twelve chains that do not wait for each other; 12 and 13 hold zero. */
-#define ONE(v, i) "vfmadd231ps %%" v "12, %%" v "13, %%" v #i "\n\t"
-#define TWELVE(v)                                                                                                      \
-    "vxorps %%xmm12, %%xmm12, %%xmm12\n\tvxorps %%xmm13, %%xmm13, %%xmm13\n\t" ONE(v, 0) ONE(v, 1) ONE(v, 2) ONE(v, 3) \
-        ONE(v, 4) ONE(v, 5) ONE(v, 6) ONE(v, 7) ONE(v, 8) ONE(v, 9) ONE(v, 10) ONE(v, 11)
+#define ONE(op, v, i) op " %%" v "12, %%" v "13, %%" v #i "\n\t"
+#define TWELVE(op, v)                                                                                                  \
+    "vxorps %%xmm12, %%xmm12, %%xmm12\n\tvxorps %%xmm13, %%xmm13, %%xmm13\n\t" ONE(op, v, 0) ONE(op, v, 1)             \
+        ONE(op, v, 2) ONE(op, v, 3) ONE(op, v, 4) ONE(op, v, 5) ONE(op, v, 6) ONE(op, v, 7) ONE(op, v, 8)              \
+            ONE(op, v, 9) ONE(op, v, 10) ONE(op, v, 11)
 #define CLOBBERED                                                                                                      \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13"
 
-__attribute__((target("avx512f"), noinline)) static double multiply_adds_512(size_t n)
-{
-    double begin = now_seconds();
-
-    for (size_t step = 0; step < n; step++) __asm__ volatile(TWELVE("zmm") : : : CLOBBERED);
-    return (double)n * 12 * 32 / (now_seconds() - begin);
-}
-
-__attribute__((target("avx2,fma"), noinline)) static double multiply_adds_256(size_t n)
-{
-    double begin = now_seconds();
-
-    for (size_t step = 0; step < n; step++) __asm__ volatile(TWELVE("ymm") : : : CLOBBERED);
-    return (double)n * 12 * 16 / (now_seconds() - begin);
-}
+/* name(n): operations a second of n times twelve instructions, each of `each` operations. */
+#define CEILING(name, op, v, each)                                                                                     \
+    __attribute__((noinline)) static double name(size_t n)                                                             \
+    {                                                                                                                  \
+        double begin = now_seconds();                                                                                  \
+        for (size_t step = 0; step < n; step++) __asm__ volatile(TWELVE(op, v) : : : CLOBBERED);                       \
+        return (double)n * 12 * (each) / (now_seconds() - begin);                                                      \
+    }
+CEILING(f32_256, "vfmadd231ps", "ymm", 16)
+CEILING(f32_512, "vfmadd231ps", "zmm", 32)
+CEILING(bf16_512, "vdpbf16ps", "zmm", 64)
+CEILING(int8_512, "vpdpbusd", "zmm", 128)
 #endif
 
 struct ceiling {
@@ -62,7 +60,10 @@ static void rate_task(void *context, size_t begin, size_t end, unsigned worker)
 
     for (size_t i = begin; i < end; i++) {
 #if defined(__x86_64__)
-        c->rates[i] = strcmp(c->isa, "avx512") == 0 ? multiply_adds_512(30000000) : multiply_adds_256(30000000);
+        c->rates[i] = strstr(c->isa, "vnni")     ? int8_512(20000000)
+                      : strstr(c->isa, "bf16")   ? bf16_512(20000000)
+                      : strstr(c->isa, "avx512") ? f32_512(20000000)
+                                                 : f32_256(20000000);
 #else
         c->rates[i] = 0;
 #endif
@@ -129,7 +130,7 @@ static void bench_linear(struct bench *b, enum kernels_format format, size_t m, 
     if (n_weights > 64 || n * k < 1000000) n_weights = 1;
     for (size_t w = 0; w < n_weights; w++) weights[w] = make_weight(b, format, n, k);
     numbers_fill(&numbers, x, m * k);
-    while (spent < 1.5 && (i < 400 || spent < 0.2)) {
+    while (spent < 0.4 && (i < 400 || spent < 0.1)) {
         double took;
         begin = now_seconds();
         for (size_t w = 0; w < n_weights; w++) {
@@ -202,7 +203,7 @@ static void bench_attention(struct bench *b, size_t n_rows, size_t n_old, size_t
     uint32_t *slots = malloc(n * 4);
     struct kernels_sequence sequence = {.n_rows = (uint32_t)n, .own = {0, (uint32_t)n, 0}};
     struct kernels_batch_desc desc = {n, 1, positions, positions, slots, &sequence};
-    struct kernels_rope_kv rope = {batch, q, k, k, kv, 0, h, g, d, frequency};
+    struct kernels_rope_kv rope = {batch, q, k, k, kv, 0, h, g, d, frequency, 0};
     struct kernels_attention args = {batch, q, kv, out, 0, h, g, d, 0.1f, 0};
     struct numbers numbers = {2};
     double best = 1e30, begin, keys = 0;
@@ -262,6 +263,37 @@ static void bench_quantizing(struct bench *b, enum kernels_format source_format,
     free(source);
 }
 
+static bool is_part(int argc, char **argv, const char *name)
+{
+    return argc <= 3 || strcmp(argv[3], name) == 0;
+}
+
+static void bench_linears(struct bench *b)
+{
+    static const size_t rows[] = {1, 2, 4, 8, 16, 32, 128, 512};
+    static const size_t shapes[][2] = {{2048, 2048}, {256, 2048}, {5632, 2048}, {2048, 5632}}; /* TinyLlama's */
+
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        bench_linear(b, KERNELS_NF4, 512, shapes[s][0], shapes[s][1]);
+        bench_linear(b, KERNELS_NF4_NESTED, 512, shapes[s][0], shapes[s][1]);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bench_linear(b, KERNELS_NF4, rows[i], 14336, 4096);
+        bench_linear(b, KERNELS_NF4_NESTED, rows[i], 14336, 4096);
+    }
+    bench_linear(b, KERNELS_NF4_NESTED, 1, 4096, 14336);
+    bench_linear(b, KERNELS_NF4_NESTED, 256, 4096, 14336);
+    for (int f = KERNELS_F16; f <= KERNELS_Q1; f++) {
+        if (f == KERNELS_NF4 || f == KERNELS_NF4_NESTED) continue;
+        bench_linear(b, (enum kernels_format)f, 1, 14336, 4096);
+        bench_linear(b, (enum kernels_format)f, 256, 14336, 4096);
+    }
+    bench_linear(b, KERNELS_F32, 256, 4096, 4096);
+    bench_linear(b, KERNELS_NF4_NESTED, 1, 192, 192);
+    bench_linear(b, KERNELS_NF4_NESTED, 256, 192, 192);
+    bench_linear(b, KERNELS_NF4_NESTED, 256, 512, 192);
+}
+
 int main(int argc, char **argv)
 {
     struct host host = {.n_workers = argc > 2 ? (unsigned)atoi(argv[2]) : 1};
@@ -270,6 +302,8 @@ int main(int argc, char **argv)
     struct kernels_description description;
     struct kernels_error error;
     struct ceiling ceiling = {0};
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
 
     if ((b.device = b.table->open(&options, &error)) == NULL) {
         fprintf(stderr, "%s\n", error.message);
@@ -292,33 +326,25 @@ int main(int argc, char **argv)
         if (rate > b.best_bytes) b.best_bytes = rate;
     }
     free(ceiling.memory);
-    printf("%s, %s, %u workers, %s; ceilings: %.0f GFLOP/s of f32 multiply-adds, %.1f GB/s read\n", description.name,
-           description.variant, host.n_workers, host.n_workers == 1 ? "processor time" : "wall time",
-           b.best_flops * 1e-9, b.best_bytes * 1e-9);
-    for (size_t m = 1; m <= 512; m *= m < 8 ? 2 : m < 64 ? 4 : 8) bench_linear(&b, KERNELS_NF4_NESTED, m, 14336, 4096);
-    bench_linear(&b, KERNELS_NF4_NESTED, 1, 4096, 14336);
-    bench_linear(&b, KERNELS_NF4_NESTED, 256, 4096, 14336);
-    bench_linear(&b, KERNELS_NF4, 1, 14336, 4096);
-    bench_linear(&b, KERNELS_NF4, 256, 14336, 4096);
-    for (int f = KERNELS_FP4; f <= KERNELS_Q1; f++) {
-        bench_linear(&b, (enum kernels_format)f, 1, 14336, 4096);
-        bench_linear(&b, (enum kernels_format)f, 256, 14336, 4096);
+    printf("%s, %s in %s, %u workers, %s; ceilings: %.0f GFLOP/s of multiply-adds, %.1f GB/s read\n", description.name,
+           description.variant, description.arithmetic, host.n_workers,
+           host.n_workers == 1 ? "processor time" : "wall time", b.best_flops * 1e-9, b.best_bytes * 1e-9);
+    if (is_part(argc, argv, "linear")) bench_linears(&b);
+    if (is_part(argc, argv, "experts")) {
+        bench_experts(&b, 1, 192, 384);
+        bench_experts(&b, 512, 192, 384);
+        bench_experts(&b, 64, 4096, 3584);
+        bench_experts(&b, 512, 4096, 3584);
     }
-    bench_linear(&b, KERNELS_BF16, 1, 14336, 4096);
-    bench_linear(&b, KERNELS_BF16, 256, 14336, 4096);
-    bench_linear(&b, KERNELS_F32, 256, 4096, 4096);
-    bench_linear(&b, KERNELS_NF4_NESTED, 1, 192, 192);
-    bench_linear(&b, KERNELS_NF4_NESTED, 256, 192, 192);
-    bench_linear(&b, KERNELS_NF4_NESTED, 256, 512, 192);
-    bench_linear(&b, KERNELS_F32, 256, 192, 192);
-    bench_experts(&b, 1, 192, 384);
-    bench_experts(&b, 512, 192, 384);
-    bench_experts(&b, 64, 4096, 3584);
-    bench_attention(&b, 512, 0, 32, 8, 128);
-    bench_attention(&b, 1, 2047, 32, 8, 128);
-    bench_attention(&b, 512, 512, 6, 2, 32);
-    for (int f = KERNELS_NF4; f <= KERNELS_Q1; f++) bench_quantizing(&b, KERNELS_BF16, (enum kernels_format)f);
-    bench_quantizing(&b, KERNELS_F32, KERNELS_NF4_NESTED);
+    if (is_part(argc, argv, "attention")) {
+        bench_attention(&b, 512, 0, 32, 8, 128);
+        bench_attention(&b, 1, 2047, 32, 8, 128);
+        bench_attention(&b, 512, 512, 6, 2, 32);
+    }
+    if (is_part(argc, argv, "quantize")) {
+        for (int f = KERNELS_NF4; f <= KERNELS_Q1; f++) bench_quantizing(&b, KERNELS_BF16, (enum kernels_format)f);
+        bench_quantizing(&b, KERNELS_F32, KERNELS_NF4_NESTED);
+    }
     b.table->close(b.device);
     return 0;
 }

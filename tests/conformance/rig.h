@@ -22,7 +22,8 @@ struct rig {
     struct host host;
     char name[64];
     size_t lanes; /* of its sums, for the limits; the fewer, the longer the chains */
-    bool is_gpu;  /* whose tensor cores take bf16 */
+    bool is_gpu;
+    bool rounds; /* both operands of its products are rounded to bf16 first */
 };
 
 /* There where the CUDA backend is linked in: its sources on the host (tests/cuda_emulation), or on a GPU. */
@@ -48,6 +49,8 @@ static inline bool rig_open(struct rig *rig, const char *backend, const char *is
     snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
     rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
     if ((rig->is_gpu = !strcmp(backend, "cuda"))) rig->lanes = 1;
+    if (isa && strstr(isa, "bf16")) rig->lanes = 1; /* an output has one lane */
+    rig->rounds = rig->is_gpu || (isa && strstr(isa, "bf16"));
     options = host_options(&rig->host, isa);
     return (rig->device = rig->table->open(&options, NULL)) != NULL;
 }
@@ -64,13 +67,13 @@ static inline void rig_close(struct rig *rig)
 
 /* Every device that this machine can open, the reference first. Unknown instruction sets are named, not skipped silently. */
 struct rigs {
-    struct rig all[12];
+    struct rig all[24];
     size_t n;
 };
 
 static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
 {
-    static const char *const isas[] = {"reference", "avx2", "avx512"};
+    static const char *const isas[] = {"reference", "avx2", "avx512", "avx512_bf16"};
 
     rigs->n = 0;
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
@@ -78,7 +81,7 @@ static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
         assert_true(rig_open(&rigs->all[rigs->n++], "cuda", NULL, 1));
         return;
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++)
         for (unsigned workers = 1; workers <= most_workers; workers++) {
             if (rig_open(&rigs->all[rigs->n], "cpu", isas[i], workers))
                 rigs->n++;
@@ -161,7 +164,8 @@ static inline double sum_roundings(const struct rig *rig, size_t k)
 /* Further ones of a product whose operands are rounded to bf16 first: 2^-9 of itself for each. */
 static inline double operand_roundings(const struct rig *rig, enum kernels_format format)
 {
-    return rig->is_gpu && format != KERNELS_F32 && format != KERNELS_F16 ? 2 * 0x1p-9 / ULP + 1 : 0;
+    if (!rig->rounds || format == KERNELS_F32 || (rig->is_gpu && format == KERNELS_F16)) return 0;
+    return 2 * 0x1p-9 / ULP + 1;
 }
 
 /* Whether the backend says that it holds such weights. */

@@ -81,6 +81,30 @@ static const struct kernels_backend *load_cuda(const char *library, struct error
     return NULL;
 }
 
+/* The words of COMPUTE_DTYPE, in the order of enum kernels_arithmetic, and what results call them. */
+static const struct {
+    const char *name, *dtype;
+} arithmetics[] = {{"auto", NULL}, {"bf16", "bfloat16"}, {"f32", "float32"}};
+
+static bool arithmetic_by_name(const char *name, enum kernels_arithmetic *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(arithmetics); i++)
+        if (strcmp(name ? name : "auto", arithmetics[i].name) == 0) {
+            *out = (enum kernels_arithmetic)i;
+            return true;
+        }
+    return false;
+}
+
+const char *device_compute_dtype(const struct device *device)
+{
+    struct kernels_description facts;
+    device->backend->describe(device->handle, &facts);
+    for (size_t i = 0; i < ARRAY_LENGTH(arithmetics); i++)
+        if (strcmp(facts.arithmetic, arithmetics[i].name) == 0) return arithmetics[i].dtype;
+    return NULL;
+}
+
 static enum status open_with(struct device *out, const struct kernels_backend *backend,
                              const struct device_options *options, struct error *err)
 {
@@ -93,6 +117,9 @@ static enum status open_with(struct device *out, const struct kernels_backend *b
                                    .context = out->pool,
                                    .n_workers = pool_threads(out->pool),
                                    .cpu_isa = options->cpu_isa};
+    if (!arithmetic_by_name(options->compute_dtype, &open.arithmetic))
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16 or f32, got %s",
+                    options->compute_dtype);
     out->backend = backend;
     out->handle = backend->open(&open, &detail);
     if (out->handle) return DOCKET_OK;
@@ -141,7 +168,8 @@ enum status device_open(struct device *device, const struct device_options *opti
     }
     out.backend->describe(out.handle, &facts);
     log_event(LOG_INFO, EVENT_device_found, F_STR("backend", out.backend->name), F_STR("name", facts.name),
-              F_STR("variant", facts.variant), F_U64("threads", pool_threads(out.pool)));
+              F_STR("variant", facts.variant), F_STR("arithmetic", facts.arithmetic),
+              F_U64("threads", pool_threads(out.pool)));
     *device = out;
     return DOCKET_OK;
 }

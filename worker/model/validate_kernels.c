@@ -50,9 +50,11 @@ struct judged {
     size_t n;
 };
 
-static void judge(struct judged *j, enum kernels_format format, const float *x, const float *w, const float *got,
-                  size_t n, size_t k, double *row)
+/* rounds: both operands of every product are rounded to bf16 first, 2^-9 of each. */
+static void judge(struct judged *j, enum kernels_format format, bool rounds, const float *x, const float *w,
+                  const float *got, size_t n, size_t k, double *row)
 {
+    double before = roundings(k) + 4 + (rounds ? 2 * 0x1p-9 / ULP + 1 + (double)k : 0); /* its sums have one lane */
     for (size_t i = 0; i < ROWS; i++) {
         activations(format, x + i * k, row, k);
         for (size_t o = 0; o < n; o++) {
@@ -62,7 +64,7 @@ static void judge(struct judged *j, enum kernels_format format, const float *x, 
                 magnitude += fabs(row[c] * (double)w[o * k + c]);
             }
             double off = fabs((double)got[i * n + o] - want);
-            double limit = ULP * ((roundings(k) + 4) * magnitude + 3 * fabs(want)) + 1e-30;
+            double limit = ULP * (before * magnitude + 3 * fabs(want)) + 1e-30;
             double share = off / limit;
             if (!(share <= j->worst)) j->worst = isnan(share) ? INFINITY : share;
             j->difference += off * off;
@@ -78,6 +80,7 @@ static enum status multiply(struct judged *j, const struct device *device, const
     const struct kernels_backend *b = device->backend;
     struct kernels_weight_desc desc;
     struct kernels_error detail = {0};
+    struct kernels_description facts;
     struct dice dice = {1};
     b->weight_describe(weight, &desc);
     size_t n = desc.rows, k = desc.cols;
@@ -94,7 +97,9 @@ static enum status multiply(struct judged *j, const struct device *device, const
     if (ks == KERNELS_OK) ks = b->download(device->handle, got, dy, ROWS * n * sizeof(float));
     if (ks == KERNELS_OK) ks = b->synchronize(device->handle, &detail);
     if (ks == KERNELS_OK) ks = b->weight_read(device->handle, weight, w);
-    if (ks == KERNELS_OK) judge(j, desc.format, x, w, got, n, k, row);
+    b->describe(device->handle, &facts);
+    bool rounds = strcmp(facts.arithmetic, "bf16") == 0 && desc.format != KERNELS_F32 && desc.format != KERNELS_INT8;
+    if (ks == KERNELS_OK) judge(j, desc.format, rounds, x, w, got, n, k, row);
     if (dx) b->buffer_free(device->handle, dx);
     if (dy) b->buffer_free(device->handle, dy);
     mem_free(x);

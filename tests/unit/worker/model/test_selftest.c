@@ -36,11 +36,11 @@ static enum kernels_status failing(struct kernels_device *device, const struct k
 
 static void every_backend_passes(void **state)
 {
-    static const struct device_options ways[] = {{"reference", NULL, NULL, 1},
-                                                 {"cpu", NULL, "auto", 2},
-                                                 {"cpu", NULL, "reference", 1},
-                                                 {"cpu", NULL, "avx2", 2},
-                                                 {"cpu", NULL, "avx512", 2}};
+    static const struct device_options ways[] = {
+        {"reference", NULL, NULL, 1, NULL},      {"cpu", NULL, "auto", 2, NULL}, {"cpu", NULL, "reference", 1, NULL},
+        {"cpu", NULL, "auto", 2, "f32"},         {"cpu", NULL, "avx2", 2, NULL}, {"cpu", NULL, "avx512", 2, NULL},
+        {"cpu", NULL, "avx512_bf16", 2, "bf16"},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct device device = {0};

@@ -1,0 +1,457 @@
+/* core_avx512_bf16.c: tiles times activations in bf16 with f32 sums, by AVX-512's VDPBF16PS (and F, BW, DQ, VL, VBMI), compiled
+ * with its flags; nothing here may be called before dispatch.c has seen that the processor and its system have them.
+ *
+ * A step takes two columns: 16 pairs of weights, one a lane, times one pair of a row of activations. Codes become bf16 by one
+ * look-up of 32 words, the scale comes after the block: codes of q8 to q1 and values of fp4, times 12, are exact in bf16;
+ * those of nf4 are taken times NF4_STRETCH, which brings them nearest to what bf16 holds: within 2^-9 of each, 0.6 of the error
+ * that they would have as they are. */
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/cpu/core_avx512.h"
+
+#define NF4_STRETCH 1.437f
+#define FP4_STRETCH 12.0f
+#define STEPS       (TILE_BLOCK / 2)
+#define ROWS_TILE                                                                                                      \
+    6u /* with two tiles 12 sums of a block, 12 of all, 2 of weights, 1 of activations: 27 of 32 registers */
+
+static const uint16_t nf4_words[16] = {0xbfb8, 0xbf80, 0xbf41, 0xbf11, 0xbed1, 0xbe88, 0xbe06, 0x0000,
+                                       0x3dea, 0x3e6d, 0x3eb5, 0x3ef9, 0x3f22, 0x3f4f, 0x3f85, 0x3fb8};
+static const uint16_t fp4_words[16] = {0x0000, 0x3d80, 0x4100, 0x4140, 0x4080, 0x40c0, 0x4000, 0x4040,
+                                       0x8000, 0xbd80, 0xc100, 0xc140, 0xc080, 0xc0c0, 0xc000, 0xc040};
+static const uint16_t whole_words[16] = {0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
+                                         0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170};
+static const uint16_t sign_words[2] = {0x3f80, 0xbf80};
+
+enum form { FORM_4, FORM_2, FORM_1, FORM_8, FORM_BF16, FORM_F16 };
+
+INLINE unsigned bits_of(enum form form)
+{
+    return form == FORM_4 ? 4 : form == FORM_2 ? 2 : form == FORM_1 ? 1 : form == FORM_8 ? 8 : 16;
+}
+
+static enum form form_of(enum kernels_format format)
+{
+    switch (format) {
+    case KERNELS_BF16:
+        return FORM_BF16;
+    case KERNELS_F16:
+        return FORM_F16;
+    case KERNELS_Q8:
+        return FORM_8;
+    case KERNELS_Q2:
+        return FORM_2;
+    case KERNELS_Q1:
+        return FORM_1;
+    default:
+        return FORM_4;
+    }
+}
+
+/* Values of all codes, repeated until 32 words are full. */
+static __m512i table_of(enum kernels_format format)
+{
+    const uint16_t *from = whole_words;
+    size_t n = 16;
+    uint16_t words[32];
+
+    if (format == KERNELS_Q1)
+        from = sign_words, n = 2;
+    else if (format == KERNELS_Q2)
+        n = 4;
+    else if (format == KERNELS_NF4 || format == KERNELS_NF4_NESTED)
+        from = nf4_words;
+    else if (format == KERNELS_FP4 || format == KERNELS_FP4_NESTED)
+        from = fp4_words;
+    for (size_t i = 0; i < 32; i++) words[i] = from[i % n];
+    return _mm512_loadu_si512(words);
+}
+
+static float factor_of(enum kernels_format format)
+{
+    if (format == KERNELS_NF4 || format == KERNELS_NF4_NESTED) return 1 / NF4_STRETCH;
+    return format == KERNELS_FP4 || format == KERNELS_FP4_NESTED ? 1 / FP4_STRETCH : 1;
+}
+
+/* f32 of whole numbers below 256 have nothing in their lower halves. */
+INLINE __m512i bytes_as_bf16(__m512i words)
+{
+    __m512i low = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_and_si512(words, _mm512_set1_epi32(0xff))));
+    __m512i high = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_srli_epi32(words, 16)));
+
+    return _mm512_or_si512(_mm512_srli_epi32(low, 16), high);
+}
+
+INLINE __m512i halves_as_bf16(__m512i words)
+{
+    __m512 low = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
+    __m512 high = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(words, 16)));
+    __m512i of_low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+    __m512i of_high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+
+    return _mm512_or_si512(of_low, _mm512_slli_epi32(of_high, 16));
+}
+
+/* The next step's pairs out of a vector of codes. */
+INLINE __m512bh next_pairs(enum form form, __m512i *codes, __m512i table)
+{
+    __m512i now = *codes;
+
+    if (form == FORM_BF16) return (__m512bh)now;
+    if (form == FORM_F16) return (__m512bh)halves_as_bf16(now);
+    if (form == FORM_8) {
+        *codes = _mm512_srli_epi16(now, 8);
+        return (__m512bh)bytes_as_bf16(_mm512_and_si512(now, _mm512_set1_epi16(0xff)));
+    }
+    *codes = form == FORM_4   ? _mm512_srli_epi16(now, 4)
+             : form == FORM_2 ? _mm512_srli_epi16(now, 2)
+                              : _mm512_srli_epi16(now, 1);
+    return (__m512bh)_mm512_permutexvar_epi16(now, table);
+}
+
+INLINE __m512bh pair_of(const uint8_t *x)
+{
+    int32_t pair;
+
+    memcpy(&pair, x, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
+}
+
+static size_t row_bytes(size_t cols)
+{
+    size_t n_blocks = (cols + TILE_BLOCK - 1) / TILE_BLOCK;
+    size_t lines = 2 * n_blocks + (n_blocks * sizeof(float) + TILE_LINE - 1) / TILE_LINE;
+
+    return (lines | 1) * TILE_LINE; /* odd: rows next to each other lie in different sets of the cache */
+}
+
+INLINE const float *row_sums(const uint8_t *row, size_t cols)
+{
+    return (const float *)(const void *)(row + (cols + TILE_BLOCK - 1) / TILE_BLOCK * TILE_BLOCK * 2);
+}
+
+static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *row)
+{
+    __m512 sum = _mm512_setzero_ps();
+    float *sums = (float *)(void *)(row + (cols + TILE_BLOCK - 1) / TILE_BLOCK * TILE_BLOCK * 2);
+
+    for (size_t c = 0; c < TILE_BLOCK; c += 32) {
+        __m512 low = load_some(x, n, c), high = load_some(x, n, c + 16);
+        __m512i pair = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+        _mm512_storeu_si512(row + (block * TILE_BLOCK + c) * 2, pair);
+        sum = _mm512_add_ps(sum, _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)));
+        sum = _mm512_add_ps(sum, _mm512_castsi512_ps(_mm512_and_si512(pair, _mm512_set1_epi32((int)0xffff0000))));
+    }
+    sums[block] = _mm512_reduce_add_ps(sum);
+}
+
+/* --- panels --- */
+
+INLINE uint8_t *panel_values(const struct core_panel *panel, size_t tile, size_t block)
+{
+    size_t pair = tile / CORE_PAIR;
+
+    return (uint8_t *)panel->values + ((pair * CORE_BLOCKS + block) * STEPS * CORE_PAIR + tile % CORE_PAIR) * 64;
+}
+
+INLINE size_t panel_scales(size_t tile, size_t block)
+{
+    return ((tile / CORE_PAIR * CORE_BLOCKS + block) * CORE_PAIR + tile % CORE_PAIR) * TILE_ROWS;
+}
+
+INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
+                        size_t end, __m512i table, struct core_panel *to)
+{
+    const unsigned per_vector = 16 / bits_of(form);
+
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t *codes = tile_codes(weight, tile, block);
+        uint8_t *out = panel_values(to, at, block - begin);
+        for (size_t v = 0; v < STEPS / per_vector; v++) {
+            __m512i now = _mm512_load_si512(codes + v * 64);
+            UNROLL for (size_t s = 0; s < per_vector; s++)
+            {
+                _mm512_store_si512(out, (__m512i)next_pairs(form, &now, table));
+                out += CORE_PAIR * 64;
+            }
+        }
+    }
+}
+
+static void expand(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
+                   struct core_panel *to)
+{
+    enum form form = form_of(weight->desc.format);
+    __m512i table = table_of(weight->desc.format);
+    float factor = factor_of(weight->desc.format);
+
+    for (size_t t = 0; t < n; t++) {
+        switch (form) {
+        case FORM_4:
+            expand_tile(weight, FORM_4, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_2:
+            expand_tile(weight, FORM_2, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_1:
+            expand_tile(weight, FORM_1, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_8:
+            expand_tile(weight, FORM_8, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_BF16:
+            expand_tile(weight, FORM_BF16, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_F16:
+            expand_tile(weight, FORM_F16, tile + t, t, begin, end, table, to);
+            break;
+        }
+        if (tile_group(weight->desc.format)) {
+            struct scale_reader reader = scale_reader_of(weight, tile + t, factor);
+            for (size_t block = begin; block < end; block += reader.group) {
+                read_scales(&reader, block);
+                for (size_t b = 0; b < reader.group && block + b < end; b++) {
+                    _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
+                    if (weight->has_zeros)
+                        _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
+                }
+            }
+        }
+    }
+}
+
+static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
+{
+    uint16_t *out = (uint16_t *)(void *)panel_values(to, tile, block);
+
+    for (size_t step = 0; step < STEPS; step++)
+        for (size_t lane = 0; lane < TILE_ROWS; lane++)
+            for (size_t i = 0; i < 2; i++)
+                out[step * CORE_PAIR * 32 + lane * 2 + i] =
+                    half_bf16_from_f32(values[lane * TILE_BLOCK + 2 * step + i]);
+}
+
+/* m rows with n tiles of one pair. */
+INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
+                          size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    const uint8_t *row = rows->data + first_row * rows->stride;
+    const uint8_t *w = panel_values(panel, pair * CORE_PAIR, 0);
+    __m512 total[ROWS_TILE][CORE_PAIR];
+
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) total[i][t] =
+            begin ? _mm512_load_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS) : _mm512_setzero_ps();
+    }
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t *x = row + block * TILE_BLOCK * 2;
+        __m512 sum[ROWS_TILE][CORE_PAIR];
+        UNROLL for (size_t i = 0; i < m; i++)
+        {
+            UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = kind == CORE_WHOLE ? total[i][t] : _mm512_setzero_ps();
+        }
+        for (size_t step = 0; step < STEPS; step++) {
+            __m512bh of_w[CORE_PAIR];
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = (__m512bh)_mm512_load_si512(w + t * 64);
+            w += CORE_PAIR * 64;
+            UNROLL for (size_t i = 0; i < m; i++)
+            {
+                __m512bh of_x = pair_of(x + i * rows->stride + step * 4);
+                UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbf16_ps(sum[i][t], of_w[t], of_x);
+            }
+        }
+        UNROLL for (size_t t = 0; t < n; t++)
+        {
+            size_t at = panel_scales(pair * CORE_PAIR + t, block - begin);
+            UNROLL for (size_t i = 0; i < m; i++)
+            {
+                total[i][t] = kind == CORE_WHOLE
+                                  ? sum[i][t]
+                                  : _mm512_fmadd_ps(sum[i][t], _mm512_load_ps(panel->scales + at), total[i][t]);
+                if (kind == CORE_SCALED_FROM_ZERO)
+                    total[i][t] = _mm512_fmadd_ps(_mm512_set1_ps(row_sums(row + i * rows->stride, rows->cols)[block]),
+                                                  _mm512_load_ps(panel->zeros + at), total[i][t]);
+            }
+        }
+    }
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+    }
+}
+
+INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
+                          size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    size_t i = 0;
+
+    for (; i + ROWS_TILE <= m; i += ROWS_TILE)
+        multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, ROWS_TILE, sums + i * CORE_OUTPUTS);
+    for (; i + 2 <= m; i += 2)
+        multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 2, sums + i * CORE_OUTPUTS);
+    if (i < m) multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 1, sums + i * CORE_OUTPUTS);
+}
+
+static void multiply(const struct core_panel *panel, enum core_kind kind, size_t n_tiles, size_t begin, size_t end,
+                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    for (size_t t = 0; t < n_tiles; t += CORE_PAIR) {
+        float *to = sums + t * TILE_ROWS;
+        bool both = n_tiles - t >= CORE_PAIR;
+        if (kind == CORE_WHOLE && both)
+            multiply_pair(panel, t / CORE_PAIR, 2, CORE_WHOLE, begin, end, rows, first_row, m, to);
+        else if (kind == CORE_WHOLE)
+            multiply_pair(panel, t / CORE_PAIR, 1, CORE_WHOLE, begin, end, rows, first_row, m, to);
+        else if (kind == CORE_SCALED && both)
+            multiply_pair(panel, t / CORE_PAIR, 2, CORE_SCALED, begin, end, rows, first_row, m, to);
+        else if (kind == CORE_SCALED)
+            multiply_pair(panel, t / CORE_PAIR, 1, CORE_SCALED, begin, end, rows, first_row, m, to);
+        else if (both)
+            multiply_pair(panel, t / CORE_PAIR, 2, CORE_SCALED_FROM_ZERO, begin, end, rows, first_row, m, to);
+        else
+            multiply_pair(panel, t / CORE_PAIR, 1, CORE_SCALED_FROM_ZERO, begin, end, rows, first_row, m, to);
+    }
+}
+
+/* --- few rows --- */
+
+/* n tiles times m rows: codes go from memory through registers into the sums. */
+INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
+                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    const unsigned per_vector = 16 / bits_of(form);
+    const uint8_t *row = rows->data + first_row * rows->stride;
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = kind == CORE_WHOLE ? 1 : tile_group(weight->desc.format);
+    float factor = factor_of(weight->desc.format);
+    __m512i table = table_of(weight->desc.format);
+    struct scale_reader readers[CORE_TILES];
+    __m512 total[CORE_FEW][CORE_TILES];
+
+    UNROLL for (size_t t = 0; t < n; t++)
+    {
+        if (kind != CORE_WHOLE) readers[t] = scale_reader_of(weight, tile + t, factor);
+        UNROLL for (size_t i = 0; i < m; i++) total[i][t] = _mm512_setzero_ps();
+    }
+    for (size_t first = 0; first < n_blocks; first += group) {
+        UNROLL for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) read_scales(&readers[t], first);
+        for (size_t b = 0; b < group && first + b < n_blocks; b++) {
+            const uint8_t *codes[CORE_TILES], *x = row + (first + b) * TILE_BLOCK * 2;
+            __m512 sum[CORE_FEW][CORE_TILES];
+            UNROLL for (size_t t = 0; t < n; t++)
+            {
+                codes[t] = tile_codes(weight, tile + t, first + b);
+                UNROLL for (size_t i = 0; i < m; i++) sum[i][t] =
+                    kind == CORE_WHOLE ? total[i][t] : _mm512_setzero_ps();
+            }
+            for (size_t v = 0; v < STEPS / per_vector; v++) {
+                __m512i now[CORE_TILES];
+                UNROLL for (size_t t = 0; t < n; t++) now[t] = _mm512_load_si512(codes[t] + v * 64);
+                UNROLL for (size_t s = 0; s < per_vector; s++)
+                {
+                    __m512bh of_w[CORE_TILES];
+                    UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_pairs(form, &now[t], table);
+                    UNROLL for (size_t i = 0; i < m; i++)
+                    {
+                        __m512bh of_x = pair_of(x + i * rows->stride + (v * per_vector + s) * 4);
+                        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbf16_ps(sum[i][t], of_w[t], of_x);
+                    }
+                }
+            }
+            UNROLL for (size_t t = 0; t < n; t++)
+            {
+                UNROLL for (size_t i = 0; i < m; i++)
+                {
+                    total[i][t] =
+                        kind == CORE_WHOLE ? sum[i][t] : _mm512_fmadd_ps(sum[i][t], readers[t].scales[b], total[i][t]);
+                    if (kind == CORE_SCALED_FROM_ZERO)
+                        total[i][t] =
+                            _mm512_fmadd_ps(_mm512_set1_ps(row_sums(row + i * rows->stride, rows->cols)[first + b]),
+                                            readers[t].zeros[b], total[i][t]);
+                }
+            }
+        }
+    }
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+    }
+}
+
+/* Enough sums at once to hide how long each takes: 4 to 8, which with as many of all blocks fit the registers. */
+INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
+                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    size_t t = 0;
+
+    for (; m <= 2 && t + 4 <= n; t += 4)
+        if (m == 1)
+            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 1, sums + t * TILE_ROWS);
+        else
+            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 2, sums + t * TILE_ROWS);
+    for (; m > 2 && t + 2 <= n; t += 2)
+        if (m == 3)
+            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 3, sums + t * TILE_ROWS);
+        else
+            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 4, sums + t * TILE_ROWS);
+    for (; t < n; t++)
+        for (size_t i = 0; i < m; i++)
+            dot_tiles(weight, form, kind, tile + t, 1, rows, first_row + i, 1, sums + i * CORE_OUTPUTS + t * TILE_ROWS);
+}
+
+#define DOT_OF(name, form, kind)                                                                                       \
+    static void name(const struct kernels_weight *weight, size_t tile, size_t n, const struct core_rows *rows,         \
+                     size_t first_row, size_t m, float *sums)                                                          \
+    {                                                                                                                  \
+        dot_form(weight, form, kind, tile, n, rows, first_row, m, sums);                                               \
+    }
+DOT_OF(dot_4, FORM_4, CORE_SCALED)
+DOT_OF(dot_4_from_zero, FORM_4, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_8, FORM_8, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_2, FORM_2, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_1, FORM_1, CORE_SCALED)
+DOT_OF(dot_bf16, FORM_BF16, CORE_WHOLE)
+DOT_OF(dot_f16, FORM_F16, CORE_WHOLE)
+
+static bool dot(const struct kernels_weight *weight, enum core_kind kind, size_t tile, size_t n,
+                const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    switch (form_of(weight->desc.format)) {
+    case FORM_4:
+        (kind == CORE_SCALED ? dot_4 : dot_4_from_zero)(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_8:
+        dot_8(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_2:
+        dot_2(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_1:
+        dot_1(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_BF16:
+        dot_bf16(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_F16:
+        dot_f16(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    }
+    return false;
+}
+
+const struct cpu_core cpu_core_avx512_bf16 = {
+    .name = "avx512_bf16",
+    .arithmetic = "bf16",
+    .order = TILE_PAIRS,
+    .takes_plain = true,
+    .value_bytes = 2,
+    .row_bytes = row_bytes,
+    .pack = pack,
+    .expand = expand,
+    .expand_values = expand_values,
+    .multiply = multiply,
+    .dot = dot,
+};
+#endif
