@@ -202,7 +202,7 @@ static void bench_attention(struct bench *b, size_t n_rows, size_t n_old, size_t
     uint32_t *slots = malloc(n * 4);
     struct kernels_sequence sequence = {.n_rows = (uint32_t)n, .own = {0, (uint32_t)n, 0}};
     struct kernels_batch_desc desc = {n, 1, positions, positions, slots, &sequence};
-    struct kernels_rope_kv rope = {batch, q, k, k, kv, 0, h, g, d, frequency};
+    struct kernels_rope_kv rope = {batch, q, k, k, kv, 0, h, g, d, frequency, 0};
     struct kernels_attention args = {batch, q, kv, out, 0, h, g, d, 0.1f, 0};
     struct numbers numbers = {2};
     double best = 1e30, begin, keys = 0;
