@@ -484,13 +484,7 @@ static void activate(enum kernels_activation activation, float *gate, const floa
 
 #include "kernels/cpu/attend_loops.h"
 
-static void widen(enum kernels_format format, const void *from, size_t n, float *out)
-{
-    if (format == KERNELS_F16)
-        source_values(KERNELS_F16, from, 0, n, out);
-    else
-        kv_load(format, from, n, out);
-}
+#include "kernels/cpu/row_loops.h"
 
 /* The definition's own loops, here with this instruction set's flags. */
 static unsigned quantize(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n)
@@ -501,6 +495,6 @@ static unsigned quantize(const struct kernels_weight *weight, const struct cpu_s
 #define ISA_TABLE(of_name)                                                                                             \
     {                                                                                                                  \
         .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .score = score,     \
-        .soften = soften, .mix = mix, .widen = widen, .quantize = quantize, .dot_int8 = dot_int8,                      \
-        .split_int8 = split_int8                                                                                       \
+        .soften = soften, .mix = mix, .widen = widen, .narrow = narrow, .norm_row = norm_row, .rotate = rotate,        \
+        .add_scaled = add_scaled, .quantize = quantize, .dot_int8 = dot_int8, .split_int8 = split_int8                 \
     }

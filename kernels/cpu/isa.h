@@ -40,8 +40,15 @@ struct cpu_isa {
      * values, is a multiple of 16 and covers c. */
     void (*mix)(float *sums, size_t n, size_t stride, const float *shrink, const float *p, const float *values,
                 size_t low, size_t high);
-    /* A key or value of a cache as f32. */
+    /* A key or value of a cache as f32, and back. */
     void (*widen)(enum kernels_format format, const void *from, size_t n, float *out);
+    void (*narrow)(enum kernels_format format, const float *x, size_t n, void *to);
+    /* out = x / sqrt(mean(x^2) + eps) * weight; out may be x. */
+    void (*norm_row)(const float *x, const float *weight, size_t n, float eps, float *out);
+    /* Turns the pairs x[i], x[i + half]. */
+    void (*rotate)(float *x, const float *cosine, const float *sine, size_t half);
+    /* out += scale * x. */
+    void (*add_scaled)(float *out, const float *x, float scale, size_t n);
     /* Quantizes elements [first, first + n) of the source, whole blocks or rows, as formats/ defines it. Returns LOWBIT_ flags. */
     unsigned (*quantize)(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n);
     /* sums[i, j] = x[i] . w[j] over codes, exact, i < m <= CPU_FEW_ROWS; behind k, up to 64, x is zero. */
