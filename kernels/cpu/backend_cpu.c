@@ -55,9 +55,9 @@ static bool scratch_sizes(const struct kernels_device *device, const struct kern
     pairs = limits->max_rows * top_k;
     widest = larger(limits->dim, limits->n_heads * limits->head_size);
     sizes[CPU_SCRATCH_ROWS] = larger(larger(limits->max_rows * cpu_row_stride(widest, limits->has_int8),
-                                            pairs * cpu_row_stride(limits->dim, limits->has_int8)),
-                                     workers * limits->max_rows) *
-                              sizeof(float);
+                                            pairs * cpu_row_stride(limits->dim, limits->has_int8)) *
+                                         sizeof(float),
+                                     workers * cpu_attention_tree_bytes(limits->max_rows));
     sizes[CPU_SCRATCH_HIDDEN] = pairs * cpu_row_stride(limits->ffn_dim, limits->has_int8) * sizeof(float);
     sizes[CPU_SCRATCH_RESULTS] = larger(pairs * limits->dim, limits->max_rows * limits->n_experts) * sizeof(float);
     sizes[CPU_SCRATCH_WORKERS] =

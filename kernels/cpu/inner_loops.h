@@ -482,59 +482,9 @@ static void activate(enum kernels_activation activation, float *gate, const floa
     }
 }
 
-static float soften(float *scores, size_t low, size_t high, float scale, float *largest, float *shrink)
-{
-    float before = *largest, now = before, lanes[LANES];
-    vf most = v_set(before), sum = v_set(0);
+#include "kernels/cpu/attend_loops.h"
 
-    for (size_t j = 0; j < CPU_KEYS; j += LANES) v_store(scores + j, v_mul(v_load(scores + j), v_set(scale)));
-    for (size_t j = 0; j < low; j++) scores[j] = -INFINITY;
-    for (size_t j = high; j < CPU_KEYS; j++) scores[j] = -INFINITY;
-    for (size_t j = 0; j < CPU_KEYS; j += LANES) most = v_max(v_load(scores + j), most);
-    v_store(lanes, most);
-    for (size_t l = 0; l < LANES; l++) now = lanes[l] > now ? lanes[l] : now;
-    for (size_t j = 0; j < CPU_KEYS; j += LANES) {
-        vf p = v_exp(v_sub(v_load(scores + j), v_set(now)));
-        v_store(scores + j, p);
-        sum = v_add(sum, p);
-    }
-    v_store(lanes, v_exp(v_set(before - now)));
-    *shrink = lanes[0];
-    *largest = now;
-    v_sum4(sum, sum, sum, sum, lanes);
-    return lanes[0];
-}
-
-INLINE void mix_some(float *sum, float shrink, const float *p, const float *values, size_t stride, size_t low,
-                     size_t high, size_t n)
-{
-    vf sums[8];
-
-    UNROLL for (size_t v = 0; v < n; v++) sums[v] = v_mul(v_load(sum + v * LANES), v_set(shrink));
-    for (size_t j = low; j < high; j++) {
-        vf weight = v_set(p[j]);
-        UNROLL for (size_t v = 0; v < n; v++) sums[v] = v_fma(weight, v_load(values + j * stride + v * LANES), sums[v]);
-    }
-    UNROLL for (size_t v = 0; v < n; v++) v_store(sum + v * LANES, sums[v]);
-}
-
-static void mix(float *sum, float shrink, const float *p, const float *values, size_t stride, size_t low, size_t high,
-                size_t d)
-{
-    size_t c = 0;
-
-    for (; c + 8 * LANES <= d; c += 8 * LANES) mix_some(sum + c, shrink, p, values + c, stride, low, high, 8);
-    for (; c + 2 * LANES <= d; c += 2 * LANES) mix_some(sum + c, shrink, p, values + c, stride, low, high, 2);
-    for (; c < d; c += LANES) mix_some(sum + c, shrink, p, values + c, stride, low, high, 1);
-}
-
-static void widen(enum kernels_format format, const void *from, size_t n, float *out)
-{
-    if (format == KERNELS_F16)
-        source_values(KERNELS_F16, from, 0, n, out);
-    else
-        kv_load(format, from, n, out);
-}
+#include "kernels/cpu/row_loops.h"
 
 /* The definition's own loops, here with this instruction set's flags. */
 static unsigned quantize(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n)
@@ -544,6 +494,7 @@ static unsigned quantize(const struct kernels_weight *weight, const struct cpu_s
 
 #define ISA_TABLE(of_name)                                                                                             \
     {                                                                                                                  \
-        .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .soften = soften,   \
-        .mix = mix, .widen = widen, .quantize = quantize, .dot_int8 = dot_int8, .split_int8 = split_int8               \
+        .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .score = score,     \
+        .soften = soften, .mix = mix, .widen = widen, .narrow = narrow, .norm_row = norm_row, .rotate = rotate,        \
+        .add_scaled = add_scaled, .quantize = quantize, .dot_int8 = dot_int8, .split_int8 = split_int8                 \
     }

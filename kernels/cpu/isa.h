@@ -15,6 +15,7 @@
 #define CPU_ROWS     96u   /* rows of activations sharing expanded weights: 384 KiB a chunk, in the second cache */
 #define CPU_FEW_ROWS 4u    /* up to here weights are expanded in registers, and used at once */
 #define CPU_KEYS     64u   /* keys that attention looks at together */
+#define CPU_QUERIES  64u   /* queries that look at them together */
 
 struct cpu_isa {
     const char *name;
@@ -29,14 +30,25 @@ struct cpu_isa {
                      float *out, size_t out_stride, bool add);
     /* gate[i] = act(gate[i]) * up[i]; n a multiple of 16. */
     void (*activate)(enum kernels_activation activation, float *gate, const float *up, size_t n);
-    /* scores[CPU_KEYS] become exp(score * scale - *largest), which rises to their maximum before; those outside of
-     * [low, high) become 0. Returns their sum; *shrink is what sums made before must be multiplied with. */
-    float (*soften)(float *scores, size_t low, size_t high, float scale, float *largest, float *shrink);
-    /* sum[c] = sum[c] * shrink + values[low + j, c] * p[low + j] over j up to high; d and stride multiples of 16. */
-    void (*mix)(float *sum, float shrink, const float *p, const float *values, size_t stride, size_t low, size_t high,
-                size_t d);
-    /* A key or value of a cache as f32. */
+    /* scores[j, q] = keys[j] . queries[., q] over j < n and q of [first, end), multiples of 16; queries [d, CPU_QUERIES]. */
+    void (*score)(const float *queries, const float *keys, size_t stride, size_t n, size_t d, size_t first, size_t end,
+                  float *scores);
+    /* scores[j, q] become exp(score - largest[q]), which rises to their maximum before, and total[q] their sum with what it
+     * was; shrink[q] is what sums made before must be multiplied with. -INFINITY where a query does not see a key. */
+    void (*soften)(float *scores, size_t n, size_t first, size_t end, float *largest, float *total, float *shrink);
+    /* sums[q, c] = sums[q, c] * shrink[q] + values[j, c] * p[j, q] over j of [low, high), for n queries; stride, also of
+     * values, is a multiple of 16 and covers c. */
+    void (*mix)(float *sums, size_t n, size_t stride, const float *shrink, const float *p, const float *values,
+                size_t low, size_t high);
+    /* A key or value of a cache as f32, and back. */
     void (*widen)(enum kernels_format format, const void *from, size_t n, float *out);
+    void (*narrow)(enum kernels_format format, const float *x, size_t n, void *to);
+    /* out = x / sqrt(mean(x^2) + eps) * weight; out may be x. */
+    void (*norm_row)(const float *x, const float *weight, size_t n, float eps, float *out);
+    /* Turns the pairs x[i], x[i + half]. */
+    void (*rotate)(float *x, const float *cosine, const float *sine, size_t half);
+    /* out += scale * x. */
+    void (*add_scaled)(float *out, const float *x, float scale, size_t n);
     /* Quantizes elements [first, first + n) of the source, whole blocks or rows, as formats/ defines it. Returns LOWBIT_ flags. */
     unsigned (*quantize)(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n);
     /* sums[i, j] = x[i] . w[j] over codes, exact, i < m <= CPU_FEW_ROWS; behind k, up to 64, x is zero. */

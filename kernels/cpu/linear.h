@@ -92,9 +92,10 @@ enum kernels_status cpu_rmsnorm(struct kernels_device *device, const struct kern
 enum kernels_status cpu_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args);
 enum kernels_status cpu_add(struct kernels_device *device, float *out, const float *x, size_t n_values);
 enum kernels_status cpu_gather_rows(struct kernels_device *device, const struct kernels_gather_rows *args);
-/* Bytes of CPU_SCRATCH_PLAN and of one worker's scratch in attention. */
+/* Bytes of CPU_SCRATCH_PLAN; of one worker's scratch in attention, and of its share of CPU_SCRATCH_ROWS there. */
 size_t cpu_expert_plan_bytes(size_t n_rows, size_t top_k);
 size_t cpu_attention_plan_bytes(size_t n_rows);
 size_t cpu_attention_worker_bytes(void);
+size_t cpu_attention_tree_bytes(size_t n_rows);
 
 #endif

@@ -132,7 +132,7 @@ static void add_task(void *context, size_t begin, size_t end, unsigned worker)
         for (size_t t = 0; t < w->top_k; t++) {
             const float *result = w->results + w->place_of[row * w->top_k + t] * w->k;
             float weight = w->args->ids ? w->args->weights[row * w->top_k + t] : 1.0f;
-            for (size_t i = 0; i < w->k; i++) out[i] += weight * result[i];
+            w->isa->add_scaled(out, result, weight, w->k);
         }
     }
 }

@@ -1,10 +1,9 @@
 /* norm_rope.c: the operations that touch each value once: embedding, norms, rotation and cache writes, sums, row copies.
- * Plain C that the compilers vectorise; bound by memory. Knows no instruction set. */
+ * Bound by memory. Knows no instruction set. */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/cpu/linear.h"
-#include "kernels/formats/kv.h"
 
 #define ROWS_A_TASK 16u
 
@@ -33,6 +32,7 @@ enum kernels_status cpu_embed(struct kernels_device *device, const struct kernel
 
 struct norming {
     const struct kernels_rmsnorm *args;
+    const struct cpu_isa *isa;
     const float *weight; /* with the one added */
 };
 
@@ -42,18 +42,8 @@ static void rmsnorm_task(void *context, size_t begin, size_t end, unsigned worke
     size_t cols = n->args->cols;
 
     (void)worker;
-    for (size_t row = begin; row < end; row++) {
-        const float *x = n->args->x + row * cols;
-        float *out = n->args->out + row * cols, scale;
-        double sums[8] = {0}, sum = 0;
-        size_t i = 0;
-        for (; i + 8 <= cols; i += 8)
-            for (size_t l = 0; l < 8; l++) sums[l] += (double)x[i + l] * x[i + l];
-        for (size_t l = 0; l < 8; l++) sum += sums[l];
-        for (; i < cols; i++) sum += (double)x[i] * x[i];
-        scale = (float)(1 / sqrt(sum / (double)cols + n->args->eps));
-        for (i = 0; i < cols; i++) out[i] = x[i] * scale * n->weight[i];
-    }
+    for (size_t row = begin; row < end; row++)
+        n->isa->norm_row(n->args->x + row * cols, n->weight, cols, n->args->eps, n->args->out + row * cols);
 }
 
 enum kernels_status cpu_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *args)
@@ -66,7 +56,7 @@ enum kernels_status cpu_rmsnorm(struct kernels_device *device, const struct kern
         return cpu_fail(device, KERNELS_NO_MEMORY, "rmsnorm: no memory for %zu columns", args->cols);
     cpu_weight_values(args->weight, 0, args->cols, weight);
     for (size_t i = 0; args->weight_plus_one && i < args->cols; i++) weight[i] += 1.0f;
-    cpu_parallel(device, args->n_rows, ROWS_A_TASK, rmsnorm_task, &(struct norming){args, weight});
+    cpu_parallel(device, args->n_rows, ROWS_A_TASK, rmsnorm_task, &(struct norming){args, device->isa, weight});
     return KERNELS_OK;
 }
 
@@ -101,23 +91,20 @@ static bool make_rotation(struct kernels_device *device, struct kernels_batch *b
     return true;
 }
 
-static void rotate(float *x, const float *cosine, const float *sine, size_t half)
-{
-    for (size_t i = 0; i < half; i++) {
-        float a = x[i], b = x[i + half];
-        x[i] = a * cosine[i] - b * sine[i];
-        x[i + half] = b * cosine[i] + a * sine[i];
-    }
-}
-
 static void clip(float *x, size_t n, float limit)
 {
     for (size_t i = 0; i < n && limit > 0; i++) x[i] = x[i] < -limit ? -limit : x[i] > limit ? limit : x[i];
 }
 
+struct turning {
+    const struct kernels_rope_kv *args;
+    const struct cpu_isa *isa;
+};
+
 static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
 {
-    const struct kernels_rope_kv *args = context;
+    const struct turning *t = context;
+    const struct kernels_rope_kv *args = t->args;
     size_t h = args->n_heads, g = args->n_kv_heads, d = args->head_size;
 
     (void)worker;
@@ -126,12 +113,12 @@ static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
         clip(args->q + row * h * d, h * d, args->clip);
         clip(args->k + row * g * d, g * d, args->clip);
         clip(args->v + row * g * d, g * d, args->clip);
-        for (size_t i = 0; i < h; i++) rotate(args->q + (row * h + i) * d, cosine, sine, d / 2);
+        for (size_t i = 0; i < h; i++) t->isa->rotate(args->q + (row * h + i) * d, cosine, sine, d / 2);
         for (size_t i = 0; i < g; i++) {
             size_t at = cpu_kv_at(args->kv, args->layer, i, args->batch->slots[row]);
-            rotate(args->k + (row * g + i) * d, cosine, sine, d / 2);
-            kv_store(args->kv->format, args->k + (row * g + i) * d, d, (char *)args->kv->k + at);
-            kv_store(args->kv->format, args->v + (row * g + i) * d, d, (char *)args->kv->v + at);
+            t->isa->rotate(args->k + (row * g + i) * d, cosine, sine, d / 2);
+            t->isa->narrow(args->kv->format, args->k + (row * g + i) * d, d, (char *)args->kv->k + at);
+            t->isa->narrow(args->kv->format, args->v + (row * g + i) * d, d, (char *)args->kv->v + at);
         }
     }
 }
@@ -139,17 +126,17 @@ static void rope_task(void *context, size_t begin, size_t end, unsigned worker)
 enum kernels_status cpu_rope_kv(struct kernels_device *device, const struct kernels_rope_kv *args)
 {
     enum kernels_status status = cpu_check_rope_kv(device, args);
-    struct kernels_rope_kv copy = *args;
 
     if (status != KERNELS_OK || args->batch->n_rows == 0) return status;
     /* The batch is the device's to fill; only callers see it as const. */
     if (!make_rotation(device, (struct kernels_batch *)args->batch, args->inverse_frequency, args->head_size))
         return cpu_fail(device, KERNELS_NO_MEMORY, "rope_kv: no memory for %zu rows", args->batch->max_rows);
-    cpu_parallel(device, args->batch->n_rows, ROWS_A_TASK, rope_task, &copy);
+    cpu_parallel(device, args->batch->n_rows, ROWS_A_TASK, rope_task, &(struct turning){args, device->isa});
     return KERNELS_OK;
 }
 
 struct adding {
+    const struct cpu_isa *isa;
     float *out;
     const float *x;
     size_t n;
@@ -160,17 +147,17 @@ struct adding {
 static void add_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct adding *a = context;
-    size_t last = end * VALUES_A_TASK < a->n ? end * VALUES_A_TASK : a->n;
+    size_t first = begin * VALUES_A_TASK, last = end * VALUES_A_TASK < a->n ? end * VALUES_A_TASK : a->n;
 
     (void)worker;
-    for (size_t i = begin * VALUES_A_TASK; i < last; i++) a->out[i] += a->x[i];
+    a->isa->add_scaled(a->out + first, a->x + first, 1, last - first);
 }
 
 enum kernels_status cpu_add(struct kernels_device *device, float *out, const float *x, size_t n_values)
 {
     if (n_values && (out == NULL || x == NULL)) return cpu_fail(device, KERNELS_BAD_SHAPE, "add: out or x missing");
     cpu_parallel(device, (n_values + VALUES_A_TASK - 1) / VALUES_A_TASK, 4, add_task,
-                 &(struct adding){out, x, n_values});
+                 &(struct adding){device->isa, out, x, n_values});
     return KERNELS_OK;
 }
 

@@ -73,6 +73,10 @@ INLINE vf v_load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p));
 }
+INLINE void v_store_f16(uint16_t *p, vf a)
+{
+    _mm_storeu_si128((void *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 
 /* Sums of the lanes of four vectors. Tree: l0 + l2, l1 + l3, both, within each half; then the halves. */
 INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])

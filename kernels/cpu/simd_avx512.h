@@ -73,6 +73,10 @@ INLINE vf v_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
+INLINE void v_store_f16(uint16_t *p, vf a)
+{
+    _mm256_storeu_si256((void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 
 /* Sums of the lanes of four vectors. Tree: l0 + l2, l1 + l3, both, within each quarter q; then q0 + q2, q1 + q3, both. */
 INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])

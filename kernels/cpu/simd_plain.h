@@ -83,6 +83,10 @@ INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf){half_f16_to_f32(p[0]), half_f16_to_f32(p[1]), half_f16_to_f32(p[2]), half_f16_to_f32(p[3])};
 }
+INLINE void v_store_f16(uint16_t *p, vf a)
+{
+    for (size_t i = 0; i < LANES; i++) p[i] = half_f16_from_f32(a[i]);
+}
 
 /* Sums of the lanes of four vectors. Tree: l0 + l2, l1 + l3, both. */
 INLINE void v_sum4(vf a, vf b, vf c, vf d, float out[4])
