@@ -7,6 +7,7 @@
 
 /* A pair is a row with one of its experts. */
 struct expert_plan {
+    const struct cpu_isa *isa;
     const struct kernels_expert_ffn *args;
     size_t k, f, top_k, n_experts;
     size_t panel, row_block; /* outputs and pairs of one item of work */

@@ -10,7 +10,6 @@
 
 struct expert_work {
     struct expert_plan plan;
-    const struct cpu_isa *isa;
     struct cpu_worker *workers;
     struct cpu_rows in, hidden; /* one row a pair, sorted by expert */
 };
@@ -43,7 +42,8 @@ bool cpu_experts_plan(struct kernels_device *device, struct expert_plan *plan, c
 {
     size_t top_k = args->ids ? args->top_k : 1, n_pairs = args->n_rows * top_k;
 
-    *plan = (struct expert_plan){.args = args, .top_k = top_k, .panel = panel, .row_block = row_block};
+    *plan =
+        (struct expert_plan){.isa = device->isa, .args = args, .top_k = top_k, .panel = panel, .row_block = row_block};
     plan->n_experts = args->ids ? args->n_experts : 1;
     plan->f = args->gate[0]->desc.rows;
     plan->k = args->gate[0]->desc.cols;
@@ -96,14 +96,15 @@ static void hidden_task(void *context, size_t begin, size_t end, unsigned worker
     for (size_t item = begin; item < end; item++) {
         struct expert_item p = cpu_experts_find(&w->plan, item, f);
         float *gate = mine->results[0], *up = mine->results[1];
-        cpu_panel(w->isa, args->gate[p.expert], &w->in, p.first_pair, p.m, p.first, p.n, mine->expanded, gate,
+        cpu_panel(w->plan.isa, args->gate[p.expert], &w->in, p.first_pair, p.m, p.first, p.n, mine->expanded, gate,
                   CPU_PANEL);
-        cpu_panel(w->isa, args->up[p.expert], &w->in, p.first_pair, p.m, p.first, p.n, mine->expanded, up, CPU_PANEL);
+        cpu_panel(w->plan.isa, args->up[p.expert], &w->in, p.first_pair, p.m, p.first, p.n, mine->expanded, up,
+                  CPU_PANEL);
         for (size_t i = 0; i < p.m; i++) {
             float *row = gate + i * CPU_PANEL, *to = w->hidden.data + (p.first_pair + i) * w->hidden.stride;
             memset(row + p.n, 0, (CPU_PANEL - p.n) * sizeof(float));
             memset(up + i * CPU_PANEL + p.n, 0, (CPU_PANEL - p.n) * sizeof(float));
-            w->isa->activate(args->activation, row, up + i * CPU_PANEL, CPU_PANEL);
+            w->plan.isa->activate(args->activation, row, up + i * CPU_PANEL, CPU_PANEL);
             for (size_t j = 0; j < p.n; j++) to[cpu_packed_at(w->hidden.permuted, p.first + j)] = row[j];
             if (p.first + p.n == f) memset(to + f, 0, (cpu_row_width(f) - f) * sizeof(float));
         }
@@ -117,8 +118,8 @@ static void down_task(void *context, size_t begin, size_t end, unsigned worker)
 
     for (size_t item = begin; item < end; item++) {
         struct expert_item p = cpu_experts_find(&w->plan, item, w->plan.k);
-        cpu_panel(w->isa, w->plan.args->down[p.expert], &w->hidden, p.first_pair, p.m, p.first, p.n, mine->expanded,
-                  w->plan.results + p.first_pair * w->plan.k + p.first, w->plan.k);
+        cpu_panel(w->plan.isa, w->plan.args->down[p.expert], &w->hidden, p.first_pair, p.m, p.first, p.n,
+                  mine->expanded, w->plan.results + p.first_pair * w->plan.k + p.first, w->plan.k);
     }
 }
 
@@ -170,7 +171,7 @@ static bool core_takes_all(const struct cpu_core *core, const struct kernels_exp
 enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args)
 {
     enum kernels_status status = cpu_check_expert_ffn(device, args);
-    struct expert_work w = {.isa = device->isa};
+    struct expert_work w = {0};
     size_t n_pairs = args->n_rows * (args->ids ? args->top_k : 1), n_experts = args->ids ? args->n_experts : 1;
 
     if (status != KERNELS_OK || args->n_rows == 0) return status;

@@ -311,7 +311,7 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
                     want = got;
                     continue;
                 }
-                double limit = attention_limit(c, &want);
+                double limit = attention_limit(rig, c, &want);
                 for (size_t j = 0; j < nq; j++) limits[j] = limit;
                 assert_true(compare_within(name, got.out, want.out, limits, nq));
                 /* Rotation: two products and a sum of numbers up to twice the largest. */
