@@ -133,6 +133,8 @@ struct kernels_weight *cpu_weight_create(struct kernels_device *device, const st
 /* A weight whose parts are all there becomes what the device multiplies with. NO_MEMORY leaves it as it is. */
 enum kernels_status cpu_weight_place(struct kernels_device *device, struct kernels_weight *weight,
                                      struct kernels_error *error);
+/* Between two finished weights of one layout, both in tiles. */
+void cpu_weight_copy_tiles(struct kernels_weight *to, const struct kernels_weight *from);
 enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);
 void cpu_weight_describe(const struct kernels_weight *weight, struct kernels_weight_desc *out);
 void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weight);

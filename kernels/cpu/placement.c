@@ -25,21 +25,6 @@ enum kernels_status cpu_weight_to_host(struct kernels_device *device, struct ker
     return KERNELS_OK;
 }
 
-struct kernels_weight *cpu_weight_like(struct kernels_device *device, const struct kernels_weight *weight,
-                                       struct kernels_error *error)
-{
-    struct kernels_weight *room;
-
-    if (weight == NULL || !weight->finished) {
-        kernels_fail(error, KERNELS_BAD_SHAPE, "weight_like: a weight that is not finished, or none");
-        return NULL;
-    }
-    if ((room = cpu_weight_create(device, &weight->desc, weight->block_size, error)) == NULL) return NULL;
-    room->n_written = room->n_elements;
-    room->finished = true;
-    return room;
-}
-
 enum kernels_status cpu_weight_fetch(struct kernels_device *device, struct kernels_weight *to,
                                      const struct kernels_weight *from, uint64_t after)
 {
@@ -49,6 +34,10 @@ enum kernels_status cpu_weight_fetch(struct kernels_device *device, struct kerne
     if (to == NULL || from == NULL || !to->finished || !from->finished || to->desc.format != from->desc.format ||
         to->desc.rows != from->desc.rows || to->desc.cols != from->desc.cols || to->block_size != from->block_size)
         return cpu_fail(device, KERNELS_BAD_SHAPE, "weight_fetch: weights that are not laid out alike");
+    if (from->tiles) {
+        cpu_weight_copy_tiles(to, from);
+        return KERNELS_OK;
+    }
     if (!docket_kernels_format_has_parts(from->desc.format)) {
         memcpy(to->data, from->data, from->n_elements * (from->desc.format == KERNELS_F32 ? 4 : 2));
         return KERNELS_OK;

@@ -145,6 +145,44 @@ enum kernels_status cpu_weight_place(struct kernels_device *device, struct kerne
     return KERNELS_OK;
 }
 
+struct kernels_weight *cpu_weight_like(struct kernels_device *device, const struct kernels_weight *weight,
+                                       struct kernels_error *error)
+{
+    struct kernels_weight *room;
+
+    if (weight == NULL || !weight->finished) {
+        kernels_fail(error, KERNELS_BAD_SHAPE, "weight_like: a weight that is not finished, or none");
+        return NULL;
+    }
+    if ((room = create(device, &weight->desc, weight->block_size, weight->tiles == NULL, error)) == NULL) return NULL;
+    if (weight->tiles) {
+        size_t size_bytes = cpu_tile_bytes(&weight->desc);
+        if ((room->tiles = cpu_allocate(device, size_bytes)) == NULL) {
+            no_memory(&weight->desc, size_bytes, error);
+            cpu_weight_free(device, room);
+            return NULL;
+        }
+        room->tile_bytes = weight->tile_bytes;
+        room->order = weight->order;
+    }
+    room->n_written = room->n_elements;
+    room->finished = true;
+    return room;
+}
+
+void cpu_weight_copy_tiles(struct kernels_weight *to, const struct kernels_weight *from)
+{
+    struct kernels_parts_size size;
+
+    sizes_of(&from->desc, from->block_size, &size);
+    memcpy(to->tiles, from->tiles, cpu_tile_bytes(&from->desc));
+    if (size.nested_map == 0) return;
+    memcpy(to->nested_absmax, from->nested_absmax, size.nested_absmax);
+    memcpy(to->nested_map, from->nested_map, size.nested_map);
+    memcpy(to->map_planes, from->map_planes, planes_size(&size));
+    to->nested_offset = from->nested_offset;
+}
+
 static void copy_part(void *to, const void *from, size_t size_bytes)
 {
     if (to && from && size_bytes) memcpy(to, from, size_bytes);
