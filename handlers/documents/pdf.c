@@ -109,7 +109,7 @@ static void look_at_image(struct reader_state *s, size_t page)
     if (st == DOCKET_OK) return;
     buffer_clear(&s->seen);
     if (st == DOCKET_NO_MEMORY) s->st = st;
-    if (s->ocr.n_failed++ == 0) s->ocr.first = why;
+    if (s->ocr.n_failed++ == 0 || st == DOCKET_NO_MEMORY) s->ocr.first = why;
     s->unavailable = why.code == CODE_ocr_unavailable || why.code == CODE_sandbox_unavailable;
 }
 

@@ -339,6 +339,7 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
     if (c->st != DOCKET_OK || c->text.out.failed) return;
     if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)
         st = tools_read(&r->limits, c->reader.tool, &in, &c->receiver, c->d, &why);
+    if (c->text.out.failed) return; /* it is for want of room that there is no text */
     if (st == DOCKET_NO_MEMORY && why.code == CODE_NONE) {
         c->st = st;
         *c->err = why;
