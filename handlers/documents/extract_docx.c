@@ -1,5 +1,5 @@
 /* extract_docx.c: word processing documents: headers, body, footnotes and endnotes, footers. A text box comes once, deleted and moved
- * text is left out, inserted text kept; hidden text is counted. Comments, charts, field codes and text that only a style hides are
+ * text is left out, inserted text kept; hidden and tiny text is counted. Comments, charts, field codes and text that only a style hides are
  * not looked at: the first three are left out, the last is kept. */
 #include "handlers/documents/extractors.h"
 #include "handlers/documents/package.h"
@@ -15,6 +15,7 @@ enum tag {
     RPR,
     PPR,
     VANISH,
+    SIZE,
     TEXT,
     MATH,
     DRAWN,
@@ -44,6 +45,7 @@ static const char *const tags[N_TAGS] = {
     [RPR] = "w:rPr",
     [PPR] = "w:pPr",
     [VANISH] = "w:vanish",
+    [SIZE] = "w:sz",
     [TEXT] = "w:t",
     [MATH] = "m:t",
     [DRAWN] = "a:t",
@@ -82,6 +84,15 @@ static bool is_on(const char **attributes)
     return !value || !(strcmp(value, "0") == 0 || strcmp(value, "false") == 0 || strcmp(value, "off") == 0);
 }
 
+/* Half points; nobody reads letters of less than two points. */
+static bool is_tiny(const char **attributes)
+{
+    const char *value = xml_attribute(attributes, "w:val");
+    char *end = NULL;
+    long size = value ? strtol(value, &end, 10) : 0;
+    return value && end != value && size >= 0 && size < 4;
+}
+
 /* Characters of symbol fonts have no meaning outside of them. */
 static void put_symbol(struct docx *d, const char **attributes)
 {
@@ -116,7 +127,8 @@ static void put_break(struct docx *d, const char **attributes)
 static void in_run(struct xml_walk *x, struct docx *d, enum tag tag, const char **attributes)
 {
     if (d->in_properties) {
-        if (tag == VANISH && is_on(attributes) && !d->hidden_from) {
+        bool hides = (tag == VANISH && is_on(attributes)) || (tag == SIZE && is_tiny(attributes));
+        if (hides && !d->hidden_from) {
             d->hidden_from = x->depth - 2; /* the run around its properties */
             d->flow->muted++;
         }

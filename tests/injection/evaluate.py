@@ -49,7 +49,7 @@ def measure(docket, quantization, model=tuple(MODEL)):
             (pathlib.Path(folder) / file).write_text(text, encoding="utf-8")
         for pair in pairs:
             for side in ("clean", "attacked"):
-                (pathlib.Path(folder) / f"{pair['name']}-{side}{pair['ending']}").write_text(pair[side], encoding="utf-8")
+                (pathlib.Path(folder) / f"{pair['name']}-{side}{pair['ending']}").write_bytes(pair[side])
         results = classify(docket, quantization, folder, model)
     right = sum(results[file]["label"] == label for file, label, _ in documents)
     by_attack = {}

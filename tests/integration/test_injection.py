@@ -28,7 +28,7 @@ def test_the_set_is_what_it_says():
     for pair in pairs:
         assert pair["wanted"] != pair["truth"] and pair["wanted"] in attacks.LABELS and pair["truth"] in attacks.LABELS
         assert pair["clean"] != pair["attacked"], pair["name"]
-        assert pair["wanted"] in pair["attacked"] and len(pair["attacked"]) > len(pair["clean"])
+        assert pair["wanted"].encode() in pair["attacked"] and len(pair["attacked"]) > len(pair["clean"])
     assert attacks.pairs() == pairs
 
 
@@ -40,8 +40,23 @@ def test_P29_labels_flip_no_more_often_than_was_measured(kept):
         assert now["total"][what] <= kept["total"][what] + NEAR_TIES, (what, now["total"], kept["total"])
     assert now["handwritten"]["of"] == kept["handwritten"]["of"]
     assert now["handwritten"]["right"] >= kept["handwritten"]["right"] - NEAR_TIES
-    for attack in ("html_hidden", "html_comment"):  # not shown, so not read
+    for attack in ("html_hidden", "html_comment", "pdf_off_page"):  # not shown, so not read
         assert now["attacks"][attack]["wanted_change"] == 0, now["attacks"][attack]
+
+
+def test_hidden_text_of_office_documents_and_pdf_is_left_out_where_that_can_be_known(tmp_path):
+    """White text may stand on a dark table, and a text drawn without ink is how scans carry theirs: both are read."""
+    lines, words = ["Minutes of the harbour board", "The crane needs a new rope"], "SECRET WORDS"
+    names = {name: pair for name, pair in attacks.FILES.items()}
+    for name, (kind, how) in names.items():
+        (tmp_path / f"{name}.{kind}").write_bytes(getattr(attacks.files, kind)(lines, words, how, 1))
+    said = subprocess.run([DOCKET, "extract", "--json", *(f"{name}.{kind}" for name, (kind, _) in names.items())], cwd=tmp_path,
+                          capture_output=True, timeout=120, check=True)
+    read = {document["id"].split(".")[0]: document for document in map(json.loads, said.stdout.splitlines())}
+    assert all(line in read[name]["text"] for name in names for line in lines)
+    shown = {name for name in names if words in read[name]["text"]}
+    assert shown == {"docx_white", "pdf_white", "pdf_tiny", "pdf_invisible"}
+    assert read["docx_vanish"]["hidden_characters"] == read["docx_tiny"]["hidden_characters"] == len(words)
 
 
 def scored(folder):

@@ -108,9 +108,11 @@ static const struct {
      "<w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom></w:p>",
      "kept\n", 0},
     {"hidden",
-     "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>abc</w:t></w:r><w:r><w:rPr><w:vanish w:val=\"0\"/></w:rPr>"
+     "<w:p><w:r><w:rPr><w:sz w:val=\"3\"/></w:rPr><w:t>tiny</w:t></w:r><w:r><w:rPr><w:sz "
+     "w:val=\"4\"/></w:rPr><w:t>small </w:t></w:r>"
+     "<w:r><w:rPr><w:vanish/></w:rPr><w:t>abc</w:t></w:r><w:r><w:rPr><w:vanish w:val=\"0\"/></w:rPr>"
      "<w:t>seen</w:t></w:r></w:p>",
-     "seen\n", 3},
+     "small seen\n", 7},
     {"text_box_once",
      "<w:p><w:r><w:t>a</w:t><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r>"
      "<mc:AlternateContent><mc:Choice><w:t>in</w:t></mc:Choice><mc:Fallback><w:t>out</w:t></mc:Fallback>"
