@@ -11,6 +11,8 @@ bool character_is_space(uint32_t c);
 bool character_is_hidden(uint32_t c);
 /* C0 (with \n and \t), DEL and C1. */
 bool character_is_control(uint32_t c);
+bool character_is_letter(uint32_t c); /* marks that belong to one, too */
+uint32_t character_lower(uint32_t c);
 
 /* The text in composed form (NFC); text that is not UTF-8 as it is. The caller frees; NULL: no memory. */
 char *characters_compose(const char *text);

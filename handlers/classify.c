@@ -10,6 +10,7 @@
 #include "handlers/outcome.h"
 #include "handlers/prompt.h"
 #include "handlers/report.h"
+#include "handlers/results.h"
 #include "handlers/scores.h"
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
@@ -24,6 +25,7 @@
 #define CHARACTERS_A_TOKEN  16         /* more than any page of words has on average */
 #define WINDOW              128        /* documents handed to the engine ahead of the one awaited */
 #define RESULT_BYTES        (16 * MIB) /* the queue takes 20 MB */
+#define INLINE_BYTES        (8 * MIB)  /* of results that are elsewhere as well: above that they are there alone */
 #define MIN_DOCUMENT_TOKENS 16         /* a prompt that leaves less is too long */
 
 struct classifier {
@@ -419,6 +421,15 @@ static struct document_limits limits_of(const struct run *r)
 }
 
 /* A name that is no language here is a mistake of the job's, whether or not it has an image; damaged data is not. */
+static enum status check_output(struct run *r)
+{
+    struct error why = {0};
+    const char *url = r->input.output.url;
+    if (!url || reader_allows_url(r->classifier->reader, url, &why) == DOCKET_OK) return DOCKET_OK;
+    return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "output.url: %s: %.300s", error_code_name(why.code),
+                why.message);
+}
+
 static enum status check_languages(struct run *r)
 {
     const char *names = r->input.options.ocr_languages;
@@ -436,6 +447,7 @@ static enum status begin_reading(struct run *r)
                                           .context = r->services->context,
                                           .limits = &r->limits};
     enum status st = check_languages(r);
+    if (st == DOCKET_OK) st = check_output(r);
     r->limits = limits_of(r);
     if (st == DOCKET_OK && r->input.documents_url) {
         r->services->phase(r->services->context, "list", "");
@@ -562,6 +574,8 @@ static enum status write_report(struct run *r, double billed_seconds, double col
                             .layers_total = c->model.config.n_layers,
                             .worker_id = c->options.worker_id,
                             .version = c->options.version};
+    struct results_place place = {0};
+    char *warning = NULL;
     make_fingerprint(r, fingerprint);
     struct gpu_reading now;
     device_state_read(&c->device, &c->model, &now, &report.memory_peak);
@@ -572,13 +586,21 @@ static enum status write_report(struct run *r, double billed_seconds, double col
     report.utilization = now.utilization;
     report.energy_joules = now.energy_joules - r->energy_joules;
     size_t ceiling = c->options.result_max_bytes ? c->options.result_max_bytes : RESULT_BYTES;
-    buffer_init(output, ceiling);
-    enum status st = report_write(output, &report, r->err);
+    enum status st = DOCKET_OK;
+    if (r->input.output.url)
+        st = results_deliver(&report, &r->input.output, c->reader, r->services->stop, &place, &warning, r->err);
+    if (place.count) report.results = &place;
+    report.output_failed = warning;
+    buffer_init(output, report.results && ceiling > INLINE_BYTES ? INLINE_BYTES : ceiling);
+    if (st == DOCKET_OK) st = report_write(output, &report, r->err);
     if (st == DOCKET_OK && output->over) {
-        report.compact = true;
+        report.elsewhere = report.results != NULL;
+        report.compact = !report.elsewhere;
         buffer_free(output);
         st = report_write(output, &report, r->err);
     }
+    results_place_free(&place);
+    mem_free(warning);
     if (st == DOCKET_OK && output->over)
         return fail(r->err, DOCKET_LIMIT, CODE_result_too_large,
                     "the result of %zu documents is larger than %zu bytes; send fewer in one job", r->n_outcomes,

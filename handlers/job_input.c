@@ -356,7 +356,7 @@ static enum status read_input(struct job_reader *r)
         "task",     "labels", "multi_label",  "instructions", "examples",   "documents", "options",
         "metadata", "text",   "document",     "inputs",       "parameters", "questions", "documents_url",
         "output",   "prompt", "openai_route", "openai_input", NULL};
-    static const char *const later[] = {"prompt", "questions", "output", "openai_route", "openai_input", NULL};
+    static const char *const later[] = {"prompt", "questions", "openai_route", "openai_input", NULL};
     static const char *const of_parameters[] = {"candidate_labels", "multi_label", NULL};
     const cJSON *metadata;
     bool present;
@@ -371,6 +371,7 @@ static enum status read_input(struct job_reader *r)
     if ((st = job_read_options(r)) != DOCKET_OK || (st = job_read_labels(r)) != DOCKET_OK ||
         (st = job_read_instructions(r)) != DOCKET_OK || (st = job_read_examples(r)) != DOCKET_OK)
         return st;
+    if ((st = job_read_output(r)) != DOCKET_OK) return st;
     return job_read_documents(r);
 }
 

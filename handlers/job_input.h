@@ -43,6 +43,12 @@ struct document_input {
     struct error error;        /* of SOURCE_INVALID: document_source_invalid */
 };
 
+/* Where the results go besides: one JSON object a line. */
+struct job_output {
+    const char *url; /* or NULL: nowhere */
+    enum output_packing { OUTPUT_PLAIN, OUTPUT_GZIP, OUTPUT_ZSTD } packing;
+};
+
 enum long_documents { LONG_TRUNCATE, LONG_CHUNK };
 
 struct job_options {
@@ -74,6 +80,7 @@ struct job_input {
     size_t n_documents;        /* 0 only with documents_url, until job_input_add_list */
     const char *documents_url; /* or NULL */
     struct job_options options;
+    struct job_output output;
     bool has_metadata;
     char digest[65]; /* SHA-256 of the input's text as it was delivered */
 };
@@ -84,7 +91,7 @@ struct job_input {
  * Shapes that are read: `documents`, or exactly one of `text` (a string), `document` (a string, or an object as in documents),
  * `inputs` (a string or an array of strings), `documents_url` (a list that has yet to be fetched); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
  * multi_label beside either. Defaults: threshold 0.5, calibrate true, the other switches false.
- * What later versions bring is job_field_invalid and says so: prompt, questions, output, openai_route,
+ * What later versions bring is job_field_invalid and says so: prompt, questions, openai_route,
  * openai_input, children of labels, pages of documents. `explain: false` changes nothing and is accepted;
  * true is refused.
  * U+0000 is dropped from texts (documents count it), and job_field_invalid in labels, ids, file names and paths. */

@@ -326,6 +326,39 @@ enum status job_read_options(struct job_reader *r)
     return o->none_label ? check_name(r, o->none_label, "options.none_label", CODE_labels_invalid) : DOCKET_OK;
 }
 
+/* Where results go */
+
+static enum status refuse_word(struct job_reader *r, const char *path, const char *want, const char *word)
+{
+    char shown[64];
+    quote(word, shown, sizeof(shown));
+    return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "%s: want %s, got %s", path, want, shown);
+}
+
+enum status job_read_output(struct job_reader *r)
+{
+    static const char *const known[] = {"url", "format", "compression", NULL};
+    static const char *const packings[] = {[OUTPUT_PLAIN] = "none", [OUTPUT_GZIP] = "gzip", [OUTPUT_ZSTD] = "zstd"};
+    const char *format = "jsonl", *packing = packings[OUTPUT_PLAIN];
+    struct job_output *out = &r->job->output;
+    const cJSON *output = NULL;
+    bool present;
+    enum status st = json_get_object(r->input, "", "output", &output, &present, r->err);
+    if (st != DOCKET_OK || !output) return st;
+    if ((st = json_only_keys(output, "output", known, r->err)) != DOCKET_OK ||
+        (st = job_get_plain(r, output, "output", "url", &out->url, NULL)) != DOCKET_OK ||
+        (st = json_get_string(output, "output", "format", &format, &present, r->err)) != DOCKET_OK ||
+        (st = json_get_string(output, "output", "compression", &packing, &present, r->err)) != DOCKET_OK)
+        return st;
+    if (strcmp(format, "jsonl") != 0) return refuse_word(r, "output.format", "\"jsonl\"", format);
+    for (size_t i = 0; i < ARRAY_LENGTH(packings); i++) {
+        if (strcmp(packing, packings[i]) != 0) continue;
+        out->packing = (enum output_packing)i;
+        return DOCKET_OK;
+    }
+    return refuse_word(r, "output.compression", "\"none\", \"gzip\" or \"zstd\"", packing);
+}
+
 /* Instructions and examples */
 
 enum status job_read_instructions(struct job_reader *r)

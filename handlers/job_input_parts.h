@@ -22,6 +22,7 @@ enum status job_read_instructions(struct job_reader *r);
 enum status job_read_documents(struct job_reader *r);
 /* id or custom_id of a document object; NULL where there is none. Needs no memory. */
 enum status job_read_id(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path);
+enum status job_read_output(struct job_reader *r);
 /* One document object into *d. */
 enum status job_read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path);
 

@@ -242,6 +242,42 @@ void report_sum(struct report_totals *t, const struct report *r)
     }
 }
 
+enum status report_write_lines(struct buffer *out, const struct report *r, struct error *err)
+{
+    double total = work_total(r);
+    struct decision d;
+    for (size_t i = 0; i < r->n_outcomes; i++) {
+        enum status st = check_outcome(r, i, err);
+        if (st != DOCKET_OK) return st;
+        struct json_writer w = {.out = out};
+        if (!in_error(&r->outcomes[i])) scores_decide(&d, r->input, r->outcomes[i].probabilities);
+        put_result(&w, r, i, total, &d);
+        buffer_append_char(out, '\n');
+    }
+    return DOCKET_OK;
+}
+
+static void put_place(struct json_writer *w, const struct results_place *place)
+{
+    json_put_string(w, "results_url", place->url);
+    json_put_u64(w, "results_bytes", place->bytes);
+    json_put_string(w, "results_sha256", place->sha256);
+    json_put_u64(w, "results_count", place->count);
+}
+
+/* What the caller should know of the answer as a whole. */
+static void put_warnings(struct json_writer *w, const struct report *r)
+{
+    if (!r->compact && !r->output_failed) return;
+    json_begin_array(w, "warnings");
+    if (r->compact)
+        json_put_string(
+            w, NULL,
+            "result_compacted: scores and document facts were left out, the full result is too large for the queue");
+    if (r->output_failed) json_put_string(w, NULL, r->output_failed);
+    json_end_array(w);
+}
+
 static void put_summary(struct json_writer *w, const struct report *r, const struct report_totals *t,
                         const size_t *by_label, const size_t *by_code)
 {
@@ -370,9 +406,10 @@ enum status report_write(struct buffer *out, const struct report *r, struct erro
             for (size_t k = 0; r->input->multi_label && k < r->input->n_labels; k++) by_label[k] += d.chosen[k];
             if (!r->input->multi_label && !d.abstained) by_label[d.order[0]]++;
         }
-        put_result(&w, r, i, total, &d);
+        if (!r->elsewhere) put_result(&w, r, i, total, &d);
     }
     json_end_array(&w);
+    if (r->results) put_place(&w, r->results);
     put_summary(&w, r, &totals, by_label, by_code);
     put_model(&w, r);
     put_usage(&w, totals.input_tokens, totals.cached_tokens);
@@ -383,13 +420,7 @@ enum status report_write(struct buffer *out, const struct report *r, struct erro
     json_put_string(&w, "id", r->worker_id);
     json_put_string(&w, "version", r->version);
     json_end_object(&w);
-    if (r->compact) {
-        json_begin_array(&w, "warnings");
-        json_put_string(
-            &w, NULL,
-            "result_compacted: scores and document facts were left out, the full result is too large for the queue");
-        json_end_array(&w);
-    }
+    put_warnings(&w, r);
     json_end_object(&w);
     return DOCKET_OK;
 }

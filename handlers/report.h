@@ -5,8 +5,16 @@
 
 #include "handlers/job_input.h"
 #include "handlers/outcome.h"
+#include "worker/base/file.h"
 #include "worker/observe/cost.h"
 #include "worker/observe/gpu_stats.h"
+
+/* The results where the job wanted them, as they were accepted there. */
+struct results_place {
+    char *url; /* without its query, which may be a key */
+    size_t bytes, count;
+    char sha256[SHA256_HEX_BYTES];
+};
 
 struct report {
     const struct job_input *input;
@@ -28,6 +36,9 @@ struct report {
     const char *driver;                                           /* NULL: null */
     size_t layers_on_gpu, layers_total;
     const char *worker_id, *version;
+    const struct results_place *results; /* or NULL: they are here alone */
+    bool elsewhere;                      /* there alone: too many for an answer */
+    const char *output_failed;           /* why they are not there; or NULL */
     bool compact; /* leaves out scores and document facts, when the full result is too large for the queue */
 };
 
@@ -39,6 +50,8 @@ struct report_totals {
 };
 void report_sum(struct report_totals *out, const struct report *report);
 
+/* Appends the results, each a line. Errors as below. */
+enum status report_write_lines(struct buffer *out, const struct report *report, struct error *err);
 /* Appends the output. INTERNAL (internal_error) when a score or a count cannot be: nothing is posted then. */
 enum status report_write(struct buffer *out, const struct report *report, struct error *err);
 

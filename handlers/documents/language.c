@@ -2,6 +2,7 @@
  * Cavnar and Trenkle (1994) with weights for ranks. Reads a few hundred characters of a text, however long it is. */
 #include "handlers/documents/language.h"
 
+#include "handlers/characters.h"
 #include "handlers/documents/language_models.h"
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
@@ -9,7 +10,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #define PIECES      3 /* of a long text: its beginning, from its middle, from its last third */
 #define PIECE_BYTES 800
@@ -107,14 +107,13 @@ static void count_piece(struct counts *k, const char *text, size_t length, bool 
             step = 1;
             c = ' ';
         }
-        utf8proc_category_t kind = utf8proc_category((utf8proc_int32_t)c);
-        if (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_ME) {
+        if (character_is_letter(c)) {
             const enum script script = script_of(c);
             const size_t worth =
                 script == SCRIPT_HAN || script == SCRIPT_KANA || script == SCRIPT_HANGUL ? OF_A_WORD : 1;
             k->letters += worth;
             k->of_script[script] += worth;
-            if (n <= LONG_WORD) word[n++] = (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+            if (n <= LONG_WORD) word[n++] = character_lower(c);
         } else if (n > 1) {
             word[n++] = '_';
             if (grams) count_word(k, word, n);

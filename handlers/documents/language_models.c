@@ -1,6 +1,7 @@
 /* language_models.c: the n-gram models of languages, read once from the system's files into one table. */
 #include "handlers/documents/language_models.h"
 
+#include "handlers/characters.h"
 #include "handlers/documents/language.h"
 #include "worker/base/alloc.h"
 #include "worker/base/json.h"
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <utf8proc.h>
 
 #define FOLDER      "/usr/share/libexttextcat/"
 #define MODEL_GRAMS 400 /* that a file lists */
@@ -91,8 +91,7 @@ static uint64_t hash_of(const char *text, size_t length, size_t *characters)
     for (size_t at = 0, step; at < length; at += step, n++) {
         uint32_t c;
         if ((step = utf8_next(text + at, length - at, &c)) == 0) return 0;
-        utf8proc_category_t kind = utf8proc_category((utf8proc_int32_t)c);
-        bool letter = kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_ME;
+        bool letter = character_is_letter(c);
         if (!letter && c != '_') return 0;
         n_letters += letter;
         hash = gram_hash(hash, c);

@@ -496,3 +496,17 @@ done:
     buffer_free(&bytes);
     return st;
 }
+
+enum status reader_allows_url(const struct reader *reader, const char *url, struct error *err)
+{
+    return downloads_allow(reader->downloads, url, err);
+}
+
+enum status reader_upload(struct reader *reader, const struct upload_request *request, struct error *err)
+{
+    struct download_client *client = NULL;
+    enum status st = download_client_open(&client, reader->downloads, err);
+    if (st == DOCKET_OK) st = upload(client, request, err);
+    download_client_close(client);
+    return st;
+}

@@ -29,6 +29,11 @@ size_t reader_held_bytes(const struct reader *reader);
 enum status reader_fetch_list(struct reader *reader, struct job_input *input, const atomic_bool *stop,
                               struct error *err);
 
+/* Whether `url` is one that may be written to: errors as of url_guard_read. */
+enum status reader_allows_url(const struct reader *reader, const char *url, struct error *err);
+/* Puts bytes there, see upload(). */
+enum status reader_upload(struct reader *reader, const struct upload_request *request, struct error *err);
+
 struct ahead_options {
     const struct job_input *input;
     const atomic_bool *stop;

@@ -28,13 +28,17 @@ def check_output(output, at="$.output"):
     if isinstance(output, dict) and output.get("object") == "chat.completion":
         return
     _keys(at, output, ("object", "status", "fingerprint", "results", "summary", "model", "usage", "timing_ms", "gpu", "cost", "worker"),
-          ("metadata",))
+          ("metadata", "warnings", "results_url", "results_bytes", "results_sha256", "results_count"))
+    if "results_url" in output:
+        _check_place(at, output)
     assert output["object"] == "classification", f"{at}.object: {output['object']!r}"
     assert re.fullmatch(r"dk1-[0-9a-f]{8,64}", output["fingerprint"]), f"{at}.fingerprint: {output['fingerprint']!r}"
     results = output["results"]
     assert isinstance(results, list), f"{at}.results: want a list"
     for index, result in enumerate(results):
         _check_result(f"{at}.results[{index}]", result, index)
+    if not results and output.get("results_count"):
+        return  # they are elsewhere alone, and the sums are over them
     failed = [result for result in results if result["status"] == "error"]
     assert output["status"] == ("completed_with_errors" if failed else "completed"), \
         f"{at}.status: {output['status']!r} with {len(failed)} failed"
@@ -52,6 +56,15 @@ def check_output(output, at="$.output"):
     _check_cost(f"{at}.cost", output["cost"], results)
     _keys(f"{at}.worker", output["worker"], ("id", "version"))
     _text(f"{at}.worker.version", output["worker"]["version"])
+
+
+def _check_place(at, output):
+    _text(f"{at}.results_url", output["results_url"])
+    assert "?" not in output["results_url"], f"{at}.results_url: holds a query, which may be a key"
+    assert re.fullmatch(r"[0-9a-f]{64}", output["results_sha256"]), f"{at}.results_sha256: {output['results_sha256']!r}"
+    for key in ("results_bytes", "results_count"):
+        assert isinstance(output[key], int) and output[key] > 0, f"{at}.{key}: {output[key]!r}"
+    assert output["results_count"] == output["summary"]["documents"], f"{at}.results_count: not the number of documents"
 
 
 def _check_result(at, result, index):

@@ -29,7 +29,7 @@ ONLY = {"handlers/documents/": {"handlers/": {"handlers/job_input.h", "handlers/
 # Libraries: in which rooms or files their headers may stand.
 LIBRARIES = {
     "curl/": ("worker/http/",),
-    "archive": ("handlers/documents/archive.c", "handlers/documents/package.c"),
+    "archive": ("handlers/documents/archive.c", "handlers/documents/package.c", "handlers/results.c"),
     "expat": ("handlers/documents/xml.c",),
     "gumbo": ("handlers/documents/extract_html.c",),
     "gmime/": ("handlers/documents/extract_eml.c",),

@@ -75,6 +75,12 @@ uint64_t downloads_host(const struct downloads *downloads, const char *url)
     return url_guard_read(&downloads->options.guard, &target, url, NULL) == DOCKET_OK ? key_of(&target) : 0;
 }
 
+enum status downloads_allow(const struct downloads *downloads, const char *url, struct error *err)
+{
+    struct url_target target;
+    return url_guard_read(&downloads->options.guard, &target, url, err);
+}
+
 static struct place *find_place(struct downloads *d, uint64_t host)
 {
     for (size_t i = 0; i < d->n_places; i++)
@@ -230,6 +236,9 @@ static enum status try_once(struct course *c, struct error *err)
         c->transfer.seconds_left = seconds_left(c);
         if ((st = transfer_run(c->client->pool, &c->transfer, &c->target, err)) != DOCKET_OK) return st;
         if (!is_redirect(c->transfer.status)) return judge_status(&c->transfer, c->target.host, err);
+        if (c->transfer.body)
+            return fail(err, DOCKET_REFUSED, CODE_url_redirect_refused,
+                        "%s: answered %d, and results are put nowhere else", c->target.host, c->transfer.status);
         if (hops == URL_MAX_REDIRECTS)
             return fail(err, DOCKET_REFUSED, CODE_url_redirect_refused, "%s: more than %d redirects", c->target.host,
                         URL_MAX_REDIRECTS);
@@ -253,12 +262,36 @@ static bool another_try_helps(const struct error *err)
     }
 }
 
+/* Until it is done, or another try would not help. */
+static enum status run(struct course *c, struct error *err)
+{
+    const struct download_options *options = &c->client->downloads->options;
+    struct error why = {0};
+    enum status st;
+    for (int tries = 1;; tries++) {
+        st = try_once(c, &why);
+        if (st == DOCKET_OK || !another_try_helps(&why)) break;
+        if (tries == TRIES) {
+            error_prefix(&why, "%d tries", tries);
+            break;
+        }
+        double wait = c->transfer.retry_after_seconds > 0 ? c->transfer.retry_after_seconds
+                                                          : options->retry_seconds * (1 << (tries - 1));
+        if (wait >= seconds_left(c)) break;
+        leave(c); /* others may ask meanwhile */
+        if (!clock_sleep(wait, c->request->stop)) {
+            st = fail(&why, DOCKET_CANCELLED, CODE_NONE, "stopped");
+            break;
+        }
+    }
+    leave(c);
+    if (st != DOCKET_OK && err) *err = why;
+    return st;
+}
+
 enum status download(struct download_client *client, const struct download_request *request, struct buffer *out,
                      struct error *err)
 {
-    const struct download_options *options = &client->downloads->options;
-    struct error why = {0};
-    enum status st = DOCKET_OK;
     struct course *c = mem_zalloc(1, sizeof(*c)); /* large, and threads' stacks need not be */
     if (!c) {
         downloads_leave(client->downloads, request->host);
@@ -273,25 +306,30 @@ enum status download(struct download_client *client, const struct download_reque
                                     .room = ask_room,
                                     .context = c,
                                     .begun_ns = clock_now_ns()};
-    for (int tries = 1;; tries++) {
-        st = try_once(c, &why);
-        if (st == DOCKET_OK || !another_try_helps(&why)) break;
-        if (tries == TRIES) {
-            error_prefix(&why, "%d tries", tries);
-            break;
-        }
-        double wait = c->transfer.retry_after_seconds > 0 ? c->transfer.retry_after_seconds
-                                                          : options->retry_seconds * (1 << (tries - 1));
-        if (wait >= seconds_left(c)) break;
-        leave(c); /* others may ask meanwhile */
-        if (!clock_sleep(wait, request->stop)) {
-            st = fail(&why, DOCKET_CANCELLED, CODE_NONE, "stopped");
-            break;
-        }
-    }
-    leave(c);
+    enum status st = run(c, err);
     if (st != DOCKET_OK) buffer_clear(out);
-    if (st != DOCKET_OK && err) *err = why;
+    mem_free(c);
+    return st;
+}
+
+enum status upload(struct download_client *client, const struct upload_request *request, struct error *err)
+{
+    const struct download_request as_download = {.url = request->url, .stop = request->stop};
+    struct buffer nothing = {0};
+    struct course *c = mem_zalloc(1, sizeof(*c));
+    if (!c) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for an upload");
+    c->client = client;
+    c->request = &as_download;
+    c->transfer = (struct transfer){.body = request->bytes,
+                                    .body_bytes = request->length,
+                                    .content_type = request->content_type,
+                                    .content_encoding = request->content_encoding,
+                                    .out = &nothing,
+                                    .max_bytes = (size_t)1 << 40, /* what is said back is dropped */
+                                    .stop = request->stop,
+                                    .begun_ns = clock_now_ns()};
+    enum status st = run(c, err);
+    buffer_free(&nothing);
     mem_free(c);
     return st;
 }

@@ -1,4 +1,4 @@
-/* download.h: bytes from URLs that outsiders name, through the guard of url_guard.h, with limits on all that the other side decides.
+/* download.h: bytes from URLs that outsiders name, or to them, through the guard of url_guard.h, with limits on all that the other side decides.
  * Knows nothing of what the bytes are. */
 #ifndef DOCKET_HTTP_DOWNLOAD_H
 #define DOCKET_HTTP_DOWNLOAD_H
@@ -23,6 +23,8 @@ enum status downloads_open(struct downloads **out, const struct download_options
 void downloads_close(struct downloads *downloads); /* NULL is fine; no client may be open */
 /* The same as download_request.host would be; 0 for a URL that is refused (which then needs no host). */
 uint64_t downloads_host(const struct downloads *downloads, const char *url);
+/* Whether it may be asked at all, as far as scheme and spelling say; errors as of url_guard_read. */
+enum status downloads_allow(const struct downloads *downloads, const char *url, struct error *err);
 /* Takes one of the host's places; false: all are taken. */
 bool downloads_enter(struct downloads *downloads, uint64_t host);
 void downloads_leave(struct downloads *downloads, uint64_t host);
@@ -46,5 +48,16 @@ void download_client_close(struct download_client *client); /* NULL is fine */
  * the host and nothing else of the URL; or CANCELLED, NO_MEMORY. */
 enum status download(struct download_client *client, const struct download_request *request, struct buffer *out,
                      struct error *err);
+
+struct upload_request {
+    const char *url;
+    const void *bytes; /* not NULL */
+    size_t length;
+    const char *content_type, *content_encoding; /* or NULL */
+    const atomic_bool *stop;                     /* true: CANCELLED within 200 ms. NULL: never */
+};
+/* Puts the bytes there (PUT): 2xx is success. Three tries where another may help; a redirect is refused, as what it leads to was not named.
+ * No byte leaves before the address is checked. Errors as of download(). Waits for a place at the host. */
+enum status upload(struct download_client *client, const struct upload_request *request, struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* transfer.c: one GET through libcurl, dialling nothing but the addresses that were checked. */
+/* transfer.c: one GET or PUT through libcurl, dialling nothing but the addresses that were checked. */
 #include "worker/http/transfer.h"
 
 #include "worker/base/alloc.h"
@@ -124,7 +124,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     size_t length = size * count;
     long status = 0;
     curl_easy_getinfo(x->pool->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status < 200 || status > 299) {
+    if (status < 200 || status > 299 || t->body) {
         x->moved += length;
         x->dropped += length;
         x->enough = x->dropped > DROPPED_BYTES;
@@ -140,6 +140,55 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     }
     x->moved += length;
     return buffer_append(t->out, bytes, length) ? length : 0;
+}
+
+static size_t on_upload(char *to, size_t size, size_t count, void *context)
+{
+    struct exchange *x = context;
+    struct transfer *t = x->transfer;
+    size_t left = t->body_bytes - t->body_at, n = size * count < left ? size * count : left;
+    memcpy(to, (const char *)t->body + t->body_at, n);
+    t->body_at += n;
+    x->moved += n;
+    return n;
+}
+
+/* Where a kept connection turns out to be closed, what was sent of it is sent again. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    struct exchange *x = context;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > x->transfer->body_bytes) return CURL_SEEKFUNC_CANTSEEK;
+    x->transfer->body_at = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* The headers of what is put somewhere; NULL: no memory. */
+static struct curl_slist *upload_headers(const struct transfer *t)
+{
+    const char *const names[] = {"Content-Type", "Content-Encoding"}, *const values[] = {t->content_type,
+                                                                                         t->content_encoding};
+    struct curl_slist *list = curl_slist_append(NULL, "Transfer-Encoding:"); /* never in chunks: its length is known */
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && list; i++) {
+        char *line = values[i] ? str_format("%s: %s", names[i], values[i]) : NULL;
+        struct curl_slist *longer = line ? curl_slist_append(list, line) : values[i] ? NULL : list;
+        mem_free(line);
+        if (!longer) curl_slist_free_all(list);
+        list = longer;
+    }
+    return list;
+}
+
+static void set_upload(struct exchange *x, struct curl_slist *headers)
+{
+    CURL *e = x->pool->easy;
+    x->transfer->body_at = 0;
+    curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->transfer->body_bytes);
+    curl_easy_setopt(e, CURLOPT_READFUNCTION, on_upload);
+    curl_easy_setopt(e, CURLOPT_READDATA, x);
+    curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(e, CURLOPT_SEEKDATA, x);
 }
 
 /* "host:port:address,address": what the name means for this transfer. */
@@ -312,7 +361,7 @@ enum status transfer_run(struct transfer_pool *pool, struct transfer *transfer, 
                          struct error *err)
 {
     struct exchange x = {.pool = pool, .transfer = transfer, .target = target};
-    struct curl_slist *pinned = NULL;
+    struct curl_slist *pinned = NULL, *headers = NULL;
     char reason[CURL_ERROR_SIZE] = "";
     CURLcode result = CURLE_OK;
     long status = 0;
@@ -323,9 +372,15 @@ enum status transfer_run(struct transfer_pool *pool, struct transfer *transfer, 
     transfer->location[0] = '\0';
     if (!pool->options->guard.allow_private && !target->literal && !(pinned = pins(target)))
         return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a download");
+    if (transfer->body && !(headers = upload_headers(transfer))) {
+        curl_slist_free_all(pinned);
+        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for an upload");
+    }
     set_options(&x, pinned, reason);
+    if (transfer->body) set_upload(&x, headers);
     if (curl_multi_add_handle(pool->multi, pool->easy) != CURLM_OK) {
         curl_slist_free_all(pinned);
+        curl_slist_free_all(headers);
         return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a download");
     }
     enum ending ending = drive(&x, &result);
@@ -335,6 +390,8 @@ enum status transfer_run(struct transfer_pool *pool, struct transfer *transfer, 
     curl_multi_remove_handle(pool->multi, pool->easy);
     curl_easy_setopt(pool->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(pool->easy, CURLOPT_RESOLVE, NULL);
+    curl_easy_setopt(pool->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(pinned);
+    curl_slist_free_all(headers);
     return st;
 }

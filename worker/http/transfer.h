@@ -5,7 +5,11 @@
 #include "worker/http/download.h"
 
 struct transfer {
-    struct buffer *out; /* of answers with a status of 2xx; emptied first */
+    /* What is put there, for PUT in place of GET; then no answer's body is kept. NULL: GET. */
+    const void *body;
+    size_t body_bytes, body_at;
+    const char *content_type, *content_encoding; /* of the body; NULL: not said */
+    struct buffer *out;                          /* of answers with a status of 2xx; emptied first */
     size_t max_bytes;
     const atomic_bool *stop;
     bool (*room)(void *context, size_t bytes); /* as of download_request; NULL: always */
