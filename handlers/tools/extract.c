@@ -90,7 +90,7 @@ static enum status read_file(const struct file_item *file, const struct document
     buffer_init(&bytes, limits->max_bytes);
     bool standard_input = strcmp(file->shown, "-") == 0;
     enum status st =
-        standard_input ? tool_read_input(&bytes, limits->max_bytes, err) : file_read_all(&bytes, file->path, err);
+        standard_input ? tool_read_input(&bytes, limits->max_bytes, err) : file_read_all(&bytes, file->raw, err);
     if (st == DOCKET_OK)
         st = documents_from_bytes(list, file->shown, standard_input ? NULL : file->shown, bytes.data, bytes.length,
                                   limits, err);

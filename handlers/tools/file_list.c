@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_DEPTH 64
 
@@ -19,7 +20,7 @@ static enum status no_memory(struct error *err)
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the list of files");
 }
 
-/* Names on disk are bytes; in a job they must be UTF-8. What is not becomes U+FFFD, and the file is then not found. */
+/* Names on disk are bytes; in a job they must be UTF-8. What is not becomes U+FFFD, by which a job does not find the file. */
 static char *clean_name(const char *name)
 {
     struct buffer out = {0};
@@ -41,10 +42,11 @@ static enum status add_item(struct file_list *list, const char *shown, const cha
         list->items = items;
         list->capacity = wanted;
     }
-    struct file_item item = {.shown = clean_name(shown), .path = clean_name(path)};
-    if (!item.shown || !item.path) {
+    struct file_item item = {.shown = clean_name(shown), .path = clean_name(path), .raw = str_dup(path)};
+    if (!item.shown || !item.path || !item.raw) {
         mem_free(item.shown);
         mem_free(item.path);
+        mem_free(item.raw);
         return no_memory(err);
     }
     list->items[list->n++] = item;
@@ -123,7 +125,7 @@ static enum status walk(struct file_list *list, const char *shown, const char *p
 static int by_path(const void *a, const void *b)
 {
     const struct file_item *x = *(struct file_item *const *)a, *y = *(struct file_item *const *)b;
-    int order = strcmp(x->path, y->path);
+    int order = strcmp(x->raw, y->raw);
     return order ? order : (x > y) - (x < y);
 }
 
@@ -136,7 +138,7 @@ static enum status drop_repeats(struct file_list *list, struct error *err)
     for (; n < list->n; n++) sorted[n] = &list->items[n];
     qsort(sorted, n, sizeof(struct file_item *), by_path);
     for (size_t i = 1, first = 0; i < n; i++) {
-        if (strcmp(sorted[i]->path, sorted[first]->path) != 0) {
+        if (strcmp(sorted[i]->raw, sorted[first]->raw) != 0) {
             first = i;
             continue;
         }
@@ -146,8 +148,10 @@ static enum status drop_repeats(struct file_list *list, struct error *err)
     for (size_t i = 0; i < list->n; i++) {
         if (list->items[i].shown)
             list->items[kept++] = list->items[i];
-        else
+        else {
             mem_free(list->items[i].path);
+            mem_free(list->items[i].raw);
+        }
     }
     list->n = kept;
     mem_free(sorted);
@@ -160,7 +164,15 @@ static enum status add_name(struct file_list *list, const char *name, struct err
     char path[PATH_MAX] = "";
     if (strcmp(name, "-") == 0) return add_item(list, name, name, err);
     /* What cannot be resolved stays in the list, with the part that is not there as its path: reading it then says why. */
-    if (!realpath(name, path)) return add_item(list, name, path[0] == '/' ? path : "/", err);
+    if (!realpath(name, path)) {
+        if (errno == ENOENT && path[0] == '/') return add_item(list, name, path, err);
+        char *whole = name[0] == '/'               ? str_dup(name)
+                      : getcwd(path, sizeof(path)) ? path_join(path, name)
+                                                   : str_dup("/");
+        enum status st = whole ? add_item(list, name, whole, err) : no_memory(err);
+        mem_free(whole);
+        return st;
+    }
     if (stat(path, &facts) != 0 || !S_ISDIR(facts.st_mode)) return add_item(list, name, path, err);
     size_t length = strlen(name);
     char *shown = str_dup_n(name, length > 1 && name[length - 1] == '/' ? length - 1 : length);
@@ -185,6 +197,7 @@ void file_list_free(struct file_list *list)
     for (size_t i = 0; i < list->n; i++) {
         mem_free(list->items[i].shown);
         mem_free(list->items[i].path);
+        mem_free(list->items[i].raw);
     }
     mem_free(list->items);
     *list = (struct file_list){0};

@@ -9,6 +9,7 @@
 struct file_item {
     char *shown; /* as the user would write it; UTF-8 */
     char *path;  /* absolute, links resolved as far as they lead; UTF-8 */
+    char *raw;   /* the same as the bytes that the disk has */
 };
 /* {0} is valid and freeable. */
 struct file_list {

@@ -4,6 +4,7 @@ two good ones, alone by docket extract and all of them in one job of the worker.
 import base64
 import ctypes
 import errno
+import io
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import platform as platform_of
 import struct
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -115,6 +117,49 @@ def test_both_types_are_told(tmp_path):
     assert pdf["media_type"] == "application/pdf" and pdf["media_type_by_name"].endswith("wordprocessingml.document")
     assert clip["media_type"] == "video/mp4" and clip["media_type_by_name"] == "text/plain"
     assert clip["error"]["code"] == "document_type_unsupported" and said.returncode == 1
+
+
+def test_extract_reads_files_whatever_bytes_their_names_are_made_of(tmp_path):
+    """Two names that are no UTF-8 and look alike are two files; names of members without a charset are shown as far as they can be."""
+    folder = bytes(tmp_path)
+    for name, text in ((b"na\xefve.txt", b"one"), (b"na\xeave.txt", b"two"), (b"new\nline.txt", b"three")):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(text)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", encoding="latin-1", format=tarfile.USTAR_FORMAT) as tar:
+        entry = tarfile.TarInfo("gr\xfc\xdfe.txt")
+        entry.size = 4
+        tar.addfile(entry, io.BytesIO(b"four"))
+    (tmp_path / "x.tar").write_bytes(archive.getvalue())
+    read, said = extract(tmp_path, ".")
+    assert said.returncode == 0 and said.stderr == b""
+    assert sorted(document["text"] for document in read) == ["four", "one", "three", "two"]
+    assert all("\n" not in document["id"] for document in read) and "\ufffd" in read[0]["id"]
+    assert read[-1]["id"] == "./x.tar/gr\ufffd\ufffde.txt"
+    read, _ = extract(tmp_path, os.fsdecode(b"na\xefve.txt"))
+    assert [document["text"] for document in read] == ["one"]
+
+
+def test_extract_names_what_is_no_file_and_goes_on(tmp_path):
+    (tmp_path / "good.txt").write_text("words")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "ring").symlink_to("ring")
+    with open(tmp_path / "huge.pdf", "wb") as file:
+        file.write(b"%PDF-1.4\n")
+        file.truncate(2 << 30)
+    wrong = {"pipe": "not a regular file", "/dev/zero": "not a regular file", "huge.pdf": "larger than 67108864 bytes",
+             "ring": "Too many levels of symbolic links", "nowhere/x": "No such file"}
+    read, said = extract(tmp_path, "empty.txt", *wrong, "empty", "good.txt")
+    assert [document.get("text", document.get("error", {}).get("code")) for document in read] == ["document_empty", "words"]
+    lines = said.stderr.decode().splitlines()
+    assert said.returncode == 1 and len(lines) == len(wrong)
+    for line, (name, words) in zip(lines, wrong.items()):
+        assert words in line and name.rsplit("/", 1)[0] in line, line
+    said = subprocess.run([DOCKET, "extract", "--json", "good.txt"], cwd=tmp_path, capture_output=True, timeout=60, check=False,
+                          env={"PATH": "/usr/bin:/bin", "TMPDIR": "/nowhere", "HOME": "/nowhere"})
+    assert json.loads(said.stdout)["text"] == "words"  # nothing is written, so no folder for it is needed
 
 
 def test_extract_reads_standard_input_and_names_what_is_not_there(tmp_path):
