@@ -38,6 +38,8 @@ struct document_type {
 };
 /* By content first, by name where content leaves it open. KIND_TEXT still has to be decoded, which may find that it is none. */
 struct document_type sniff_bytes(const void *bytes, size_t length, const char *filename);
+/* Bytes that begin as a PDF are one, whatever else they are. */
+bool sniff_is_pdf(const void *bytes, size_t length);
 /* Of decoded text: plain text and its relatives, or KIND_LATER (HTML, e-mail). */
 struct document_type sniff_text(const char *text, size_t length, const char *filename);
 /* The media type that a name stands for; NULL: none. */

@@ -321,6 +321,16 @@ static void take_error(struct collector *c, const struct error *why)
     }
 }
 
+/* Five bytes say what it is, and a program in a box of its own reads it: no child is needed to look. */
+static enum status take_pdf(struct collector *c)
+{
+    struct extract_type pdf = {.media_type = "application/pdf", .from_content = true};
+    const char *by_name = sniff_name(c->d->filename);
+    if (by_name) snprintf(pdf.by_name, sizeof(pdf.by_name), "%s", by_name);
+    take_type(&c->receiver, &pdf);
+    return DOCKET_OK;
+}
+
 static void read_bytes(struct collector *c, const void *bytes, size_t length)
 {
     struct reading *r = c->r;
@@ -333,8 +343,9 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
         .max_part_bytes = r->limits.max_bytes,
         .max_expanded = left_to_expand(r, length)};
     struct error why = {0};
-    enum status st = r->limits.sandbox ? sandbox_extract(r->limits.sandbox, &in, &c->receiver, &why)
-                                       : extract_document(&in, &c->receiver, &why);
+    enum status st = r->limits.sandbox && sniff_is_pdf(bytes, length) ? take_pdf(c)
+                     : r->limits.sandbox ? sandbox_extract(r->limits.sandbox, &in, &c->receiver, &why)
+                                         : extract_document(&in, &c->receiver, &why);
     leave(c);
     if (c->st != DOCKET_OK || c->text.out.failed) return;
     if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)

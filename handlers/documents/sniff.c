@@ -46,7 +46,6 @@ static const struct {
           "7zXZ\0",
           KIND_XZ, "application/x-xz"),
     MAGIC(0, "\x28\xb5\x2f\xfd", KIND_ZSTD, "application/zstd"),
-    MAGIC(0, "%PDF-", KIND_LATER, "application/pdf"),
     MAGIC(0, "\x89PNG\r\n\x1a\n", KIND_LATER, "image/png"),
     MAGIC(0, "\xff\xd8\xff", KIND_LATER, "image/jpeg"),
     MAGIC(0, "II*\0", KIND_LATER, "image/tiff"),
@@ -267,10 +266,16 @@ static bool holds_binary(struct blob b)
     return memchr(b.data, '\0', b.length < enough ? b.length : enough) != NULL;
 }
 
+bool sniff_is_pdf(const void *bytes, size_t length)
+{
+    return length >= 5 && memcmp(bytes, "%PDF-", 5) == 0;
+}
+
 struct document_type sniff_bytes(const void *bytes, size_t length, const char *filename)
 {
     const struct blob b = {bytes, length};
     size_t at;
+    if (sniff_is_pdf(bytes, length)) return content(KIND_LATER, "application/pdf");
     if (is_tar(b)) return content(KIND_TAR, "application/x-tar");
     if (is_bzip2(b)) return content(KIND_BZIP2, "application/x-bzip2");
     if (is_pe(b)) return content(KIND_UNREAD, "application/vnd.microsoft.portable-executable");
