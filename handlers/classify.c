@@ -421,15 +421,6 @@ static struct document_limits limits_of(const struct run *r)
 }
 
 /* A name that is no language here is a mistake of the job's, whether or not it has an image; damaged data is not. */
-static enum status check_output(struct run *r)
-{
-    struct error why = {0};
-    const char *url = r->input.output.url;
-    if (!url || reader_allows_url(r->classifier->reader, url, &why) == DOCKET_OK) return DOCKET_OK;
-    return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "output.url: %s: %.300s", error_code_name(why.code),
-                why.message);
-}
-
 static enum status check_languages(struct run *r)
 {
     const char *names = r->input.options.ocr_languages;
@@ -447,7 +438,7 @@ static enum status begin_reading(struct run *r)
                                           .context = r->services->context,
                                           .limits = &r->limits};
     enum status st = check_languages(r);
-    if (st == DOCKET_OK) st = check_output(r);
+    if (st == DOCKET_OK) st = results_check(&r->input.output, r->classifier->reader, r->err);
     r->limits = limits_of(r);
     if (st == DOCKET_OK && r->input.documents_url) {
         r->services->phase(r->services->context, "list", "");

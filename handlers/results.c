@@ -71,6 +71,14 @@ void results_place_free(struct results_place *place)
     *place = (struct results_place){0};
 }
 
+enum status results_check(const struct job_output *output, const struct reader *reader, struct error *err)
+{
+    struct error why = {0};
+    if (!output->url || reader_allows_url(reader, output->url, &why) == DOCKET_OK) return DOCKET_OK;
+    return fail(err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "output.url: %s: %.300s", error_code_name(why.code),
+                why.message);
+}
+
 enum status results_deliver(const struct report *report, const struct job_output *output, struct reader *reader,
                             const atomic_bool *stop, struct results_place *place, char **warning, struct error *err)
 {

@@ -5,6 +5,8 @@
 #include "handlers/documents/reader.h"
 #include "handlers/report.h"
 
+/* Before any work: whether the place is one that may be written to, as far as its URL says. job_field_invalid. */
+enum status results_check(const struct job_output *output, const struct reader *reader, struct error *err);
 /* Writes the report's results, packs them and puts them at output->url. On failure what went wrong there is the answer's warning, which the
  * caller frees (NULL: no memory for it), and *place stays empty: the results are not lost, they are in the answer. CANCELLED; INTERNAL as of
  * report_write. *place and *warning start empty. */
