@@ -304,6 +304,7 @@ int main(int argc, char **argv)
     struct ceiling ceiling = {0};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1 && (strstr(argv[1], "vnni") || strstr(argv[1], "int8"))) options.arithmetic = KERNELS_ARITHMETIC_INT8;
 
     if ((b.device = b.table->open(&options, &error)) == NULL) {
         fprintf(stderr, "%s\n", error.message);
