@@ -21,7 +21,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#define SCALES_GROUP 4u /* blocks whose scales share a line, at most */
+#define CORE_FETCH   2048u /* bytes ahead in a tile that few rows fetch */
+#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
 
 /* 16 of n values from `at` on, zeros behind the last. */
 INLINE __m512 load_some(const float *x, size_t n, size_t at)

@@ -368,7 +368,11 @@ INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum 
             }
             for (size_t v = 0; v < STEPS / per_vector; v++) {
                 __m512i now[CORE_TILES];
-                UNROLL for (size_t t = 0; t < n; t++) now[t] = _mm512_load_si512(codes[t] + v * 64);
+                UNROLL for (size_t t = 0; t < n; t++)
+                {
+                    now[t] = _mm512_load_si512(codes[t] + v * 64);
+                    _mm_prefetch(codes[t] + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                }
                 UNROLL for (size_t s = 0; s < per_vector; s++)
                 {
                     __m512bh of_w[CORE_TILES];
