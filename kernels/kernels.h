@@ -72,7 +72,9 @@ typedef void (*kernels_task)(void *context, size_t begin, size_t end, unsigned w
 enum kernels_arithmetic {
     KERNELS_ARITHMETIC_AUTO, /* bf16 where the processor multiplies it, else f32 */
     KERNELS_ARITHMETIC_BF16, /* the same: both operands rounded to bf16; f32 where the processor has no such instructions */
-    KERNELS_ARITHMETIC_F32, /* as the formats define the values; rounded by the sums alone */
+    KERNELS_ARITHMETIC_F32,  /* as the formats define the values; rounded by the sums alone */
+    KERNELS_ARITHMETIC_INT8, /* both operands to 8 bits, activations by row and block of 64; refused where there is none.
+                                f16 and bf16 weights are multiplied in f32 */
 };
 
 struct kernels_options {
@@ -83,7 +85,8 @@ struct kernels_options {
     void (*parallel_for)(void *context, size_t n_items, size_t grain, kernels_task task, void *task_context);
     void *context;
     unsigned n_workers;  /* 0 means 1 */
-    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16" */
+    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16",
+                            "avx512_vnni" (with int8) */
     int device_index;
     enum kernels_arithmetic arithmetic;
 };
@@ -93,7 +96,7 @@ struct kernels_description {
     char variant[32]; /* instruction set or compute capability */
     bool is_gpu;
     char bus_id[24]; /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
-    char arithmetic[8]; /* what it computes in: "f32", "bf16"; empty where the backend does not say */
+    char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8"; empty where the backend does not say */
 };
 
 struct kernels_memory {

@@ -42,9 +42,10 @@ void cpu_core_pack(struct kernels_device *device, const struct core_rows *rows, 
     cpu_parallel(device, rows->n_rows, 16, pack_task, &p);
 }
 
-static enum core_kind kind_of(const struct kernels_weight *weight)
+static enum core_kind kind_of(const struct cpu_core *core, const struct kernels_weight *weight)
 {
-    if (weight->tiles == NULL || weight->desc.format <= KERNELS_BF16) return CORE_WHOLE;
+    if (weight->tiles == NULL) return core->kind_of_values;
+    if (weight->desc.format <= KERNELS_BF16) return CORE_WHOLE;
     return weight->has_zeros ? CORE_SCALED_FROM_ZERO : CORE_SCALED;
 }
 
@@ -67,7 +68,7 @@ void cpu_core_panel(const struct cpu_core *core, const struct kernels_weight *we
 {
     size_t n = weight->desc.rows - first < CORE_OUTPUTS ? weight->desc.rows - first : CORE_OUTPUTS,
            n_tiles = tile_count(n), n_blocks = (rows->cols + TILE_BLOCK - 1) / TILE_BLOCK;
-    enum core_kind kind = kind_of(weight);
+    enum core_kind kind = kind_of(core, weight);
 
     if (m <= CORE_FEW && weight->tiles && core->dot(weight, kind, first / TILE_ROWS, n_tiles, rows, first_row, m, sums))
         return;
@@ -154,7 +155,7 @@ static void pick_task(void *context, size_t begin, size_t end, unsigned worker)
 
     for (size_t i = begin; i < end; i++) {
         size_t id = (size_t)p->args->token_ids[i], tile = id / TILE_ROWS;
-        if (!head->tiles || !p->core->dot(head, kind_of(head), tile, 1, p->rows, i, 1, mine->sums[0]))
+        if (!head->tiles || !p->core->dot(head, kind_of(p->core, head), tile, 1, p->rows, i, 1, mine->sums[0]))
             cpu_core_panel(p->core, head, p->rows, i, 1, tile * TILE_ROWS, &mine->panel, mine->sums[0]);
         p->args->out[i] = mine->sums[0][id % TILE_ROWS];
     }

@@ -30,6 +30,7 @@ struct core_panel {
     uint8_t values[CORE_TILES * CORE_BLOCKS * TILE_ROWS * TILE_BLOCK * 2] __attribute__((aligned(64)));
     float scales[CORE_TILES * CORE_BLOCKS * TILE_ROWS] __attribute__((aligned(64)));
     float zeros[CORE_TILES * CORE_BLOCKS * TILE_ROWS] __attribute__((aligned(64)));
+    int32_t added; /* to all values, in whole numbers; taken off by multiply */
 };
 
 /* Rows of activations as the core reads them; zeros behind the last column. */
@@ -41,8 +42,8 @@ struct core_rows {
 struct cpu_core {
     const char *name, *arithmetic; /* "avx512_bf16", "bf16" */
     enum tile_order order;
-    bool takes_plain;     /* f16 and bf16 weights; else they are multiplied in f32 */
-    unsigned value_bytes; /* of a value in a panel: 2 or 1 */
+    bool takes_plain;              /* f16 and bf16 weights; else they are multiplied in f32 */
+    enum core_kind kind_of_values; /* what expand_values leaves to do */
     size_t (*row_bytes)(size_t cols);
     /* Columns [64 block, 64 block + n) of a row, n <= 64. */
     void (*pack)(const float *x, size_t n, size_t cols, size_t block, uint8_t *row);
@@ -59,7 +60,7 @@ struct cpu_core {
                 const struct core_rows *rows, size_t first_row, size_t m, float *sums);
 };
 
-extern const struct cpu_core cpu_core_avx512_bf16;
+extern const struct cpu_core cpu_core_avx512_bf16, cpu_core_avx512_vnni;
 
 /* dispatch.c: the best this processor and its system run, or what is named: false if it is unknown, cannot run, or does not
  * compute in that arithmetic. A core comes with inner loops for everything else. */

@@ -21,7 +21,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#define SCALES_GROUP 4u /* blocks whose scales share a line, at most */
+#define CORE_FETCH   2048u /* bytes ahead in a tile that few rows fetch */
+#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
 
 /* 16 of n values from `at` on, zeros behind the last. */
 INLINE __m512 load_some(const float *x, size_t n, size_t at)
@@ -29,6 +30,17 @@ INLINE __m512 load_some(const float *x, size_t n, size_t at)
     size_t left = n > at ? n - at : 0;
 
     return _mm512_maskz_loadu_ps(left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1), x + at);
+}
+
+/* Where the codes lie that take this block's place in the panel next: on their way while this panel is multiplied. */
+INLINE const uint8_t *core_ahead(const struct kernels_weight *weight, size_t tile, size_t block, size_t end)
+{
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK;
+
+    if (block + CORE_BLOCKS < n_blocks) return tile_codes(weight, tile, block + CORE_BLOCKS);
+    return end == n_blocks && tile + CORE_TILES < tile_count(weight->desc.rows)
+               ? tile_codes(weight, tile + CORE_TILES, block % CORE_BLOCKS)
+               : tile_codes(weight, tile, block);
 }
 
 /* The scales of one tile, read in the order of its blocks. */

@@ -167,10 +167,11 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, siz
     const unsigned per_vector = 16 / bits_of(form);
 
     for (size_t block = begin; block < end; block++) {
-        const uint8_t *codes = tile_codes(weight, tile, block);
+        const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
         uint8_t *out = panel_values(to, at, block - begin);
         for (size_t v = 0; v < STEPS / per_vector; v++) {
             __m512i now = _mm512_load_si512(codes + v * 64);
+            _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
             UNROLL for (size_t s = 0; s < per_vector; s++)
             {
                 _mm512_store_si512(out, (__m512i)next_pairs(form, &now, table));
@@ -283,16 +284,35 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
     }
 }
 
+/* Tiles of rows as equal as can be: few sums at once would wait for each other. */
 INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
                           size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
-    size_t i = 0;
-
-    for (; i + ROWS_TILE <= m; i += ROWS_TILE)
-        multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, ROWS_TILE, sums + i * CORE_OUTPUTS);
-    for (; i + 2 <= m; i += 2)
-        multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 2, sums + i * CORE_OUTPUTS);
-    if (i < m) multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 1, sums + i * CORE_OUTPUTS);
+    for (size_t i = 0, some; i < m; i += some) {
+        size_t left = m - i, n_tiles = (left + ROWS_TILE - 1) / ROWS_TILE;
+        float *to = sums + i * CORE_OUTPUTS;
+        some = (left + n_tiles - 1) / n_tiles;
+        switch (some) {
+        case 6:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 6, to);
+            break;
+        case 5:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 5, to);
+            break;
+        case 4:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 4, to);
+            break;
+        case 3:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 3, to);
+            break;
+        case 2:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 2, to);
+            break;
+        default:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 1, to);
+            break;
+        }
+    }
 }
 
 static void multiply(const struct core_panel *panel, enum core_kind kind, size_t n_tiles, size_t begin, size_t end,
@@ -348,7 +368,11 @@ INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum 
             }
             for (size_t v = 0; v < STEPS / per_vector; v++) {
                 __m512i now[CORE_TILES];
-                UNROLL for (size_t t = 0; t < n; t++) now[t] = _mm512_load_si512(codes[t] + v * 64);
+                UNROLL for (size_t t = 0; t < n; t++)
+                {
+                    now[t] = _mm512_load_si512(codes[t] + v * 64);
+                    _mm_prefetch(codes[t] + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                }
                 UNROLL for (size_t s = 0; s < per_vector; s++)
                 {
                     __m512bh of_w[CORE_TILES];
@@ -446,7 +470,7 @@ const struct cpu_core cpu_core_avx512_bf16 = {
     .arithmetic = "bf16",
     .order = TILE_PAIRS,
     .takes_plain = true,
-    .value_bytes = 2,
+    .kind_of_values = CORE_WHOLE,
     .row_bytes = row_bytes,
     .pack = pack,
     .expand = expand,

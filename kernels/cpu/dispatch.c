@@ -22,7 +22,7 @@ static bool all(uint64_t value, uint64_t bits)
 
 /* What there is, in the order of the best. */
 struct found {
-    bool avx2, avx512, avx512_bf16;
+    bool avx2, avx512, avx512_bf16, avx512_vnni;
 };
 
 static struct found find(void)
@@ -37,6 +37,7 @@ static struct found find(void)
     f.avx2 = all(state, 0x6) && all(extended, 1u << 5);
     f.avx512 =
         f.avx2 && all(state, 0xe6) && all(extended, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(c, 1u << 1);
+    f.avx512_vnni = f.avx512 && all(c, 1u << 11);
     if (a >= 1 && __get_cpuid_count(7, 1, &low, &b, &c, &d)) f.avx512_bf16 = f.avx512 && all(low, 1u << 5);
     return f;
 }
@@ -62,13 +63,23 @@ void cpu_isa_processor_name(char *name, size_t size_bytes)
 static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
 {
     const struct found f = find();
-    bool any = name == NULL || strcmp(name, "auto") == 0, rounds = arithmetic != KERNELS_ARITHMETIC_F32;
+    bool any = name == NULL || strcmp(name, "auto") == 0, int8 = arithmetic == KERNELS_ARITHMETIC_INT8,
+         rounds = !int8 && arithmetic != KERNELS_ARITHMETIC_F32;
 
     *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512 : f.avx2 ? &cpu_isa_avx2 : &cpu_isa_plain};
+    if (any && int8) {
+        out->core = &cpu_core_avx512_vnni;
+        return f.avx512_vnni;
+    }
     if (any) {
         out->core = rounds && f.avx512_bf16 ? &cpu_core_avx512_bf16 : NULL;
         return true;
     }
+    if (strcmp(name, "avx512_vnni") == 0) {
+        out->core = &cpu_core_avx512_vnni;
+        return f.avx512_vnni && int8;
+    }
+    if (int8) return false;
     if (strcmp(name, "reference") == 0) {
         out->isa = &cpu_isa_plain;
         return true;
@@ -97,8 +108,8 @@ void cpu_isa_processor_name(char *name, size_t size_bytes)
 
 static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
 {
-    (void)arithmetic;
     *out = (struct cpu_choice){.isa = &cpu_isa_plain};
+    if (arithmetic == KERNELS_ARITHMETIC_INT8) return false;
     return name == NULL || strcmp(name, "auto") == 0 || strcmp(name, "reference") == 0;
 }
 

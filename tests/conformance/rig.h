@@ -24,6 +24,7 @@ struct rig {
     size_t lanes; /* of its sums, for the limits; the fewer, the longer the chains */
     bool is_gpu;
     bool rounds; /* both operands of its products are rounded to bf16 first */
+    bool codes;  /* and those of quantized weights to 8 bits */
 };
 
 /* There where the CUDA backend is linked in: its sources on the host (tests/cuda_emulation), or on a GPU. */
@@ -49,9 +50,11 @@ static inline bool rig_open(struct rig *rig, const char *backend, const char *is
     snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
     rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
     if ((rig->is_gpu = !strcmp(backend, "cuda"))) rig->lanes = 1;
-    if (isa && strstr(isa, "bf16")) rig->lanes = 1; /* an output has one lane */
     rig->rounds = rig->is_gpu || (isa && strstr(isa, "bf16"));
+    rig->codes = isa && (strstr(isa, "vnni") || strstr(isa, "int8"));
+    if (rig->rounds || rig->codes) rig->lanes = 1; /* an output has one lane */
     options = host_options(&rig->host, isa);
+    if (rig->codes) options.arithmetic = KERNELS_ARITHMETIC_INT8;
     return (rig->device = rig->table->open(&options, NULL)) != NULL;
 }
 
@@ -73,7 +76,7 @@ struct rigs {
 
 static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
 {
-    static const char *const isas[] = {"reference", "avx2", "avx512", "avx512_bf16"};
+    static const char *const isas[] = {"reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"};
 
     rigs->n = 0;
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
@@ -166,6 +169,26 @@ static inline double operand_roundings(const struct rig *rig, enum kernels_forma
 {
     if (!rig->rounds || format == KERNELS_F32 || (rig->is_gpu && format == KERNELS_F16)) return 0;
     return 2 * 0x1p-9 / ULP + 1;
+}
+
+/* How far a product of k elements may be off where both operands become 8 bits: half a step of the largest of 64 each. Codes
+ * that are taken as they are add nothing; the limit is that of values. */
+static inline double codes_off(const struct rig *rig, enum kernels_format format, const float *x, const float *w,
+                               size_t k)
+{
+    double off = 0;
+
+    if (!rig->codes || format <= KERNELS_BF16 || format == KERNELS_INT8) return 0;
+    for (size_t b = 0; b < k; b += 64) {
+        double most_x = 0, most_w = 0, sum_x = 0, sum_w = 0, n = (double)(k - b < 64 ? k - b : 64);
+        for (size_t i = b; i < k && i < b + 64; i++) {
+            most_x = fmax(most_x, fabs((double)x[i])), sum_x += fabs((double)x[i]);
+            most_w = fmax(most_w, fabs((double)w[i])), sum_w += fabs((double)w[i]);
+        }
+        most_x *= 1.001 / 254, most_w *= 1.001 / 254;
+        off += most_x * sum_w + most_w * sum_x + n * most_x * most_w;
+    }
+    return off;
 }
 
 /* Whether the backend says that it holds such weights. */

@@ -112,7 +112,8 @@ static void check_linear(enum kernels_format format, const struct linear_case *c
             double *limits = calloc(c->m * c->n + 1, sizeof *limits);
             for (size_t i = 0; i < c->m * c->n; i++) /* and one rounding each of the two results, one of adding */
                 limits[i] = ULP * ((sum_roundings(rig, c->k) + operand_roundings(rig, format)) * magnitude[i] +
-                                   3 * (fabs(want[i]) + fabs(before[i])));
+                                   3 * (fabs(want[i]) + fabs(before[i]))) +
+                            codes_off(rig, format, x + i / c->n * c->k, values + i % c->n * c->k, c->k);
             assert_true(compare_within(name, got, want, limits, c->m * c->n));
             assert_true(compare_equal(name, read, values, c->n * c->k));
             free(limits);
@@ -244,6 +245,7 @@ static void through_format(enum kernels_format format, size_t rows, size_t cols,
 static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const struct ffn_data *data, double *limits)
 {
     double *hidden = calloc(2 * c->f, sizeof *hidden), *off = hidden + c->f;
+    float *largest = host_values(c->f);
     double roundings = sum_roundings(rig, c->k) + operand_roundings(rig, c->format);
 
     for (size_t row = 0; row < c->m; row++)
@@ -259,6 +261,8 @@ static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const st
                 }
                 a = fabs(g); /* both activations are at most this */
                 off_g = (roundings + 2) * ULP * ag, off_u = (roundings + 2) * ULP * au;
+                off_g += codes_off(rig, c->format, data->x + row * c->k, data->gate + e * size + i * c->k, c->k);
+                off_u += codes_off(rig, c->format, data->x + row * c->k, data->up + e * size + i * c->k, c->k);
                 hidden[i] = a * fabs(u);
                 off[i] =
                     1.13 * off_g * (fabs(u) + off_u) + a * off_u + 12 * ULP * hidden[i]; /* exp within 2 ulp, divide */
@@ -268,8 +272,9 @@ static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const st
                 for (size_t i = 0; i < c->f; i++) most = fmax(most, hidden[i] + off[i]);
                 for (size_t i = 0; i < c->f; i++) off[i] += 1.001 * fmin(most, 6) / 127;
             }
+            for (size_t i = 0; i < c->f; i++) largest[i] = (float)(hidden[i] + off[i]);
             for (size_t j = 0; j < c->k; j++) {
-                double sum = 0;
+                double sum = codes_off(rig, c->down_format, largest, data->down + e * size + j * c->f, c->f);
                 for (size_t i = 0; i < c->f; i++)
                     sum += fabs((double)data->down[e * size + j * c->f + i]) *
                            (off[i] +
@@ -278,6 +283,7 @@ static void ffn_limits(const struct rig *rig, const struct ffn_case *c, const st
             }
         }
     free(hidden);
+    free(largest);
 }
 
 static void check_ffn(const struct ffn_case *c)

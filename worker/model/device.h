@@ -15,9 +15,9 @@ struct device {
 struct device_options {
     const char *backend;       /* "auto", "cuda", "cpu" or "reference" */
     const char *cuda_library;  /* file; NULL: libdocket_cuda.so beside the program, else where the loader looks */
-    const char *cpu_isa;       /* "auto", "reference", "avx2", "avx512", "avx512_bf16" */
+    const char *cpu_isa;       /* "auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni" */
     unsigned n_threads;        /* 0: the CPUs of this process */
-    const char *compute_dtype; /* NULL or "auto", "bf16", "f32" */
+    const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8" */
 };
 
 /* UNSUPPORTED or BAD_CONFIG name what is not there; DEVICE: the GPU that was asked for cannot be opened. "auto" takes the CPU where there
@@ -25,7 +25,7 @@ struct device_options {
 enum status device_open(struct device *device, const struct device_options *options, struct error *err);
 void device_close(struct device *device); /* {0} is fine */
 
-/* What products are computed in, as results name it: "float32", "bfloat16"; NULL where the backend does not say. */
+/* What products are computed in, as results name it: "float32", "bfloat16", "int8"; NULL where the backend does not say. */
 const char *device_compute_dtype(const struct device *device);
 
 /* Known numbers through the linear operation in every format, attention and the router: INTERNAL naming operation, expected and found. */

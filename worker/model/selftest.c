@@ -33,6 +33,7 @@ static enum status wrong(struct bench *t, const char *what, double expected, dou
 
 #define TOLERANCE      3e-4
 #define TOLERANCE_BF16 1e-2 /* of what takes both operands rounded to bf16: 2^-8 of each product */
+#define TOLERANCE_INT8 5e-2 /* of operands of 8 bits: each about 2^-8 of the largest of 64 */
 
 /* f32 inputs and f16 keys and values lose about 1e-4 of these; the format's own error is in the expected numbers. */
 static bool close_to(const struct bench *t, double expected, double found)
@@ -88,6 +89,7 @@ static enum status test_linear(struct bench *t, enum kernels_format format, cons
     if (ks != KERNELS_OK) return device_status(ks, NULL, what, t->err);
     struct kernels_description facts;
     t->b->describe(t->d, &facts);
+    if (strcmp(facts.arithmetic, "int8") == 0 && format != KERNELS_F32) t->tolerance = TOLERANCE_INT8;
     if ((facts.is_gpu ? format != KERNELS_F16 : strcmp(facts.arithmetic, "bf16") == 0) && format != KERNELS_F32)
         t->tolerance = TOLERANCE_BF16;
     enum status st = check_values(t, what, t->host, M * ROWS, at, expected, norm);

@@ -50,11 +50,40 @@ struct judged {
     size_t n;
 };
 
-/* rounds: both operands of every product are rounded to bf16 first, 2^-9 of each. */
-static void judge(struct judged *j, enum kernels_format format, bool rounds, const float *x, const float *w,
+/* What the operands of products become before they are multiplied. */
+enum rounding { ROUNDED_BY_SUMS, ROUNDED_TO_BF16, ROUNDED_TO_INT8 };
+
+static enum rounding rounding_of(const struct device *device, enum kernels_format format)
+{
+    struct kernels_description facts;
+    device->backend->describe(device->handle, &facts);
+    if (format == KERNELS_F32 || format == KERNELS_INT8) return ROUNDED_BY_SUMS;
+    if (strcmp(facts.arithmetic, "bf16") == 0) return ROUNDED_TO_BF16;
+    return strcmp(facts.arithmetic, "int8") == 0 && format > KERNELS_BF16 ? ROUNDED_TO_INT8 : ROUNDED_BY_SUMS;
+}
+
+/* Both operands to 8 bits, in blocks of 64: half a step of the largest of each. */
+static double int8_off(const double *x, const float *w, size_t k)
+{
+    double off = 0;
+    for (size_t b = 0; b < k; b += 64) {
+        double most_x = 0, most_w = 0, sum_x = 0, sum_w = 0;
+        for (size_t c = b; c < k && c < b + 64; c++) {
+            most_x = fmax(most_x, fabs(x[c])), sum_x += fabs(x[c]);
+            most_w = fmax(most_w, fabs((double)w[c])), sum_w += fabs((double)w[c]);
+        }
+        most_x *= 1.001 / 254, most_w *= 1.001 / 254;
+        off += most_x * sum_w + most_w * sum_x + 64 * most_x * most_w;
+    }
+    return off;
+}
+
+static void judge(struct judged *j, enum kernels_format format, enum rounding rounding, const float *x, const float *w,
                   const float *got, size_t n, size_t k, double *row)
 {
-    double before = roundings(k) + 4 + (rounds ? 2 * 0x1p-9 / ULP + 1 + (double)k : 0); /* its sums have one lane */
+    /* bf16: 2^-9 of each operand, and sums in one lane, as for int8. */
+    double before = roundings(k) + 4 + (rounding == ROUNDED_TO_BF16 ? 2 * 0x1p-9 / ULP + 1 : 0) +
+                    (rounding == ROUNDED_BY_SUMS ? 0 : (double)k);
     for (size_t i = 0; i < ROWS; i++) {
         activations(format, x + i * k, row, k);
         for (size_t o = 0; o < n; o++) {
@@ -65,6 +94,7 @@ static void judge(struct judged *j, enum kernels_format format, bool rounds, con
             }
             double off = fabs((double)got[i * n + o] - want);
             double limit = ULP * (before * magnitude + 3 * fabs(want)) + 1e-30;
+            if (rounding == ROUNDED_TO_INT8) limit += int8_off(row, w + o * k, k);
             double share = off / limit;
             if (!(share <= j->worst)) j->worst = isnan(share) ? INFINITY : share;
             j->difference += off * off;
@@ -80,7 +110,6 @@ static enum status multiply(struct judged *j, const struct device *device, const
     const struct kernels_backend *b = device->backend;
     struct kernels_weight_desc desc;
     struct kernels_error detail = {0};
-    struct kernels_description facts;
     struct dice dice = {1};
     b->weight_describe(weight, &desc);
     size_t n = desc.rows, k = desc.cols;
@@ -97,9 +126,7 @@ static enum status multiply(struct judged *j, const struct device *device, const
     if (ks == KERNELS_OK) ks = b->download(device->handle, got, dy, ROWS * n * sizeof(float));
     if (ks == KERNELS_OK) ks = b->synchronize(device->handle, &detail);
     if (ks == KERNELS_OK) ks = b->weight_read(device->handle, weight, w);
-    b->describe(device->handle, &facts);
-    bool rounds = strcmp(facts.arithmetic, "bf16") == 0 && desc.format != KERNELS_F32 && desc.format != KERNELS_INT8;
-    if (ks == KERNELS_OK) judge(j, desc.format, rounds, x, w, got, n, k, row);
+    if (ks == KERNELS_OK) judge(j, desc.format, rounding_of(device, desc.format), x, w, got, n, k, row);
     if (dx) b->buffer_free(device->handle, dx);
     if (dy) b->buffer_free(device->handle, dy);
     mem_free(x);

@@ -37,9 +37,10 @@ static enum kernels_status failing(struct kernels_device *device, const struct k
 static void every_backend_passes(void **state)
 {
     static const struct device_options ways[] = {
-        {"reference", NULL, NULL, 1, NULL},      {"cpu", NULL, "auto", 2, NULL}, {"cpu", NULL, "reference", 1, NULL},
-        {"cpu", NULL, "auto", 2, "f32"},         {"cpu", NULL, "avx2", 2, NULL}, {"cpu", NULL, "avx512", 2, NULL},
-        {"cpu", NULL, "avx512_bf16", 2, "bf16"},
+        {"reference", NULL, NULL, 1, NULL},      {"cpu", NULL, "auto", 2, NULL},
+        {"cpu", NULL, "reference", 1, NULL},     {"cpu", NULL, "auto", 2, "f32"},
+        {"cpu", NULL, "avx2", 2, NULL},          {"cpu", NULL, "avx512", 2, NULL},
+        {"cpu", NULL, "avx512_bf16", 2, "bf16"}, {"cpu", NULL, "avx512_vnni", 2, "int8"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {

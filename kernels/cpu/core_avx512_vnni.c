@@ -1,0 +1,453 @@
+/* core_avx512_vnni.c: tiles times activations in int8 with sums of whole numbers over each block, by AVX-512's VPDPBUSD (and F,
+ * BW, DQ, VL, VBMI), compiled with its flags; nothing here may be called before dispatch.c has seen that the processor and its
+ * system have them.
+ *
+ * Activations become signed bytes, per row and block of 64: x * 127 / their largest magnitude, nearest, ties to even. Weights
+ * become unsigned bytes: codes of q8, q4 and q2 as they are, values of nf4 and fp4 times 127, nearest, plus 128; signs of q1 as
+ * 2 and 0. What was added is taken off through the sum of the activations, where the sums begin. */
+#ifdef __AVX512VNNI__
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/cpu/core_avx512.h"
+#include "kernels/formats/fp4.h"
+#include "kernels/formats/nf4.h"
+
+#define STEPS     (TILE_BLOCK / 4)
+#define ROWS_TILE 6u
+
+enum form { FORM_4, FORM_2, FORM_1, FORM_8 };
+
+INLINE unsigned bits_of(enum form form)
+{
+    return form == FORM_4 ? 4 : form == FORM_2 ? 2 : form == FORM_1 ? 1 : 8;
+}
+
+static enum form form_of(enum kernels_format format)
+{
+    return format == KERNELS_Q8 ? FORM_8 : format == KERNELS_Q2 ? FORM_2 : format == KERNELS_Q1 ? FORM_1 : FORM_4;
+}
+
+/* Bytes of all codes, repeated until 64 are full; what was added to them; what scales them back. */
+struct coding {
+    uint8_t bytes[64];
+    int32_t added;
+    float factor;
+};
+
+static struct coding coding_of(enum kernels_format format)
+{
+    struct coding c = {.added = 0, .factor = 1};
+    const float *values = NULL;
+
+    if (format == KERNELS_NF4 || format == KERNELS_NF4_NESTED) values = nf4_values;
+    if (format == KERNELS_FP4 || format == KERNELS_FP4_NESTED) values = fp4_values;
+    if (values) c.added = 128, c.factor = 1.0f / 127;
+    if (format == KERNELS_Q1) c.added = 1;
+    for (size_t i = 0; i < sizeof c.bytes; i++) {
+        float scaled = values ? values[i % 16] * 127 : 0;
+        c.bytes[i] = values                 ? (uint8_t)(128 + (int)(scaled + (scaled < 0 ? -0.5f : 0.5f)))
+                     : format == KERNELS_Q1 ? (uint8_t)(i % 2 ? 0 : 2)
+                     : format == KERNELS_Q2 ? (uint8_t)(i % 4)
+                                            : (uint8_t)(i % 16);
+    }
+    return c;
+}
+
+/* The next step's bytes out of a vector of codes. */
+INLINE __m512i next_bytes(enum form form, __m512i *codes, __m512i table)
+{
+    __m512i now = *codes;
+
+    if (form == FORM_8) return now;
+    *codes = form == FORM_4   ? _mm512_srli_epi16(now, 4)
+             : form == FORM_2 ? _mm512_srli_epi16(now, 2)
+                              : _mm512_srli_epi16(now, 1);
+    return _mm512_permutexvar_epi8(now, table);
+}
+
+INLINE __m512i four_of(const uint8_t *x)
+{
+    int32_t four;
+
+    memcpy(&four, x, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+static size_t n_blocks_of(size_t cols)
+{
+    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
+}
+
+/* Codes, then for each block what scales them back, then for each their sum. */
+static size_t row_bytes(size_t cols)
+{
+    size_t n_blocks = n_blocks_of(cols);
+    size_t lines = n_blocks + (n_blocks * (sizeof(float) + sizeof(int32_t)) + TILE_LINE - 1) / TILE_LINE;
+
+    return (lines | 1) * TILE_LINE; /* odd: rows next to each other lie in different sets of the cache */
+}
+
+INLINE float *row_scales(const uint8_t *row, size_t cols)
+{
+    return (float *)(void *)(row + n_blocks_of(cols) * TILE_BLOCK);
+}
+
+INLINE int32_t *row_sums(const uint8_t *row, size_t cols)
+{
+    return (int32_t *)(void *)(row_scales(row, cols) + n_blocks_of(cols));
+}
+
+static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *row)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512 values[4];
+    __m512i most = _mm512_setzero_si512(), sum = most;
+    float absmax, factor;
+
+    for (size_t v = 0; v < 4; v++) {
+        values[v] = load_some(x, n, 16 * v);
+        most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_castps_si512(values[v]), magnitude));
+    }
+    absmax = half_f32_from_bits((uint32_t)_mm512_reduce_max_epi32(most)); /* NaN is above all, and stays */
+    factor = absmax > 0 ? 127 / absmax : 0;
+    if (!(factor <= 3.0e38f)) factor = 3.0e38f; /* of subnormal rows */
+    for (size_t v = 0; v < 4; v++) {
+        __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(values[v], _mm512_set1_ps(factor)));
+        codes = _mm512_max_epi32(_mm512_set1_epi32(-127), _mm512_min_epi32(codes, _mm512_set1_epi32(127)));
+        sum = _mm512_add_epi32(sum, codes);
+        _mm_storeu_si128((void *)(row + block * TILE_BLOCK + 16 * v), _mm512_cvtepi32_epi8(codes));
+    }
+    row_scales(row, cols)[block] = absmax > 0 ? 1 / factor : absmax;
+    if (!(absmax <= 3.0e38f)) row_scales(row, cols)[block] = absmax; /* NaN and infinity: not to be hidden */
+    row_sums(row, cols)[block] = _mm512_reduce_add_epi32(sum);
+}
+
+/* --- panels --- */
+
+INLINE uint8_t *panel_values(const struct core_panel *panel, size_t tile, size_t block)
+{
+    size_t pair = tile / CORE_PAIR;
+
+    return (uint8_t *)panel->values + ((pair * CORE_BLOCKS + block) * STEPS * CORE_PAIR + tile % CORE_PAIR) * 64;
+}
+
+INLINE size_t panel_scales(size_t tile, size_t block)
+{
+    return ((tile / CORE_PAIR * CORE_BLOCKS + block) * CORE_PAIR + tile % CORE_PAIR) * TILE_ROWS;
+}
+
+INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
+                        size_t end, __m512i table, struct core_panel *to)
+{
+    const unsigned per_vector = 8 / bits_of(form);
+
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
+        uint8_t *out = panel_values(to, at, block - begin);
+        for (size_t v = 0; v < STEPS / per_vector; v++) {
+            __m512i now = _mm512_load_si512(codes + v * 64);
+            _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
+            UNROLL for (size_t s = 0; s < per_vector; s++)
+            {
+                _mm512_store_si512(out, next_bytes(form, &now, table));
+                out += CORE_PAIR * 64;
+            }
+        }
+    }
+}
+
+static void expand(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
+                   struct core_panel *to)
+{
+    struct coding coding = coding_of(weight->desc.format);
+    __m512i table = _mm512_loadu_si512(coding.bytes);
+
+    to->added = coding.added;
+    for (size_t t = 0; t < n; t++) {
+        struct scale_reader reader = scale_reader_of(weight, tile + t, coding.factor);
+        switch (form_of(weight->desc.format)) {
+        case FORM_4:
+            expand_tile(weight, FORM_4, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_2:
+            expand_tile(weight, FORM_2, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_1:
+            expand_tile(weight, FORM_1, tile + t, t, begin, end, table, to);
+            break;
+        case FORM_8:
+            expand_tile(weight, FORM_8, tile + t, t, begin, end, table, to);
+            break;
+        }
+        for (size_t block = begin; block < end; block += reader.group) {
+            read_scales(&reader, block);
+            for (size_t b = 0; b < reader.group && block + b < end; b++) {
+                _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
+                if (weight->has_zeros) _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
+            }
+        }
+    }
+}
+
+/* As nf4: times 127 by the largest of each row's block. */
+static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
+{
+    uint8_t *out = panel_values(to, tile, block);
+
+    to->added = 128;
+    for (size_t lane = 0; lane < TILE_ROWS; lane++) {
+        float most = 0;
+        for (size_t c = 0; c < TILE_BLOCK; c++) {
+            float value = values[lane * TILE_BLOCK + c];
+            most = value > most ? value : -value > most ? -value : most;
+        }
+        to->scales[panel_scales(tile, block) + lane] = most / 127;
+        for (size_t c = 0; c < TILE_BLOCK; c++) {
+            float scaled = most > 0 ? values[lane * TILE_BLOCK + c] / most * 127 : 0;
+            out[c / 4 * CORE_PAIR * 64 + lane * 4 + c % 4] =
+                (uint8_t)(128 + (int)(scaled + (scaled < 0 ? -0.5f : 0.5f)));
+        }
+    }
+}
+
+/* The sum of a block, with what stands before it. */
+INLINE __m512 add_block(__m512 total, __m512i sum, __m512 scale, const __m512 *zero, float x_scale, int32_t x_sum)
+{
+    __m512 of_x = _mm512_set1_ps(x_scale);
+
+    total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, of_x), total);
+    if (zero) total = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps((float)x_sum), of_x), *zero, total);
+    return total;
+}
+
+/* m rows with n tiles of one pair. */
+INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
+                          size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    const uint8_t *row = rows->data + first_row * rows->stride;
+    const uint8_t *w = panel_values(panel, pair * CORE_PAIR, 0);
+    const float *x_scales = row_scales(row, rows->cols);
+    const int32_t *x_sums = row_sums(row, rows->cols);
+    const size_t stride = rows->stride / sizeof(float);
+    __m512 total[ROWS_TILE][CORE_PAIR];
+
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) total[i][t] =
+            begin ? _mm512_load_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS) : _mm512_setzero_ps();
+    }
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t *x = row + block * TILE_BLOCK;
+        __m512i sum[ROWS_TILE][CORE_PAIR];
+        UNROLL for (size_t i = 0; i < m; i++)
+        {
+            UNROLL for (size_t t = 0; t < n; t++) sum[i][t] =
+                _mm512_set1_epi32(-panel->added * x_sums[i * stride + block]);
+        }
+        for (size_t step = 0; step < STEPS; step++) {
+            __m512i of_w[CORE_PAIR];
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = _mm512_load_si512(w + t * 64);
+            w += CORE_PAIR * 64;
+            UNROLL for (size_t i = 0; i < m; i++)
+            {
+                __m512i of_x = four_of(x + i * rows->stride + step * 4);
+                UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbusd_epi32(sum[i][t], of_w[t], of_x);
+            }
+        }
+        UNROLL for (size_t t = 0; t < n; t++)
+        {
+            size_t at = panel_scales(pair * CORE_PAIR + t, block - begin);
+            __m512 scale = _mm512_load_ps(panel->scales + at), zero = _mm512_setzero_ps();
+            if (kind == CORE_SCALED_FROM_ZERO) zero = _mm512_load_ps(panel->zeros + at);
+            UNROLL for (size_t i = 0; i < m; i++) total[i][t] =
+                add_block(total[i][t], sum[i][t], scale, kind == CORE_SCALED_FROM_ZERO ? &zero : NULL,
+                          x_scales[i * stride + block], x_sums[i * stride + block]);
+        }
+    }
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+    }
+}
+
+/* Tiles of rows as equal as can be: few sums at once would wait for each other. */
+INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
+                          size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    for (size_t i = 0, some; i < m; i += some) {
+        size_t left = m - i, n_tiles = (left + ROWS_TILE - 1) / ROWS_TILE;
+        float *to = sums + i * CORE_OUTPUTS;
+        some = (left + n_tiles - 1) / n_tiles;
+        switch (some) {
+        case 6:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 6, to);
+            break;
+        case 5:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 5, to);
+            break;
+        case 4:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 4, to);
+            break;
+        case 3:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 3, to);
+            break;
+        case 2:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 2, to);
+            break;
+        default:
+            multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 1, to);
+            break;
+        }
+    }
+}
+
+static void multiply(const struct core_panel *panel, enum core_kind kind, size_t n_tiles, size_t begin, size_t end,
+                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    for (size_t t = 0; t < n_tiles; t += CORE_PAIR) {
+        float *to = sums + t * TILE_ROWS;
+        bool both = n_tiles - t >= CORE_PAIR;
+        if (kind == CORE_SCALED && both)
+            multiply_pair(panel, t / CORE_PAIR, 2, CORE_SCALED, begin, end, rows, first_row, m, to);
+        else if (kind == CORE_SCALED)
+            multiply_pair(panel, t / CORE_PAIR, 1, CORE_SCALED, begin, end, rows, first_row, m, to);
+        else if (both)
+            multiply_pair(panel, t / CORE_PAIR, 2, CORE_SCALED_FROM_ZERO, begin, end, rows, first_row, m, to);
+        else
+            multiply_pair(panel, t / CORE_PAIR, 1, CORE_SCALED_FROM_ZERO, begin, end, rows, first_row, m, to);
+    }
+}
+
+/* --- few rows --- */
+
+/* n tiles times m rows: codes go from memory through registers into the sums. */
+INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
+                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    const unsigned per_vector = 8 / bits_of(form);
+    const uint8_t *row = rows->data + first_row * rows->stride;
+    const float *x_scales = row_scales(row, rows->cols);
+    const int32_t *x_sums = row_sums(row, rows->cols);
+    const size_t stride = rows->stride / sizeof(float);
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
+    struct coding coding = coding_of(weight->desc.format);
+    __m512i table = _mm512_loadu_si512(coding.bytes);
+    struct scale_reader readers[CORE_TILES];
+    __m512 total[CORE_FEW][CORE_TILES];
+
+    UNROLL for (size_t t = 0; t < n; t++)
+    {
+        readers[t] = scale_reader_of(weight, tile + t, coding.factor);
+        UNROLL for (size_t i = 0; i < m; i++) total[i][t] = _mm512_setzero_ps();
+    }
+    for (size_t first = 0; first < n_blocks; first += group) {
+        UNROLL for (size_t t = 0; t < n; t++) read_scales(&readers[t], first);
+        for (size_t b = 0; b < group && first + b < n_blocks; b++) {
+            const uint8_t *codes[CORE_TILES], *x = row + (first + b) * TILE_BLOCK;
+            __m512i sum[CORE_FEW][CORE_TILES];
+            UNROLL for (size_t t = 0; t < n; t++)
+            {
+                codes[t] = tile_codes(weight, tile + t, first + b);
+                UNROLL for (size_t i = 0; i < m; i++) sum[i][t] =
+                    _mm512_set1_epi32(-coding.added * x_sums[i * stride + first + b]);
+            }
+            for (size_t v = 0; v < STEPS / per_vector; v++) {
+                __m512i now[CORE_TILES];
+                UNROLL for (size_t t = 0; t < n; t++)
+                {
+                    now[t] = _mm512_load_si512(codes[t] + v * 64);
+                    _mm_prefetch(codes[t] + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                }
+                UNROLL for (size_t s = 0; s < per_vector; s++)
+                {
+                    __m512i of_w[CORE_TILES];
+                    UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_bytes(form, &now[t], table);
+                    UNROLL for (size_t i = 0; i < m; i++)
+                    {
+                        __m512i of_x = four_of(x + i * rows->stride + (v * per_vector + s) * 4);
+                        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbusd_epi32(sum[i][t], of_w[t], of_x);
+                    }
+                }
+            }
+            UNROLL for (size_t t = 0; t < n; t++)
+            {
+                UNROLL for (size_t i = 0; i < m; i++) total[i][t] =
+                    add_block(total[i][t], sum[i][t], readers[t].scales[b],
+                              kind == CORE_SCALED_FROM_ZERO ? &readers[t].zeros[b] : NULL,
+                              x_scales[i * stride + first + b], x_sums[i * stride + first + b]);
+            }
+        }
+    }
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+    }
+}
+
+INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
+                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    size_t t = 0;
+
+    for (; m <= 2 && t + 4 <= n; t += 4)
+        if (m == 1)
+            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 1, sums + t * TILE_ROWS);
+        else
+            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 2, sums + t * TILE_ROWS);
+    for (; m > 2 && t + 2 <= n; t += 2)
+        if (m == 3)
+            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 3, sums + t * TILE_ROWS);
+        else
+            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 4, sums + t * TILE_ROWS);
+    for (; t < n; t++)
+        for (size_t i = 0; i < m; i++)
+            dot_tiles(weight, form, kind, tile + t, 1, rows, first_row + i, 1, sums + i * CORE_OUTPUTS + t * TILE_ROWS);
+}
+
+#define DOT_OF(name, form, kind)                                                                                       \
+    static void name(const struct kernels_weight *weight, size_t tile, size_t n, const struct core_rows *rows,         \
+                     size_t first_row, size_t m, float *sums)                                                          \
+    {                                                                                                                  \
+        dot_form(weight, form, kind, tile, n, rows, first_row, m, sums);                                               \
+    }
+DOT_OF(dot_4, FORM_4, CORE_SCALED)
+DOT_OF(dot_4_from_zero, FORM_4, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_8, FORM_8, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_2, FORM_2, CORE_SCALED_FROM_ZERO)
+DOT_OF(dot_1, FORM_1, CORE_SCALED)
+
+static bool dot(const struct kernels_weight *weight, enum core_kind kind, size_t tile, size_t n,
+                const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+{
+    switch (form_of(weight->desc.format)) {
+    case FORM_4:
+        (kind == CORE_SCALED ? dot_4 : dot_4_from_zero)(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_8:
+        dot_8(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_2:
+        dot_2(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    case FORM_1:
+        dot_1(weight, tile, n, rows, first_row, m, sums);
+        return true;
+    }
+    return false;
+}
+
+const struct cpu_core cpu_core_avx512_vnni = {
+    .name = "avx512_vnni",
+    .arithmetic = "int8",
+    .order = TILE_QUADS,
+    .takes_plain = false,
+    .kind_of_values = CORE_SCALED,
+    .row_bytes = row_bytes,
+    .pack = pack,
+    .expand = expand,
+    .expand_values = expand_values,
+    .multiply = multiply,
+    .dot = dot,
+};
+#endif
