@@ -276,33 +276,35 @@ static void attend_part(struct view *v, const struct attend_part *part, size_t f
     attend_keys(v, &span, common, end);
 }
 
-static void load_queries(const struct view *v, const struct attend_part *part, size_t query)
+/* Places of the part's queries among `x`, from place `query` on. */
+static void find_queries(const struct view *v, const struct attend_part *part, size_t query, const float *x,
+                         const float **places)
 {
     const struct kernels_attention *args = v->w->args;
-    size_t d = args->head_size, first_row = args->batch->sequences[part->sequence].first_row + part->first;
+    size_t first_row = args->batch->sequences[part->sequence].first_row + part->first;
 
-    for (size_t i = 0; i < part->n_rows * v->group; i++, query++) {
-        const float *from = args->q + ((first_row + i / v->group) * args->n_heads + v->first_head + i % v->group) * d;
-        for (size_t c = 0; c < d; c++) v->mine->queries[c * CPU_QUERIES + query] = from[c] * args->scale;
-    }
+    for (size_t i = 0; i < part->n_rows; i++)
+        for (size_t h = 0; h < v->group; h++)
+            places[query++] = x + ((first_row + i) * args->n_heads + v->first_head + h) * args->head_size;
 }
 
 static void store_results(const struct view *v, const struct attend_part *part, size_t query)
 {
     const struct kernels_attention *args = v->w->args;
+    const struct attend_worker *mine = v->mine;
     size_t d = args->head_size, first_row = args->batch->sequences[part->sequence].first_row + part->first;
 
-    for (size_t i = 0; i < part->n_rows * v->group; i++, query++) {
-        float *out = args->out + ((first_row + i / v->group) * args->n_heads + v->first_head + i % v->group) * d;
-        float inverse = 1 / v->mine->total[query];
-        for (size_t c = 0; c < d; c++) out[c] = v->mine->sums[query * v->stride + c] * inverse;
-    }
+    for (size_t i = 0; i < part->n_rows; i++)
+        for (size_t h = 0; h < v->group; h++, query++)
+            v->w->isa->scaled(args->out + ((first_row + i) * args->n_heads + v->first_head + h) * d,
+                              mine->sums + query * v->stride, 1 / mine->total[query], d);
 }
 
 static void attend_block(const struct attend_work *w, const struct attend_block *b, size_t kv_head, size_t first_head,
                          size_t group, unsigned worker)
 {
     const struct attend_part *parts = w->parts + b->first_part;
+    const float *places[CPU_QUERIES];
     size_t d = w->args->head_size, padded;
     struct view v = {.w = w,
                      .mine = &w->workers[worker],
@@ -322,7 +324,8 @@ static void attend_block(const struct attend_work *w, const struct attend_block 
     for (size_t q = 0; q < padded; q++) mine->largest[q] = -FLT_MAX, mine->total[q] = 0;
     if (v.stride != d) memset(mine->values, 0, CPU_KEYS * v.stride * sizeof(float)); /* finite behind a value */
     for (size_t p = 0, query = 0; p < b->n_parts; query += parts[p].n_rows * group, p++)
-        load_queries(&v, &parts[p], query);
+        find_queries(&v, &parts[p], query, w->args->q, places);
+    w->isa->turn(places, v.n_queries, d, w->args->scale, mine->queries);
     if (b->common) {
         struct span all = {.n_rows = b->n_rows, .n_seen = b->common};
         v.s = &w->args->batch->sequences[parts[0].sequence];

@@ -496,5 +496,6 @@ static unsigned quantize(const struct kernels_weight *weight, const struct cpu_s
     {                                                                                                                  \
         .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .score = score,     \
         .soften = soften, .mix = mix, .widen = widen, .narrow = narrow, .norm_row = norm_row, .rotate = rotate,        \
-        .add_scaled = add_scaled, .quantize = quantize, .dot_int8 = dot_int8, .split_int8 = split_int8                 \
+        .add_scaled = add_scaled, .scaled = scaled, .turn = turn, .exp_row = exp_row, .quantize = quantize,            \
+        .dot_int8 = dot_int8, .split_int8 = split_int8                                                                 \
     }

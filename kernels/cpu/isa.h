@@ -47,8 +47,13 @@ struct cpu_isa {
     void (*norm_row)(const float *x, const float *weight, size_t n, float eps, float *out);
     /* Turns the pairs x[i], x[i + half]. */
     void (*rotate)(float *x, const float *cosine, const float *sine, size_t half);
-    /* out += scale * x. */
+    /* out += scale * x; out = scale * x. */
     void (*add_scaled)(float *out, const float *x, float scale, size_t n);
+    void (*scaled)(float *out, const float *x, float scale, size_t n);
+    /* out[c, i] = from[i][c] * scale, i < n, c < d; rows of out CPU_QUERIES apart. */
+    void (*turn)(const float *const *from, size_t n, size_t d, float scale, float *out);
+    /* x = exp(x - less), n a multiple of 16. */
+    void (*exp_row)(float *x, float less, size_t n);
     /* Quantizes elements [first, first + n) of the source, whole blocks or rows, as formats/ defines it. Returns LOWBIT_ flags. */
     unsigned (*quantize)(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n);
     /* sums[i, j] = x[i] . w[j] over codes, exact, i < m <= CPU_FEW_ROWS; behind k, up to 64, x is zero. */

@@ -4,7 +4,6 @@
  * m rows of activations, n outputs, k inputs. */
 #include "kernels/cpu/linear.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "kernels/cpu/core.h"
@@ -203,24 +202,6 @@ enum kernels_status cpu_linear(struct kernels_device *device, const struct kerne
     return KERNELS_OK;
 }
 
-static void route_row(const float *logits, size_t e, size_t top_k, bool renormalize, int32_t *ids, float *weights)
-{
-    float largest = -INFINITY, sum = 0, kept = 0, p[KERNELS_MAX_EXPERTS];
-    bool taken[KERNELS_MAX_EXPERTS] = {false};
-
-    for (size_t i = 0; i < e; i++) largest = logits[i] > largest ? logits[i] : largest;
-    for (size_t i = 0; i < e; i++) sum += p[i] = expf(logits[i] - largest);
-    for (size_t t = 0; t < top_k; t++) {
-        size_t best = e;
-        for (size_t i = 0; i < e; i++)
-            if (!taken[i] && (best == e || logits[i] > logits[best])) best = i;
-        taken[best] = true;
-        ids[t] = (int32_t)best;
-        kept += p[best];
-    }
-    for (size_t t = 0; t < top_k; t++) weights[t] = p[ids[t]] / (renormalize ? kept : sum);
-}
-
 enum kernels_status cpu_route(struct kernels_device *device, const struct kernels_route *args)
 {
     enum kernels_status status = cpu_check_route(device, args);
@@ -236,9 +217,7 @@ enum kernels_status cpu_route(struct kernels_device *device, const struct kernel
         !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "route: no memory for %zu rows", args->n_rows);
     cpu_multiply(device, args->weight, &rows, workers, logits, false);
-    for (size_t row = 0; row < args->n_rows; row++)
-        route_row(logits + row * e, e, args->top_k, args->renormalize, args->ids + row * args->top_k,
-                  args->weights + row * args->top_k);
+    cpu_choose_experts(device, args, logits);
     return KERNELS_OK;
 }
 

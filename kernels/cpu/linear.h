@@ -83,6 +83,8 @@ void cpu_multiply(struct kernels_device *device, const struct kernels_weight *we
                   struct cpu_worker *workers, float *out, bool accumulate);
 
 enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args);
+/* route.c: ids and weights of args from its logits [n_rows, experts]. */
+void cpu_choose_experts(struct kernels_device *device, const struct kernels_route *args, const float *logits);
 enum kernels_status cpu_route(struct kernels_device *device, const struct kernels_route *args);
 enum kernels_status cpu_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args);
 enum kernels_status cpu_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args);

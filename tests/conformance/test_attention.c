@@ -75,7 +75,7 @@ static int open_rigs(void **state)
 {
     (void)state;
     for (int32_t i = 0; i < 70; i++) chain[i] = i - 1;
-    rigs_open(&rigs, 2);
+    rigs_open(&rigs, 3);
     return 0;
 }
 
@@ -332,7 +332,7 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
         tokens_free(&of_isa);
         free(limits);
         rigs_close(&rigs); /* the next sizes begin with scratch that is full of NaN */
-        rigs_open(&rigs, 2);
+        rigs_open(&rigs, 3);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/json.h"
 #include "worker/base/log.h"
-#include "worker/base/pool.h"
+#include "worker/base/cpus.h"
 #include "worker/config.h"
 #include "worker/queue/backoff.h"
 #include "worker/queue/local.h"
@@ -119,7 +119,7 @@ static void spin_all(double seconds)
 {
     pthread_t threads[64];
     struct spin s = {clock_now_ns() + (uint64_t)(seconds * 1e9)};
-    unsigned n = pool_available_cpus(), started = 0;
+    unsigned n = cpus_available(), started = 0;
     while (started < n && started < ARRAY_LENGTH(threads) && pthread_create(&threads[started], NULL, spin, &s) == 0)
         started++;
     for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);

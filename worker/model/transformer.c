@@ -3,6 +3,7 @@
 
 #include "kernels/formats/half.h"
 #include "worker/base/alloc.h"
+#include "worker/model/asked_rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,8 @@ struct transformer {
     const struct model_weights *weights;
     struct transformer_limits limits;
     struct kernels_kv *kv;
-    struct kernels_batch *batch;
+    struct kernels_batch *batch, *last_batch; /* last_batch: of the last layer, what is kept in `asked` */
+    struct asked_rows asked;
     /* On the device, rows x width: x residual stream, y normed, q k v, attention a, outputs of the last layer o, its normed form h. */
     float *x, *y, *q, *k, *v, *a, *o, *h;
     float *route_weights, *logits;
@@ -175,7 +177,9 @@ enum status transformer_open(struct transformer **out, const struct device *devi
     t->kv = b->kv_create(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads, c->head_size,
                          &detail);
     t->batch = t->kv ? b->batch_create(device->handle, limits->max_rows, limits->max_sequences, &detail) : NULL;
-    bool good = t->batch != NULL;
+    if (t->batch && asked_rows_init(&t->asked, limits->max_rows, limits->max_sequences, limits->max_outputs))
+        t->last_batch = b->batch_create(device->handle, t->asked.max_rows, limits->max_sequences, &detail);
+    bool good = t->last_batch != NULL;
     for (size_t i = 0, n = list_scratch(t, c, limits, list); i < n && good; i++) {
         *list[i].slot = b->buffer_allocate(device->handle, list[i].values * sizeof(float), &detail);
         good = *list[i].slot != NULL;
@@ -206,7 +210,9 @@ void transformer_close(struct transformer *t)
     struct scratch list[SCRATCH];
     for (size_t i = list_scratch(t, t->config, &t->limits, list); i-- > 0;)
         if (*list[i].slot) b->buffer_free(d, *list[i].slot);
+    if (t->last_batch) b->batch_free(d, t->last_batch);
     if (t->batch) b->batch_free(d, t->batch);
+    asked_rows_free(&t->asked);
     if (t->kv) b->kv_free(d, t->kv);
     mem_free(t->inverse_frequency);
     mem_free(t->zeros);
@@ -251,39 +257,54 @@ static enum kernels_status add_bias(struct transformer *t, float *x, size_t laye
     return ks == KERNELS_OK ? b->add(t->device->handle, x, t->bias_rows, rows * cols) : ks;
 }
 
-/* Biases and norms between the projections and the rotation. */
-static enum kernels_status finish_projections(struct transformer *t, size_t layer, size_t rows)
+/* Queries of rows y, with what comes between projection and rotation. */
+static enum kernels_status project_queries(struct transformer *t, size_t layer, const float *y, size_t rows)
+{
+    const struct model_config *c = t->config;
+    const struct layer_weights *w = &t->weights->layers[layer];
+    size_t q = c->n_heads * c->head_size, cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : q;
+    enum kernels_status ks = linear(t, y, w->q, t->q, rows, false);
+    if (ks == KERNELS_OK) ks = add_bias(t, t->q, layer, 0, rows, q);
+    if (ks == KERNELS_OK && w->q_norm) ks = norm(t, t->q, w->q_norm, t->q, rows * (q / cols), cols);
+    return ks;
+}
+
+static enum kernels_status project_keys_values(struct transformer *t, size_t layer, size_t rows)
 {
     const struct model_config *c = t->config;
     const struct layer_weights *w = &t->weights->layers[layer];
     size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size;
-    size_t q_cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : q;
-    size_t k_cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : kv;
-    enum kernels_status ks = add_bias(t, t->q, layer, 0, rows, q);
+    size_t cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : kv;
+    enum kernels_status ks = linear(t, t->y, w->k, t->k, rows, false);
+    if (ks == KERNELS_OK) ks = linear(t, t->y, w->v, t->v, rows, false);
     if (ks == KERNELS_OK) ks = add_bias(t, t->k, layer, q, rows, kv);
     if (ks == KERNELS_OK) ks = add_bias(t, t->v, layer, q + kv, rows, kv);
-    if (ks == KERNELS_OK && w->q_norm) ks = norm(t, t->q, w->q_norm, t->q, rows * (q / q_cols), q_cols);
-    if (ks == KERNELS_OK && w->k_norm) ks = norm(t, t->k, w->k_norm, t->k, rows * (kv / k_cols), k_cols);
+    if (ks == KERNELS_OK && w->k_norm) ks = norm(t, t->k, w->k_norm, t->k, rows * (kv / cols), cols);
     return ks;
 }
 
-static enum kernels_status attend(struct transformer *t, size_t layer, size_t rows)
+static enum kernels_status rotate(struct transformer *t, size_t layer, const struct kernels_batch *batch, float *q,
+                                  float *k, float *v, size_t n_heads)
 {
     const struct model_config *c = t->config;
-    const struct kernels_backend *b = t->device->backend;
-    const struct layer_weights *w = &t->weights->layers[layer];
-    const struct kernels_rope_kv rope = {.batch = t->batch,
-                                         .q = t->q,
-                                         .k = t->k,
-                                         .v = t->v,
+    const struct kernels_rope_kv rope = {.batch = batch,
+                                         .q = q,
+                                         .k = k,
+                                         .v = v,
                                          .kv = t->kv,
                                          .layer = layer,
-                                         .n_heads = c->n_heads,
+                                         .n_heads = n_heads,
                                          .n_kv_heads = c->n_kv_heads,
                                          .head_size = c->head_size,
                                          .inverse_frequency = t->inverse_frequency,
                                          .clip = (float)c->clip_qkv};
-    const struct kernels_attention attention = {.batch = t->batch,
+    return t->device->backend->rope_kv(t->device->handle, &rope);
+}
+
+static enum kernels_status look_at_keys(struct transformer *t, size_t layer, const struct kernels_batch *batch)
+{
+    const struct model_config *c = t->config;
+    const struct kernels_attention attention = {.batch = batch,
                                                 .q = t->q,
                                                 .kv = t->kv,
                                                 .out = t->a,
@@ -293,17 +314,52 @@ static enum kernels_status attend(struct transformer *t, size_t layer, size_t ro
                                                 .head_size = c->head_size,
                                                 .scale = (float)(1.0 / sqrt((double)c->head_size)),
                                                 .window = c->window};
-    enum kernels_status ks = norm(t, t->x, w->attention_norm, t->y, rows, c->dim);
-    if (ks == KERNELS_OK) ks = linear(t, t->y, w->q, t->q, rows, false);
-    if (ks == KERNELS_OK) ks = linear(t, t->y, w->k, t->k, rows, false);
-    if (ks == KERNELS_OK) ks = linear(t, t->y, w->v, t->v, rows, false);
-    if (ks == KERNELS_OK) ks = finish_projections(t, layer, rows);
-    if (ks == KERNELS_OK) ks = b->rope_kv(t->device->handle, &rope);
-    if (ks == KERNELS_OK) ks = b->attention(t->device->handle, &attention);
+    return t->device->backend->attention(t->device->handle, &attention);
+}
+
+static enum kernels_status attend(struct transformer *t, size_t layer, size_t rows)
+{
+    enum kernels_status ks = norm(t, t->x, t->weights->layers[layer].attention_norm, t->y, rows, t->config->dim);
+    if (ks == KERNELS_OK) ks = project_queries(t, layer, t->y, rows);
+    if (ks == KERNELS_OK) ks = project_keys_values(t, layer, rows);
+    if (ks == KERNELS_OK) ks = rotate(t, layer, t->batch, t->q, t->k, t->v, t->config->n_heads);
+    return ks == KERNELS_OK ? look_at_keys(t, layer, t->batch) : ks;
+}
+
+/* Of the last layer every row's keys and values go into the cache, but only rows that are asked for look at them: a [asked rows, heads].
+ * Those rows' keys are gathered before they turn, and turn with the queries of the smaller batch; the cache gets them twice, the
+ * same. Scratch: y's rows that are kept in a, later their keys and values in y. */
+static enum kernels_status attend_asked(struct transformer *t, size_t layer, size_t rows)
+{
+    const struct model_config *c = t->config;
+    const struct asked_rows *asked = &t->asked;
+    size_t n = asked->batch.n_rows, kv = c->n_kv_heads * c->head_size;
+    float *k = t->y, *v = t->y + (n * kv + 63) / 64 * 64;
+    enum kernels_status ks = norm(t, t->x, t->weights->layers[layer].attention_norm, t->y, rows, c->dim);
+    if (ks == KERNELS_OK) ks = project_keys_values(t, layer, rows);
+    if (ks == KERNELS_OK && n > 0) ks = gather(t, t->y, t->a, asked->rows, n, c->dim);
+    if (ks == KERNELS_OK && n > 0) ks = project_queries(t, layer, t->a, n);
+    if (ks == KERNELS_OK && n > 0) ks = gather(t, t->k, k, asked->rows, n, kv);
+    if (ks == KERNELS_OK && n > 0) ks = gather(t, t->v, v, asked->rows, n, kv);
+    if (ks == KERNELS_OK)
+        ks = rotate(t, layer, t->batch, t->a, t->k, t->v, c->n_kv_heads); /* no queries: a is scratch */
+    if (ks == KERNELS_OK && n > 0)
+        ks = t->device->backend->batch_set(t->device->handle, t->last_batch, &asked->batch, NULL);
+    if (ks == KERNELS_OK && n > 0) ks = rotate(t, layer, t->last_batch, t->q, k, v, c->n_heads);
+    if (ks == KERNELS_OK && n > 0) ks = look_at_keys(t, layer, t->last_batch);
     return ks;
 }
 
-/* x += o(attention), then x += ffn(norm(x)). */
+/* True if the last layer can do with fewer rows, within the scratch that there is. */
+static bool choose_asked(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
+                         size_t n_outputs)
+{
+    const struct model_config *c = t->config;
+    if (!asked_rows_choose(&t->asked, batch, rows, n_outputs)) return false;
+    size_t n = t->asked.batch.n_rows, most = t->limits.max_rows, kv = c->n_kv_heads * c->head_size;
+    return n * c->dim <= most * c->n_heads * c->head_size && 2 * n * kv + 63 <= most * c->dim;
+}
+
 void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch)
 {
     t->watch = watch;
@@ -315,6 +371,7 @@ static enum kernels_status show(const struct transformer *t, size_t point, const
     return t->watch->seen(t->watch->context, point, x, rows) == DOCKET_OK ? KERNELS_OK : KERNELS_FAILED;
 }
 
+/* x += o(attention), then x += ffn(norm(x)). */
 static enum kernels_status feed_forward(struct transformer *t, size_t layer, float *x, float *y, const float *a,
                                         size_t rows)
 {
@@ -368,11 +425,13 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
         ks = attend(t, l, n);
         if (ks == KERNELS_OK) ks = feed_forward(t, l, t->x, t->y, t->a, n);
     }
-    /* Of the last layer only the rows that are asked for go on behind its attention. */
-    if (ks == KERNELS_OK) ks = attend(t, last, n);
+    /* Of the last layer only the rows that are asked for look at keys, and go on behind that. */
+    bool fewer = ks == KERNELS_OK && choose_asked(t, batch, rows, n_outputs);
+    if (ks == KERNELS_OK) ks = fewer ? attend_asked(t, last, n) : attend(t, last, n);
     if (ks == KERNELS_OK && n_outputs > 0) {
         ks = gather(t, t->x, t->o, rows, n_outputs, c->dim);
-        if (ks == KERNELS_OK) ks = gather(t, t->a, t->q, rows, n_outputs, c->n_heads * c->head_size);
+        if (ks == KERNELS_OK)
+            ks = gather(t, t->a, t->q, fewer ? t->asked.outputs : rows, n_outputs, c->n_heads * c->head_size);
         if (ks == KERNELS_OK) ks = feed_forward(t, last, t->o, t->h, t->q, n_outputs);
         if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim);
     }
