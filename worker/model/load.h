@@ -19,6 +19,8 @@ enum status load_predict(size_t *weight_bytes, const struct device *device, cons
 
 struct load_report {
     double seconds;
+    double read_seconds;   /* in which any thread read */
+    double device_seconds; /* in which pieces were handed to the device, or waited for it: copied and quantized */
     uint64_t bytes_read;
     uint64_t weight_bytes; /* on the device */
     /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */

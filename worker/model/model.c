@@ -167,6 +167,11 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                 (double)budget / (double)GIB, utilization * 100, (double)available / (double)GIB);
 }
 
+static double rate(uint64_t bytes, double seconds)
+{
+    return seconds > 0 ? (double)bytes / 1e9 / seconds : 0;
+}
+
 static void log_loaded(const struct model *m, uint64_t start_ns)
 {
     size_t resident = memory_resident(NULL), available = memory_available(NULL);
@@ -176,7 +181,9 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
               F_STR("quantization", m->quantization_name),
               F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
               F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
-              F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
+              F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
+              F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
+              F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
               F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
               F_U64("memory_free_bytes", available));
 }
