@@ -28,49 +28,130 @@ no_memory:
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the tables of %zu layers", c->n_layers);
 }
 
+/* That layer l is computed on. */
+static const struct device *device_of(const struct device *device, size_t l)
+{
+    return l < device->placement.lower_layers ? device->lower : device;
+}
+
 void model_weights_free(struct model_weights *w, const struct device *device)
 {
-    const struct kernels_backend *b = device->backend;
     for (size_t l = 0; w->layers && l < w->n_layers; l++) {
         struct layer_weights *layer = &w->layers[l];
+        const struct kernels_backend *b = device_of(device, l)->backend;
+        struct kernels_device *d = device_of(device, l)->handle;
         struct kernels_weight *single[] = {
             layer->attention_norm, layer->q,      layer->k,      layer->v,      layer->o,
             layer->ffn_norm,       layer->router, layer->q_norm, layer->k_norm, layer->q_bias,
             layer->k_bias,         layer->v_bias, layer->o_bias};
-        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(device->handle, single[i]);
-        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(device->handle, layer->gate[e]);
+        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(d, single[i]);
+        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(d, layer->gate[e]);
         mem_free(layer->gate);
     }
     mem_free(w->layers);
-    if (b) {
-        if (w->head != w->embedding) b->weight_free(device->handle, w->head);
-        b->weight_free(device->handle, w->embedding);
-        b->weight_free(device->handle, w->norm);
+    if (device->backend) {
+        const struct device *first = w->embedding_is_lower ? device->lower : device;
+        if (w->head != w->embedding) device->backend->weight_free(device->handle, w->head);
+        first->backend->weight_free(first->handle, w->embedding);
+        device->backend->weight_free(device->handle, w->norm);
     }
     *w = (struct model_weights){0};
+}
+
+/* Whether the slot is one of that layer; *expert is its number, SIZE_MAX for what is no expert's. */
+static bool is_of_layer(const struct model_weights *w, size_t l, struct kernels_weight *const *slot, size_t *expert)
+{
+    const struct layer_weights *layer = &w->layers[l];
+    uintptr_t at = (uintptr_t)slot, experts = (uintptr_t)layer->gate;
+    *expert = SIZE_MAX;
+    if (at >= experts && at < experts + 3 * layer->n_experts * sizeof(*slot)) {
+        *expert = (at - experts) / sizeof(*slot) % layer->n_experts;
+        return true;
+    }
+    return at >= (uintptr_t)layer && at < (uintptr_t)(layer + 1);
+}
+
+/* Which device each item goes to, as the placement says. */
+static void place_items(struct load_plan *plan, const struct device *device)
+{
+    const struct placement *where = &device->placement;
+    struct model_weights *w = plan->weights;
+    w->embedding_is_lower = where->lower_layers > 0 && !plan->config->tied_head; /* a tied one is the head too */
+    for (size_t i = 0; i < plan->n_items; i++) {
+        struct item *item = &plan->items[i];
+        size_t expert;
+        item->device = item->slot == &w->embedding && w->embedding_is_lower ? device->lower : device;
+        item->on_host = item->slot == &w->embedding && where->embedding_on_host && where->lower_layers == 0;
+        for (size_t l = 0; l < w->n_layers; l++) {
+            if (!is_of_layer(w, l, item->slot, &expert)) continue;
+            item->device = device_of(device, l);
+            bool in_layer_with_experts = expert != SIZE_MAX && model_config_experts(plan->config, l) > 0;
+            item->on_host = l >= where->lower_layers && in_layer_with_experts && expert < where->host_experts;
+            break;
+        }
+    }
+}
+
+static enum plan_kind kind_of(const struct load_plan *plan, const struct item *item)
+{
+    const struct model_weights *w = plan->weights;
+    size_t expert;
+    if (item->slot == &w->embedding) return PLAN_EMBEDDING;
+    if (item->slot == &w->head) return PLAN_HEAD;
+    for (size_t l = 0; l < w->n_layers; l++)
+        if (is_of_layer(w, l, item->slot, &expert))
+            return expert == SIZE_MAX                      ? PLAN_ATTENTION
+                   : model_config_experts(plan->config, l) ? PLAN_EXPERTS
+                                                           : PLAN_FFN;
+    return PLAN_REST;
+}
+
+enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct device *device,
+                       const struct model_config *config, struct tensor_files *files,
+                       const struct quantization *quantization, struct error *err)
+{
+    struct model_weights weights = {0};
+    struct load_plan plan = {
+        .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
+    struct plan_sizes sizes = {0};
+    bool int8 = false;
+    enum status st = make_room(&weights, config, err);
+    if (st == DOCKET_OK) st = load_plan_make(&plan);
+    for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
+        const struct item *item = &plan.items[i];
+        struct plan_part *part = &sizes.parts[kind_of(&plan, item)];
+        size_t bytes = device->backend->weight_size(device->handle, &item->desc);
+        if (bytes == 0)
+            st = fail(err, DOCKET_UNSUPPORTED, CODE_model_config_unsupported,
+                      "%s: the %s backend has no %s weights of this shape", load_item_name(item), device->backend->name,
+                      docket_kernels_format_name(item->desc.format));
+        else if (__builtin_add_overflow(sizes.bytes, bytes, &sizes.bytes))
+            st = fail(err, DOCKET_LIMIT, CODE_model_config_unsupported, "the model's size does not fit in 64 bits");
+        else {
+            part->bytes += bytes;
+            part->parameters += (uint64_t)item->desc.rows * item->desc.cols;
+            sizes.parameters += (uint64_t)item->desc.rows * item->desc.cols;
+            int8 |= item->desc.format == KERNELS_INT8;
+        }
+    }
+    for (size_t l = 0; l < config->n_layers; l++) sizes.n_expert_places += model_config_experts(config, l);
+    if (sizes.n_expert_places) /* rounded up: all of a kind are alike */
+        sizes.expert_bytes = (sizes.parts[PLAN_EXPERTS].bytes + sizes.n_expert_places - 1) / sizes.n_expert_places;
+    if (st == DOCKET_OK) {
+        *out = sizes;
+        if (has_int8) *has_int8 = int8;
+    }
+    load_plan_free(&plan);
+    model_weights_free(&weights, device);
+    return st;
 }
 
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
                          struct tensor_files *files, const struct quantization *quantization, struct error *err)
 {
-    struct model_weights weights = {0};
-    struct load_plan plan = {
-        .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
-    size_t total = 0;
-    enum status st = make_room(&weights, config, err);
-    if (st == DOCKET_OK) st = load_plan_make(&plan);
-    for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
-        size_t bytes = device->backend->weight_size(device->handle, &plan.items[i].desc);
-        if (bytes == 0)
-            st = fail(err, DOCKET_UNSUPPORTED, CODE_model_config_unsupported,
-                      "%s: the %s backend has no %s weights of this shape", load_item_name(&plan.items[i]),
-                      device->backend->name, docket_kernels_format_name(plan.items[i].desc.format));
-        else if (!size_add(total, bytes, &total))
-            st = fail(err, DOCKET_LIMIT, CODE_model_config_unsupported, "the model's size does not fit in 64 bits");
-    }
-    if (st == DOCKET_OK) *weight_bytes = total;
-    load_plan_free(&plan);
-    model_weights_free(&weights, device);
+    struct plan_sizes sizes;
+    enum status st = load_sizes(&sizes, NULL, device, config, files, quantization, err);
+    if (st == DOCKET_OK) *weight_bytes = (size_t)sizes.bytes;
     return st;
 }
 
@@ -130,16 +211,16 @@ static enum status finish_earlier(struct pipeline *p, struct error *err)
     struct kernels_error detail = {0};
     if (!item) return DOCKET_OK;
     p->unfinished = NULL;
-    return item_status(p, item, p->device->backend->weight_finish(p->device->handle, *item->slot, &detail), &detail,
-                       err);
+    return item_status(p, item, item->device->backend->weight_finish(item->device->handle, *item->slot, &detail),
+                       &detail, err);
 }
 
 /* Values go straight to the weight. */
 static enum status write_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk,
                                struct error *err)
 {
-    const struct kernels_backend *b = p->device->backend;
-    struct kernels_device *d = p->device->handle;
+    const struct kernels_backend *b = item->device->backend;
+    struct kernels_device *d = item->device->handle;
     struct kernels_error detail = {0};
     enum kernels_format source = KERNELS_F32;
     enum kernels_status ks = KERNELS_OK;
@@ -150,7 +231,8 @@ static enum status write_chunk(struct pipeline *p, const struct item *item, cons
         if (!*item->slot) return item_status(p, item, detail.code ? detail.code : KERNELS_NO_MEMORY, &detail, err);
         const struct kernels_source_scale scale = {(const float *)(const void *)p->memory, item->scale_rows,
                                                    item->scale_cols};
-        if (item->scaled) ks = b->weight_scale(d, *item->slot, &scale, &detail);
+        if (item->on_host) ks = b->weight_to_host(d, *item->slot, &detail);
+        if (ks == KERNELS_OK && item->scaled) ks = b->weight_scale(d, *item->slot, &scale, &detail);
     }
     size_t n = chunk->length / tensor_dtype_bytes(item->tensor->dtype);
     count_not_finite(p, item, chunk, n);
@@ -195,7 +277,11 @@ static enum status place_chunk(struct pipeline *p, const struct item *item, cons
     if (st != DOCKET_OK) return st;
     memcpy((tables ? tables->tables : p->memory) + s->to + chunk->at, chunk->bytes, chunk->length);
     if (!is_last(item, chunk)) return DOCKET_OK;
-    return stored_quantized_place(p->plan, p->device, item, p->memory, err);
+    st = stored_quantized_place(p->plan, item->device, item, p->memory, err);
+    if (st != DOCKET_OK || !item->on_host) return st;
+    struct kernels_error detail = {0};
+    return item_status(p, item, item->device->backend->weight_to_host(item->device->handle, *item->slot, &detail),
+                       &detail, err);
 }
 
 static enum status show_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk, struct error *err)
@@ -212,7 +298,7 @@ static enum status show_chunk(struct pipeline *p, const struct item *item, const
     else if (last)
         st = watch->quantized(watch->context, load_item_name(item), *item->slot, err);
     if (last && watch->release) {
-        p->device->backend->weight_free(p->device->handle, *item->slot);
+        item->device->backend->weight_free(item->device->handle, *item->slot);
         *item->slot = NULL;
     }
     return st;
@@ -261,13 +347,27 @@ static enum status run_pipeline(struct pipeline *p, struct load_reader *reader, 
     return st;
 }
 
+/* Of the first expert on the device, as they are all alike. */
+static size_t expert_bytes(const struct load_plan *plan, const struct device *device)
+{
+    const struct model_weights *w = plan->weights;
+    size_t l = device->placement.lower_layers, bytes = 0, expert;
+    while (l < w->n_layers && !model_config_experts(plan->config, l)) l++;
+    for (size_t i = 0; i < plan->n_items && l < w->n_layers; i++)
+        if (is_of_layer(w, l, plan->items[i].slot, &expert) && expert == 0)
+            bytes += device->backend->weight_size(device->handle, &plan->items[i].desc);
+    return bytes;
+}
+
 /* One piece of memory for all that stays on the device. */
 static enum status reserve_weights(const struct load_plan *plan, const struct device *device, struct error *err)
 {
     struct kernels_error detail = {0};
     size_t total = 0;
     for (size_t i = 0; i < plan->n_items; i++)
-        total += device->backend->weight_size(device->handle, &plan->items[i].desc);
+        if (plan->items[i].device == device && !plan->items[i].on_host)
+            total += device->backend->weight_size(device->handle, &plan->items[i].desc);
+    total += device->placement.expert_rooms * expert_bytes(plan, device);
     return device_status(device->backend->weights_reserve(device->handle, total, &detail), &detail, "weights", err);
 }
 
@@ -285,6 +385,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     struct error reading = {0};
     enum status st = make_room(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
+    if (st == DOCKET_OK) place_items(&plan, device);
     if (st == DOCKET_OK && !(watch && watch->release)) st = reserve_weights(&plan, device, err);
     if (st == DOCKET_OK) st = load_reader_open(&reader, &plan, device, err);
     if (st != DOCKET_OK) goto done;
@@ -301,7 +402,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     if (p.first_not_finite)
         log_event(LOG_WARN, EVENT_weights_not_finite, F_U64("nan", p.not_finite.n_nan),
                   F_U64("infinite", p.not_finite.n_infinite), F_STR("first", p.first_not_finite));
-    if (config->tied_head) weights.head = weights.embedding;
+    if (st == DOCKET_OK && config->tied_head) weights.head = weights.embedding;
     for (size_t i = 0; i < plan.n_items; i++)
         facts.weight_bytes += device->backend->weight_size(device->handle, &plan.items[i].desc);
     *report = facts;
