@@ -163,21 +163,17 @@ enum status placement_choose(struct placement_choice *out, const struct placemen
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE,
                     "GPU_LAYERS: %zu: the model has %zu layers; want auto or 1 to %zu (DEVICE=cpu for none)",
                     w->gpu_layers, all, all);
-    for (size_t i = 0; i < ARRAY_LENGTH(passes); i++) {
-        if (!automatic && w->gpu_layers < all) break;
+    bool whole = automatic || w->gpu_layers == all;
+    for (size_t i = 0; i < ARRAY_LENGTH(passes) && whole; i++) {
         c = begin(w, &passes[i], &l);
         if (fits(&best, &c, w)) goto found;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(passes) && !w->config->tied_head; i++) {
-        if (!automatic && w->gpu_layers < all) break;
         c = begin(w, &passes[i], &l);
-        embedding_leaves(&c, w); /* a tied table is the head too, which is multiplied with */
+        if (w->config->tied_head) continue; /* a tied table is the head too, which is multiplied with */
+        embedding_leaves(&c, w);
         if (fits(&best, &c, w)) goto found;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(passes); i++) {
-        if (!automatic && w->gpu_layers < all) break;
+    for (size_t i = 0; i < ARRAY_LENGTH(passes) && whole; i++)
         if (try_experts(&best, w, &passes[i])) goto found;
-    }
     for (size_t n = automatic ? 1 : all - w->gpu_layers; n > 0 && n < all; n++) {
         for (size_t i = 0; i < ARRAY_LENGTH(passes); i++)
             if (try_layers(&best, w, &passes[i], n)) goto found;

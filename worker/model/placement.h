@@ -34,9 +34,9 @@ struct placement_choice {
     uint64_t lacking_bytes; /* if it does not fit: at least that much more */
 };
 
-/* In this order, the first that fits: all on the device; the embedding on the host; of every layer equally many experts on the host and
- * copied when they are used; the lower layers, with the embedding, computed by the CPU. Each with passes as large as fit (2048 tokens down
- * to 512) and a cache down to twice the context. NO_MEMORY (model_unavailable) with the numbers where none does, BAD_CONFIG for a number
+/* In this order, the first that fits: all on the device, or all but the embedding, of which a pass reads a few rows (with passes as large
+ * as fit, 2048 tokens down to 512, and a cache down to twice the context); of every layer equally many experts on the host, copied when
+ * they are used; the lower layers, with the embedding, computed by the CPU. NO_MEMORY (model_unavailable) with the numbers where none does, BAD_CONFIG for a number
  * of layers that cannot be. */
 enum status placement_choose(struct placement_choice *out, const struct placement_wish *wish, struct error *err);
 
