@@ -65,6 +65,14 @@ OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this pr
 OPTION(NUMBER, gpu_memory_utilization, "GPU_MEMORY_UTILIZATION", "--gpu-memory-utilization", "0.90", RANGE(0.01, 1),
        "SHARE", "wclbv", "share of the free memory of the device (of the machine without one) that the model may take")
 
+OPTION(TEXT, gpu_memory_budget, "GPU_MEMORY_BUDGET", "--gpu-memory-budget", "(GPU_MEMORY_UTILIZATION of what is free)",
+       ANY, "SIZE", "wclb",
+       "memory of the GPU that docket may take, the driver's own share counted: 12GiB, 24GB. What does not fit goes to "
+       "the "
+       "host's memory: the embedding, then experts, then whole layers, which the CPU computes")
+OPTION(TEXT, gpu_layers, "GPU_LAYERS", "--gpu-layers", "auto", ANY, "N", "wclb",
+       "layers that the GPU computes, the last ones of the model; the CPU computes the others. auto: as many as fit")
+
 OPTION_GROUP("Documents")
 OPTION(PATH, document_root, "DOCUMENT_ROOT", "--document-root", "(none: paths in jobs are refused)", ANY, "DIR", "w",
        "folder that documents given as path lie in; nothing outside it is read")

@@ -30,7 +30,7 @@ static const struct option options[] = {
 };
 
 struct bench_result {
-    double load_seconds, load_bytes_per_second;
+    double load_seconds, load_bytes_per_second, disk_bytes_per_second, device_bytes_per_second;
     double prefill_seconds, prefill_tokens_per_second, flops_per_second, weight_bytes_per_second;
     uint64_t prefill_tokens, prefill_passes, parameters_per_token;
     double classify_seconds, documents_per_second, classify_tokens_per_second;
@@ -161,6 +161,9 @@ static void finish(struct bench_result *r, struct classifier *classifier)
     r->load_seconds = model->load.seconds;
     r->weight_bytes = model->load.weight_bytes;
     r->load_bytes_per_second = model->load.seconds > 0 ? (double)model->load.bytes_read / model->load.seconds : 0;
+    double read = model->load.read_seconds, device = model->load.device_seconds;
+    r->disk_bytes_per_second = read > 0 ? (double)model->load.bytes_read / read : 0;
+    r->device_bytes_per_second = device > 0 ? (double)model->load.bytes_read / device : 0;
     r->parameters_per_token = parameters_per_token(&model->config);
     r->prefill_tokens_per_second = (double)r->prefill_tokens / r->prefill_seconds;
     r->flops_per_second = 2.0 * (double)r->parameters_per_token * r->prefill_tokens_per_second;
@@ -186,6 +189,8 @@ static void put_json(struct buffer *out, const struct bench_result *r, const str
     json_put_string(&w, "quantization", model->quantization_name);
     json_put_double(&w, "load_seconds", r->load_seconds);
     json_put_double(&w, "load_bytes_per_second", r->load_bytes_per_second);
+    json_put_double(&w, "load_disk_bytes_per_second", r->disk_bytes_per_second);
+    json_put_double(&w, "load_device_bytes_per_second", r->device_bytes_per_second);
     json_put_u64(&w, "weight_bytes", r->weight_bytes);
     json_put_u64(&w, "resident_bytes", r->resident_bytes);
     put_bytes(&w, "device_memory_total_bytes", r->device_total_bytes);
@@ -208,7 +213,9 @@ static void put_text(struct buffer *out, const struct bench_result *r, const str
 {
     buffer_printf(out, "model       %s, %s, %.1f MB of weights, %.1f MB resident\n", model->location.name,
                   model->quantization_name, (double)r->weight_bytes / 1e6, (double)r->resident_bytes / 1e6);
-    buffer_printf(out, "load        %.3f s, %.2f GB/s read\n", r->load_seconds, r->load_bytes_per_second / 1e9);
+    buffer_printf(out, "load        %.3f s, %.2f GB/s read (disk alone %.2f, copied and quantized %.2f)\n",
+                  r->load_seconds, r->load_bytes_per_second / 1e9, r->disk_bytes_per_second / 1e9,
+                  r->device_bytes_per_second / 1e9);
     buffer_printf(
         out,
         "prefill     %.0f tokens/s: %.1f GFLOP/s (2 x %.2f M weights a token), %.2f GB/s of weights in %llu passes\n",

@@ -6,10 +6,12 @@
 #include "handlers/documents/tools.h"
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
+#include "worker/base/size_text.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,6 +61,18 @@ enum status tool_model_options(const struct config *config, struct model_options
                                   .max_model_len = (size_t)config->max_model_len,
                                   .memory_utilization = config->gpu_memory_utilization};
     out->keep_copy = config->quant_cache;
+    if (config->gpu_memory_budget && !size_text_read(&out->memory_budget, config->gpu_memory_budget))
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "%s: \"%.40s\": want a size such as 12GiB or 24GB",
+                    config->set_by[SETTING_gpu_memory_budget], config->gpu_memory_budget);
+    if (config->gpu_layers && strcmp(config->gpu_layers, "auto") != 0) {
+        char *end;
+        unsigned long n = strtoul(config->gpu_layers, &end, 10);
+        if (*config->gpu_layers < '0' || *config->gpu_layers > '9' || *end || n == 0 || n > 100000)
+            return fail(err, DOCKET_BAD_CONFIG, CODE_NONE,
+                        "%s: \"%.40s\": want auto or a number of layers from 1 (DEVICE=cpu for none)",
+                        config->set_by[SETTING_gpu_layers], config->gpu_layers);
+        out->gpu_layers = n;
+    }
     kv_format_by_name(config->kv_cache_format, &out->kv_format);
     const char *name = config->set_by[SETTING_quantization];
     return quantization_parse(&out->quantization, name ? name : "QUANTIZATION", config->quantization, err);

@@ -4,8 +4,9 @@
 #include "worker/base/alloc.h"
 #include "worker/base/file.h"
 #include "worker/base/json.h"
+#include "worker/base/size_text.h"
 #include "worker/hub/download.h"
-#include "worker/model/plan.h"
+#include "worker/model/placement.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,36 +32,6 @@ static const struct option options[] = {
     OWN_OPTION(TEXT, kv, "--kv", "(KV_CACHE_FORMAT)", ANY, "FORMAT", "format of keys and values: f16, f32, q8_0, q4_0"),
     OWN_OPTION(SWITCH, json, "--json", "false", ANY, "", "one JSON document"),
 };
-
-/* "24GiB", "80 GB", "8192MiB", "1e9" */
-static bool read_size(uint64_t *out, const char *text)
-{
-    static const struct {
-        const char *name;
-        double bytes;
-    } units[] = {{"", 1},
-                 {"b", 1},
-                 {"kib", 1024},
-                 {"mib", 1048576},
-                 {"gib", 1073741824},
-                 {"kb", 1000},
-                 {"mb", 1000 * 1000},
-                 {"gb", 1000 * 1000 * 1000},
-                 {"g", 1073741824},
-                 {"m", 1048576}};
-    char *end;
-    if (!(text[0] >= '0' && text[0] <= '9')) return false;
-    double value = strtod(text, &end);
-    while (*end == ' ') end++;
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        if (strcasecmp(end, units[i].name) != 0) continue;
-        value *= units[i].bytes;
-        if (!isfinite(value) || value < 1 || value > 1e18) return false;
-        *out = (uint64_t)value;
-        return true;
-    }
-    return false;
-}
 
 /* config.json itself, a folder that holds it, or a model of the caches; weights need not be there. */
 static enum status read_config(struct model_config *out, const struct config *c, struct error *err)
@@ -94,7 +65,9 @@ static enum status read_config(struct model_config *out, const struct config *c,
 
 struct row {
     struct plan_context context;
-    struct plan_placement place; /* only with a device */
+    bool fits;
+    struct placement_choice place; /* only with a device */
+    struct error why;              /* where it does not fit */
 };
 struct planned {
     const char *model;
@@ -107,12 +80,27 @@ struct planned {
     size_t n_rows;
 };
 
+static bool has_int8(const struct quantization *q)
+{
+    bool found = false;
+    for (unsigned i = 0; i < N_MODEL_PARTS; i++) found |= i != PART_EMBEDDING && q->part[i] == QUANTIZE_INT8;
+    return found;
+}
+
 static enum status add_row(struct planned *p, size_t context, struct error *err)
 {
     struct row *row = &p->rows[p->n_rows];
     enum status st = plan_for_context(&row->context, &p->config, p->kv, context, err);
     if (st != DOCKET_OK) return st;
-    if (p->device_bytes) plan_place(&row->place, &p->config, &p->sizes, &row->context, p->device_bytes);
+    const struct placement_wish wish = {.config = &p->config,
+                                        .sizes = &p->sizes,
+                                        .kv = p->kv,
+                                        .has_int8 = has_int8(&p->quantization),
+                                        .context = context,
+                                        .gpu_layers = PLACEMENT_AUTO_LAYERS,
+                                        .budget_bytes = p->device_bytes,
+                                        .own_bytes = PLACEMENT_CONTEXT_BYTES};
+    if (p->device_bytes) row->fits = placement_choose(&row->place, &wish, &row->why) == DOCKET_OK;
     p->n_rows++;
     return DOCKET_OK;
 }
@@ -127,29 +115,42 @@ static enum status make_plan(struct planned *p, const struct tool_call *call, st
     if (st != DOCKET_OK) return st;
     if (!kv_format_by_name(kv, &p->kv))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "--kv \"%.40s\": want f16, f32, q8_0 or q4_0", kv);
-    if (v->gpu_memory && !read_size(&p->device_bytes, v->gpu_memory))
+    if (v->gpu_memory && !size_text_read(&p->device_bytes, v->gpu_memory))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "--gpu-memory \"%.40s\": want a size such as 24GiB or 80GB",
                     v->gpu_memory);
     p->model = c->model;
     if ((st = read_config(&p->config, c, err)) != DOCKET_OK) return st;
     if ((st = plan_weights(&p->sizes, &p->config, &p->quantization, err)) != DOCKET_OK) return st;
     if (v->context) return add_row(p, (size_t)v->context, err);
-    /* Below 8192 tokens an engine takes what it takes for 8192. */
+    /* Below 8192 tokens an engine takes what it takes for 8192, unless the device is too small for that. */
     size_t most = p->config.max_position;
-    for (size_t n = 8192; st == DOCKET_OK && n < most && p->n_rows + 1 < MAX_ROWS; n *= 2) st = add_row(p, n, err);
+    for (size_t n = p->device_bytes ? 2048 : 8192; st == DOCKET_OK && n < most && p->n_rows + 1 < MAX_ROWS; n *= 2) st = add_row(p, n, err);
     return st == DOCKET_OK ? add_row(p, most, err) : st;
 }
 
-static void put_placement(struct json_writer *w, const struct planned *p, const struct plan_placement *place)
+static void put_placement(struct json_writer *w, const struct planned *p, const struct row *row)
 {
-    json_put_bool(w, "fits", place->fits);
-    json_put_u64(w, "device_bytes", place->device_bytes);
-    json_put_u64(w, "host_bytes", place->host_bytes);
-    json_put_u64(w, place->fits ? "spare_bytes" : "lacking_bytes", place->spare_bytes);
-    json_put_bool(w, "embedding_on_host", place->embedding_on_host);
-    json_put_u64(w, "experts_on_host", place->n_experts_on_host);
+    const struct placement_choice *c = &row->place;
+    json_put_bool(w, "fits", row->fits);
+    if (!row->fits) {
+        json_put_string(w, "reason", row->why.message);
+        return;
+    }
+    json_put_u64(w, "device_bytes", c->device_bytes);
+    json_put_u64(w, "device_driver_bytes", c->own_bytes);
+    json_put_u64(w, "device_weights_bytes", c->weight_bytes);
+    json_put_u64(w, "device_expert_rooms_bytes", c->room_bytes);
+    json_put_u64(w, "device_kv_bytes", c->kv_bytes);
+    json_put_u64(w, "device_scratch_bytes", c->scratch_bytes);
+    json_put_u64(w, "spare_bytes", c->spare_bytes);
+    json_put_u64(w, "host_bytes", c->host_bytes);
+    json_put_u64(w, "pass_tokens", c->max_rows);
+    json_put_u64(w, "device_kv_slots", c->kv_slots);
+    json_put_bool(w, "embedding_on_host", c->place.embedding_on_host);
+    json_put_u64(w, "experts_on_host", c->n_host_experts);
     json_put_u64(w, "experts", p->sizes.n_expert_places);
-    json_put_u64(w, "layers_on_host", place->n_layers_on_host);
+    json_put_u64(w, "expert_rooms", c->place.expert_rooms);
+    json_put_u64(w, "layers_on_host", c->place.lower_layers);
 }
 
 static void put_json(struct buffer *out, const struct planned *p)
@@ -186,7 +187,7 @@ static void put_json(struct buffer *out, const struct planned *p)
         json_put_u64(&w, "kv_bytes", c->kv_bytes);
         json_put_u64(&w, "activation_bytes", c->activation_bytes);
         json_put_u64(&w, "total_bytes", p->sizes.bytes + c->kv_bytes + c->activation_bytes);
-        if (p->device_bytes) put_placement(&w, p, &p->rows[i].place);
+        if (p->device_bytes) put_placement(&w, p, &p->rows[i]);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -200,23 +201,22 @@ static double in(const struct planned *p, uint64_t bytes)
     return (double)bytes / (double)(p->sizes.bytes < GIB ? MIB : GIB);
 }
 
-static void put_where(struct buffer *out, const struct planned *p, const struct plan_placement *place)
+static void put_where(struct buffer *out, const struct planned *p, const struct row *row)
 {
-    if (!place->fits) {
-        buffer_printf(out, "  does not fit: %.2f %s lacking", in(p, place->spare_bytes),
+    const struct placement_choice *c = &row->place;
+    if (!row->fits) {
+        buffer_printf(out, "  does not fit: at least %.2f %s lacking", in(p, c->lacking_bytes),
                       p->sizes.bytes < GIB ? "MiB" : "GiB");
         return;
     }
-    buffer_printf(out, "  %8.2f  %7.2f  ", in(p, place->device_bytes), in(p, place->host_bytes));
-    if (!place->host_bytes) buffer_printf(out, "all on the device, %.2f spare", in(p, place->spare_bytes));
-    if (place->embedding_on_host) buffer_append_str(out, "embedding");
-    if (place->n_experts_on_host)
-        buffer_printf(out, ", %llu of %llu experts", (unsigned long long)place->n_experts_on_host,
-                      (unsigned long long)p->sizes.n_expert_places);
-    if (place->n_layers_on_host)
-        buffer_printf(out, "%s%llu of %zu layers", place->embedding_on_host ? ", " : "",
-                      (unsigned long long)place->n_layers_on_host, p->config.n_layers);
-    if (place->host_bytes) buffer_append_str(out, " on the host");
+    buffer_printf(out, "  %8.2f  %7.2f  ", in(p, c->device_bytes), in(p, c->host_bytes));
+    if (!c->host_bytes) buffer_printf(out, "all on the device, %.2f spare", in(p, c->spare_bytes));
+    if (c->place.embedding_on_host) buffer_append_str(out, c->n_host_experts ? "embedding, " : "embedding");
+    if (c->n_host_experts)
+        buffer_printf(out, "%zu of %llu experts", c->n_host_experts, (unsigned long long)p->sizes.n_expert_places);
+    if (c->place.lower_layers) buffer_printf(out, "%zu of %zu layers", c->place.lower_layers, p->config.n_layers);
+    if (c->host_bytes) buffer_append_str(out, " on the host");
+    buffer_printf(out, "; passes of %zu, %zu slots", c->max_rows, c->kv_slots);
 }
 
 static void put_table(struct buffer *out, const struct planned *p)
@@ -243,12 +243,12 @@ static void put_table(struct buffer *out, const struct planned *p)
         const struct plan_context *c = &p->rows[i].context;
         buffer_printf(out, "%13zu %10.2f %8.2f %12.2f %8.2f", c->context, in(p, p->sizes.bytes), in(p, c->kv_bytes),
                       in(p, c->activation_bytes), in(p, p->sizes.bytes + c->kv_bytes + c->activation_bytes));
-        if (p->device_bytes) put_where(out, p, &p->rows[i].place);
+        if (p->device_bytes) put_where(out, p, &p->rows[i]);
         buffer_append_char(out, '\n');
     }
     if (p->device_bytes)
-        buffer_printf(out, "\nA device of %.2f %s; what its driver takes for itself is not counted.\n",
-                      in(p, p->device_bytes), unit);
+        buffer_printf(out, "\nA device of %.2f %s, %.2f of them for what its driver takes for itself.\n",
+                      in(p, p->device_bytes), unit, in(p, PLACEMENT_CONTEXT_BYTES));
 }
 
 static int run(const struct tool_call *call)
@@ -275,9 +275,11 @@ const struct tool tool_plan = {
          .about =
              "memory that a model would take, by context size, without loading it.\n\n"
              "Sizes are those of the formats themselves; weights that are not quantized count 16 bits. The cache is\n"
-             "the one that a worker takes for prompts of that length. With --gpu-memory also what would have to be\n"
-             "left to the host on a device of that size: the embedding first, then experts, then layers. This is\n"
-             "arithmetic: it does not say that this version can place weights that way.",
+             "the one that a worker takes for prompts of that length. With --gpu-memory also how a worker places the\n"
+             "model on a device of that size, driver, scratch and cache counted: passes and cache become smaller "
+             "first,\n"
+             "then the embedding is left to the host, then experts, which are copied when they are used, then layers,\n"
+             "which the CPU computes.",
          .options = options,
          .n_options = ARRAY_LENGTH(options)},
     .values_bytes = sizeof(struct plan_values),

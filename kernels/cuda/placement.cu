@@ -71,8 +71,9 @@ void cuda_placement_trim(struct kernels_device *device)
         free(piece);
     }
     for (int i = 0; i < 2; i++) {
-        cuda_release(device, p->sources[i].data, CUDA_PIECE_ELEMENTS * sizeof(float));
+        cuda_release(device, p->sources[i].data, p->sources[i].size_bytes);
         p->sources[i].data = NULL;
+        p->sources[i].size_bytes = 0;
         p->sources[i].in_use = false;
     }
 }
@@ -83,7 +84,11 @@ enum kernels_status cuda_source_copy(struct kernels_device *device, const void *
     struct cuda_placement *p = &device->placement;
     auto *source = &p->sources[p->next_source ^= 1];
     if (device->failure.code == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST;
-    if (!to && !source->data) source->data = cuda_take(device, CUDA_PIECE_ELEMENTS * sizeof(float));
+    if (!to && source->size_bytes < size_bytes) {
+        cuda_release(device, source->data, source->size_bytes);
+        source->data = cuda_take(device, size_bytes);
+        source->size_bytes = source->data ? size_bytes : 0;
+    }
     *at = to ? to : source->data;
     if (!*at) return device->failure.code;
     enum kernels_status status = KERNELS_OK;

@@ -24,6 +24,7 @@ struct cuda_placement {
     /* Pieces of sources on their way: one is filled while the other is quantized. */
     struct {
         void *data;
+        size_t size_bytes; /* as large as a piece had to be so far */
         cudaEvent_t copied, used;
         bool in_use;
     } sources[2];

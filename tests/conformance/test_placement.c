@@ -216,6 +216,7 @@ static void scratch_takes_what_was_said(void **state)
             assert_non_null(batch);
             if (used(r) - before != said)
                 fail_msg("%s: %zu bytes were said, %zu are taken", r->name, said, used(r) - before);
+            if (r->is_gpu) assert_int_equal(said, docket_kernels_gpu_scratch_size(&limits[l]));
             r->table->batch_free(r->device, batch);
         }
         rigs_close(&rigs);

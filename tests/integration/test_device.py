@@ -88,3 +88,72 @@ def test_an_nvml_that_dies_later_costs_its_numbers_only(tmp_path):
     gpu, log = _on_gpu(tmp_path, BUILD / "libdocket_fake_nvml.so", FAKE_NVML="memory=15 from=2")
     assert gpu["energy_joules"] is None and gpu["memory_total_bytes"] == 4 << 30
     assert log.count("state=lost") == 1 and "GPU is lost" in log
+
+
+DRIVER = 520 << 20                  # what docket plan counts for the driver; the emulation takes nothing
+
+
+def _budgets():
+    """Budgets by where docket plan leaves something: the middle of the range of each."""
+    ways = {}
+    for tenth in range(200, 800, 4):
+        budget = tenth * 100_000
+        said = subprocess.run([str(BUILD / "docket"), "plan", "--model", MODEL, "--hub-cache", str(MODEL_CACHE), "--context", "128",
+                               "--gpu-memory", str(budget + DRIVER), "--json"], capture_output=True, text=True, env={}, check=True)
+        row = json.loads(said.stdout)["contexts"][0]
+        way = "none" if not row["fits"] else "layers" if row["layers_on_host"] else "experts" if row["experts_on_host"] else \
+            "embedding" if row["embedding_on_host"] else "all"
+        ways.setdefault(way, []).append(budget)
+    return {way: found[len(found) // 2] for way, found in ways.items()}
+
+
+@pytest.fixture(scope="module")
+def budgets():
+    return _budgets()
+
+
+def _placed(tmp_path, *words):
+    answer = _docket("classify", "--labels", "invoice,receipt", "--json", "--no-calibrate", "--max-model-len", "128", *_short(tmp_path), "--device", "cuda",
+                     "--cuda-library", str(EMULATED), "--log-level", "info", *words)
+    assert answer.returncode == 0, answer.stderr
+    out = json.loads(answer.stdout)
+    events = {}
+    for line in answer.stderr.splitlines():
+        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        events[words.get("event")] = words
+    plan, taken = events["memory_plan"], events["memory_taken"]
+    assert abs(float(taken["off_percent"])) < 2 and int(taken["used_bytes"]) <= int(taken["peak_bytes"]) + 1
+    assert out["gpu"]["memory_peak_bytes"] <= 1.02 * int(plan["device_bytes"]), "more was taken than planned, while it ran"
+    return out, plan
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_wherever_the_parts_lie_the_answer_is_the_same(tmp_path, budgets, quantization):
+    """All on the GPU; the embedding, experts, or layers on the host because the budget is too small for them."""
+    form = ("--quantization", quantization)
+    whole, plan = _placed(tmp_path, *form)
+    assert (plan["embedding_on_host"], plan["experts_on_host"], plan["layers_on_host"]) == ("false", "0", "0")
+    ways = {"experts", "layers"} if quantization == "none" else {"layers"}
+    for way in sorted(ways):
+        out, plan = _placed(tmp_path, *form, *(("--gpu-memory-budget", str(budgets[way])) if quantization == "none" else ("--gpu-layers", "2")))
+        assert int(plan["device_bytes"]) <= int(plan["budget_bytes"])
+        assert (int(plan["experts_on_host"]) > 0) == (way == "experts") and (int(plan["layers_on_host"]) > 0) == (way == "layers")
+        got, want = out["results"][0], whole["results"][0]
+        assert got["label"] == want["label"]
+        # Experts on the host are the same bytes; layers on the CPU have operands of f32 against bf16.
+        assert got["confidence"] == want["confidence"] if way == "experts" else abs(got["confidence"] - want["confidence"]) < 0.01
+        assert out["gpu"]["layers_on_gpu"] == 4 - int(plan["layers_on_host"])
+
+
+def test_a_budget_that_holds_nothing_is_refused_with_the_numbers(tmp_path):
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), "--device", "cuda", "--cuda-library", str(EMULATED), "--gpu-memory-budget", "10MB")
+    assert answer.returncode == 71, answer.stderr
+    for word in ("in MiB", "weights 11.08", "9.54 may be used of the device", "lacking"):
+        assert word in answer.stderr, answer.stderr
+
+
+@pytest.mark.parametrize("words, says", [(("--gpu-memory-budget", "lots"), "lots"), (("--gpu-layers", "0"), "--gpu-layers"),
+                                         (("--gpu-layers", "some"), "some"), (("--gpu-layers", "5"), "4 layers")])
+def test_bad_placements_are_named(tmp_path, words, says):
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), "--device", "cuda", "--cuda-library", str(EMULATED), *words)
+    assert answer.returncode == 78 and says in answer.stderr, answer.stderr

@@ -6,10 +6,20 @@
 #include "worker/base/pool.h"
 #include "worker/base/status.h"
 
+/* What of a model does not lie on its device. {0}: all does. placement.h chooses it. */
+struct placement {
+    bool embedding_on_host;
+    size_t host_experts; /* of each layer, its first ones */
+    size_t expert_rooms; /* on the device, for experts of the host that are in use */
+    size_t lower_layers; /* the first layers, and the embedding, are computed by the device's `lower` */
+};
+
 struct device {
     const struct kernels_backend *backend;
     struct kernels_device *handle;
     struct pool *pool;
+    struct device *lower; /* the CPU beside a GPU; NULL: none is needed */
+    struct placement placement;
 };
 
 struct device_options {

@@ -1,16 +1,14 @@
-/* load.c: the pipeline from files to weights. A reader thread fills a ring of buffers in the order of the files; the calling
- * thread hands each to the backend, which quantizes it with all its threads. */
+/* load.c: the pipeline from files to weights. Threads read ahead (load_reader.c); the calling thread hands each piece to the backend, which
+ * copies and quantizes it, on a GPU while the next is read and handed over. */
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
 #include "worker/model/load_plan.h"
+#include "worker/model/load_reader.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#define CHUNK_BYTES (16 * MIB) /* large enough for a network volume's rate; a multiple of what weight_write wants */
-#define N_CHUNKS    4
 static enum status make_room(struct model_weights *w, const struct model_config *c, struct error *err)
 {
     w->n_layers = c->n_layers;
@@ -30,68 +28,134 @@ no_memory:
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the tables of %zu layers", c->n_layers);
 }
 
+/* That layer l is computed on. */
+static const struct device *device_of(const struct device *device, size_t l)
+{
+    return l < device->placement.lower_layers ? device->lower : device;
+}
+
 void model_weights_free(struct model_weights *w, const struct device *device)
 {
-    const struct kernels_backend *b = device->backend;
     for (size_t l = 0; w->layers && l < w->n_layers; l++) {
         struct layer_weights *layer = &w->layers[l];
+        const struct kernels_backend *b = device_of(device, l)->backend;
+        struct kernels_device *d = device_of(device, l)->handle;
         struct kernels_weight *single[] = {
             layer->attention_norm, layer->q,      layer->k,      layer->v,      layer->o,
             layer->ffn_norm,       layer->router, layer->q_norm, layer->k_norm, layer->q_bias,
             layer->k_bias,         layer->v_bias, layer->o_bias};
-        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(device->handle, single[i]);
-        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(device->handle, layer->gate[e]);
+        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(d, single[i]);
+        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(d, layer->gate[e]);
         mem_free(layer->gate);
     }
     mem_free(w->layers);
-    if (b) {
-        if (w->head != w->embedding) b->weight_free(device->handle, w->head);
-        b->weight_free(device->handle, w->embedding);
-        b->weight_free(device->handle, w->norm);
+    if (device->backend) {
+        const struct device *first = w->embedding_is_lower ? device->lower : device;
+        if (w->head != w->embedding) device->backend->weight_free(device->handle, w->head);
+        first->backend->weight_free(first->handle, w->embedding);
+        device->backend->weight_free(device->handle, w->norm);
     }
     *w = (struct model_weights){0};
 }
 
-enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
-                         struct tensor_files *files, const struct quantization *quantization, struct error *err)
+/* Whether the slot is one of that layer; *expert is its number, SIZE_MAX for what is no expert's. */
+static bool is_of_layer(const struct model_weights *w, size_t l, struct kernels_weight *const *slot, size_t *expert)
+{
+    const struct layer_weights *layer = &w->layers[l];
+    uintptr_t at = (uintptr_t)slot, experts = (uintptr_t)layer->gate;
+    *expert = SIZE_MAX;
+    if (at >= experts && at < experts + 3 * layer->n_experts * sizeof(*slot)) {
+        *expert = (at - experts) / sizeof(*slot) % layer->n_experts;
+        return true;
+    }
+    return at >= (uintptr_t)layer && at < (uintptr_t)(layer + 1);
+}
+
+/* Which device each item goes to, as the placement says. */
+static void place_items(struct load_plan *plan, const struct device *device)
+{
+    const struct placement *where = &device->placement;
+    struct model_weights *w = plan->weights;
+    w->embedding_is_lower = where->lower_layers > 0 && !plan->config->tied_head; /* a tied one is the head too */
+    for (size_t i = 0; i < plan->n_items; i++) {
+        struct item *item = &plan->items[i];
+        size_t expert;
+        item->device = item->slot == &w->embedding && w->embedding_is_lower ? device->lower : device;
+        item->on_host = item->slot == &w->embedding && where->embedding_on_host && where->lower_layers == 0;
+        for (size_t l = 0; l < w->n_layers; l++) {
+            if (!is_of_layer(w, l, item->slot, &expert)) continue;
+            item->device = device_of(device, l);
+            bool in_layer_with_experts = expert != SIZE_MAX && model_config_experts(plan->config, l) > 0;
+            item->on_host = l >= where->lower_layers && in_layer_with_experts && expert < where->host_experts;
+            break;
+        }
+    }
+}
+
+static enum plan_kind kind_of(const struct load_plan *plan, const struct item *item)
+{
+    const struct model_weights *w = plan->weights;
+    size_t expert;
+    if (item->slot == &w->embedding) return PLAN_EMBEDDING;
+    if (item->slot == &w->head) return PLAN_HEAD;
+    for (size_t l = 0; l < w->n_layers; l++)
+        if (is_of_layer(w, l, item->slot, &expert))
+            return expert == SIZE_MAX                      ? PLAN_ATTENTION
+                   : model_config_experts(plan->config, l) ? PLAN_EXPERTS
+                                                           : PLAN_FFN;
+    return PLAN_REST;
+}
+
+enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct device *device,
+                       const struct model_config *config, struct tensor_files *files,
+                       const struct quantization *quantization, struct error *err)
 {
     struct model_weights weights = {0};
     struct load_plan plan = {
         .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
-    size_t total = 0;
+    struct plan_sizes sizes = {0};
+    bool int8 = false;
     enum status st = make_room(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
     for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
-        size_t bytes = device->backend->weight_size(device->handle, &plan.items[i].desc);
+        const struct item *item = &plan.items[i];
+        struct plan_part *part = &sizes.parts[kind_of(&plan, item)];
+        size_t bytes = device->backend->weight_size(device->handle, &item->desc);
         if (bytes == 0)
             st = fail(err, DOCKET_UNSUPPORTED, CODE_model_config_unsupported,
-                      "%s: the %s backend has no %s weights of this shape", load_item_name(&plan.items[i]),
-                      device->backend->name, docket_kernels_format_name(plan.items[i].desc.format));
-        else if (!size_add(total, bytes, &total))
+                      "%s: the %s backend has no %s weights of this shape", load_item_name(item), device->backend->name,
+                      docket_kernels_format_name(item->desc.format));
+        else if (__builtin_add_overflow(sizes.bytes, bytes, &sizes.bytes))
             st = fail(err, DOCKET_LIMIT, CODE_model_config_unsupported, "the model's size does not fit in 64 bits");
+        else {
+            part->bytes += bytes;
+            part->parameters += (uint64_t)item->desc.rows * item->desc.cols;
+            sizes.parameters += (uint64_t)item->desc.rows * item->desc.cols;
+            int8 |= item->desc.format == KERNELS_INT8;
+        }
     }
-    if (st == DOCKET_OK) *weight_bytes = total;
+    for (size_t l = 0; l < config->n_layers; l++) sizes.n_expert_places += model_config_experts(config, l);
+    if (sizes.n_expert_places) /* rounded up: all of a kind are alike */
+        sizes.expert_bytes = (sizes.parts[PLAN_EXPERTS].bytes + sizes.n_expert_places - 1) / sizes.n_expert_places;
+    if (st == DOCKET_OK) {
+        *out = sizes;
+        if (has_int8) *has_int8 = int8;
+    }
     load_plan_free(&plan);
     model_weights_free(&weights, device);
     return st;
 }
 
-/* The ring between reader and quantizer. */
-struct chunk {
-    unsigned char *bytes;
-    size_t item, segment, length;
-    uint64_t at; /* bytes behind the segment's start */
-};
+enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
+                         struct tensor_files *files, const struct quantization *quantization, struct error *err)
+{
+    struct plan_sizes sizes;
+    enum status st = load_sizes(&sizes, NULL, device, config, files, quantization, err);
+    if (st == DOCKET_OK) *weight_bytes = (size_t)sizes.bytes;
+    return st;
+}
 
 struct pipeline {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct chunk ring[N_CHUNKS];
-    size_t n_read, n_used; /* chunks; guarded by lock */
-    bool finished;         /* the reader has ended; guarded by lock */
-    atomic_bool stop;
-    enum status status; /* of the reader; guarded by lock */
-    struct error error;
     struct load_plan *plan;
     const struct device *device;
     const struct load_watch *watch;
@@ -99,65 +163,9 @@ struct pipeline {
     const char *first_not_finite; /* the name of its weight; the plan's */
     unsigned char *memory;        /* where the parts of one item are put together; grows */
     size_t memory_bytes;
+    const struct item *unfinished; /* all its values are on their way, but it is not finished yet */
+    double seconds;                /* that the device took, or that it was waited for */
 };
-
-static bool read_chunk(struct pipeline *p, const struct chunk *what)
-{
-    pthread_mutex_lock(&p->lock);
-    while (p->n_read - p->n_used == N_CHUNKS && !p->stop) pthread_cond_wait(&p->changed, &p->lock);
-    struct chunk *chunk = &p->ring[p->n_read % N_CHUNKS];
-    pthread_mutex_unlock(&p->lock);
-    if (p->stop) return false;
-    unsigned char *bytes = chunk->bytes;
-    *chunk = *what;
-    chunk->bytes = bytes;
-    const struct segment *s = &p->plan->items[what->item].segments[what->segment];
-    enum status st = tensor_read(p->plan->files, s->tensor, s->at + what->at, bytes, what->length, &p->error);
-    pthread_mutex_lock(&p->lock);
-    p->status = st;
-    if (st == DOCKET_OK) p->n_read++;
-    pthread_cond_signal(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-    return st == DOCKET_OK;
-}
-
-static void *run_reader(void *argument)
-{
-    struct pipeline *p = argument;
-    bool good = true;
-    for (size_t i = 0; i < p->plan->n_items && good; i++)
-        for (size_t k = 0; k < p->plan->items[i].n_segments && good; k++) {
-            uint64_t size = p->plan->items[i].segments[k].size_bytes;
-            for (uint64_t at = 0; at < size && good; at += CHUNK_BYTES) {
-                const struct chunk chunk = {NULL, i, k, size - at < CHUNK_BYTES ? (size_t)(size - at) : CHUNK_BYTES,
-                                            at};
-                good = read_chunk(p, &chunk);
-            }
-        }
-    pthread_mutex_lock(&p->lock);
-    p->finished = true;
-    pthread_cond_signal(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
-}
-
-/* NULL at the end, or when the reader failed (status says so). */
-static struct chunk *next_chunk(struct pipeline *p)
-{
-    pthread_mutex_lock(&p->lock);
-    while (p->n_used == p->n_read && !p->finished) pthread_cond_wait(&p->changed, &p->lock);
-    struct chunk *chunk = p->n_used < p->n_read ? &p->ring[p->n_used % N_CHUNKS] : NULL;
-    pthread_mutex_unlock(&p->lock);
-    return chunk;
-}
-
-static void release_chunk(struct pipeline *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->n_used++;
-    pthread_cond_signal(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-}
 
 static bool is_last(const struct item *item, const struct chunk *chunk)
 {
@@ -181,33 +189,60 @@ static void count_not_finite(struct pipeline *p, const struct item *item, const 
     if (!p->first_not_finite) p->first_not_finite = load_item_name(item);
 }
 
+static void describe_item(const struct pipeline *p, const struct item *item, char *out, size_t size)
+{
+    snprintf(out, size, "%s: %s", tensor_file_name(p->plan->files, item->tensor->file), load_item_name(item));
+}
+
+static enum status item_status(const struct pipeline *p, const struct item *item, enum kernels_status ks,
+                               const struct kernels_error *detail, struct error *err)
+{
+    char what[256];
+    describe_item(p, item, what, sizeof(what));
+    if (ks == KERNELS_FAILED)
+        return fail(err, DOCKET_CORRUPT, CODE_model_tensor_invalid, "%s: %s", what, detail->message);
+    return device_status(ks, detail, what, err);
+}
+
+/* Finishing waits for a weight's last values, so it comes when those of the next are on their way already. */
+static enum status finish_earlier(struct pipeline *p, struct error *err)
+{
+    const struct item *item = p->unfinished;
+    struct kernels_error detail = {0};
+    if (!item) return DOCKET_OK;
+    p->unfinished = NULL;
+    return item_status(p, item, item->device->backend->weight_finish(item->device->handle, *item->slot, &detail),
+                       &detail, err);
+}
+
 /* Values go straight to the weight. */
 static enum status write_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk,
                                struct error *err)
 {
-    const struct kernels_backend *b = p->device->backend;
-    struct kernels_device *d = p->device->handle;
+    const struct kernels_backend *b = item->device->backend;
+    struct kernels_device *d = item->device->handle;
     struct kernels_error detail = {0};
     enum kernels_format source = KERNELS_F32;
     enum kernels_status ks = KERNELS_OK;
-    char what[256];
+    enum status st = DOCKET_OK;
     load_source_format(item->tensor->dtype, &source);
-    snprintf(what, sizeof(what), "%s: %s", tensor_file_name(p->plan->files, item->tensor->file), load_item_name(item));
     if (chunk->at == 0) {
         *item->slot = b->weight_begin(d, &item->desc, &detail);
-        if (!*item->slot) return device_status(detail.code ? detail.code : KERNELS_FAILED, &detail, what, err);
+        if (!*item->slot) return item_status(p, item, detail.code ? detail.code : KERNELS_NO_MEMORY, &detail, err);
         const struct kernels_source_scale scale = {(const float *)(const void *)p->memory, item->scale_rows,
                                                    item->scale_cols};
-        if (item->scaled) ks = b->weight_scale(d, *item->slot, &scale, &detail);
+        if (item->on_host) ks = b->weight_to_host(d, *item->slot, &detail);
+        if (ks == KERNELS_OK && item->scaled) ks = b->weight_scale(d, *item->slot, &scale, &detail);
     }
     size_t n = chunk->length / tensor_dtype_bytes(item->tensor->dtype);
     count_not_finite(p, item, chunk, n);
     if (ks == KERNELS_OK) ks = b->weight_write(d, *item->slot, source, chunk->bytes, n, &detail);
-    if (ks == KERNELS_OK && is_last(item, chunk)) ks = b->weight_finish(d, *item->slot, &detail);
-    if (ks == KERNELS_OK) ks = b->wait(d, b->record(d));
-    if (ks == KERNELS_FAILED)
-        return fail(err, DOCKET_CORRUPT, CODE_model_tensor_invalid, "%s: %s", what, detail.message);
-    return device_status(ks, &detail, what, err);
+    if (ks != KERNELS_OK) return item_status(p, item, ks, &detail, err);
+    if (p->unfinished != item) st = finish_earlier(p, err);
+    if (st != DOCKET_OK || !is_last(item, chunk)) return st;
+    p->unfinished = item;
+    /* A watcher wants it now; and the scales of a source lie where the next item's parts will. */
+    return p->watch || item->scaled ? finish_earlier(p, err) : DOCKET_OK;
 }
 
 static enum status make_item_memory(struct pipeline *p, const struct item *item, struct error *err)
@@ -237,11 +272,16 @@ static enum status place_chunk(struct pipeline *p, const struct item *item, cons
     const struct segment *s = &item->segments[chunk->segment];
     struct four_bits *tables = s->goal == TO_TABLES ? &p->plan->four_bits[item->four_bits] : NULL;
     if (s->goal == TO_WEIGHT) return write_chunk(p, item, chunk, err);
-    enum status st = tables ? make_tables(tables, item, err) : make_item_memory(p, item, err);
+    enum status st = finish_earlier(p, err);
+    if (st == DOCKET_OK) st = tables ? make_tables(tables, item, err) : make_item_memory(p, item, err);
     if (st != DOCKET_OK) return st;
     memcpy((tables ? tables->tables : p->memory) + s->to + chunk->at, chunk->bytes, chunk->length);
     if (!is_last(item, chunk)) return DOCKET_OK;
-    return stored_quantized_place(p->plan, p->device, item, p->memory, err);
+    st = stored_quantized_place(p->plan, item->device, item, p->memory, err);
+    if (st != DOCKET_OK || !item->on_host) return st;
+    struct kernels_error detail = {0};
+    return item_status(p, item, item->device->backend->weight_to_host(item->device->handle, *item->slot, &detail),
+                       &detail, err);
 }
 
 static enum status show_chunk(struct pipeline *p, const struct item *item, const struct chunk *chunk, struct error *err)
@@ -258,7 +298,7 @@ static enum status show_chunk(struct pipeline *p, const struct item *item, const
     else if (last)
         st = watch->quantized(watch->context, load_item_name(item), *item->slot, err);
     if (last && watch->release) {
-        p->device->backend->weight_free(p->device->handle, *item->slot);
+        item->device->backend->weight_free(item->device->handle, *item->slot);
         *item->slot = NULL;
     }
     return st;
@@ -273,32 +313,62 @@ static void log_progress(const struct tensor_files *files, unsigned file, uint64
               F_F64("read_gigabytes_per_second", seconds > 0 ? (double)done / 1e9 / seconds : 0));
 }
 
-static enum status run_pipeline(struct pipeline *p, struct load_report *report, const atomic_bool *stop,
-                                struct error *err)
+static enum status run_pipeline(struct pipeline *p, struct load_reader *reader, struct load_report *report,
+                                const atomic_bool *stop, struct error *err)
 {
     uint64_t start = clock_now_ns(), last_line = start;
     const struct load_plan *plan = p->plan;
     enum status st = DOCKET_OK;
-    struct chunk *chunk;
-    while ((chunk = next_chunk(p))) {
-        const struct item *item = &plan->items[chunk->item];
+    struct chunk *next;
+    while (st == DOCKET_OK && (next = load_reader_next(reader))) {
+        const struct chunk chunk = *next; /* its place may be another's once it was used */
+        const struct item *item = &plan->items[chunk.item];
+        uint64_t begun = clock_now_ns();
         if (stop && atomic_load(stop))
             st = fail(err, DOCKET_CANCELLED, CODE_model_unavailable, "loading was stopped");
         else
-            st = place_chunk(p, item, chunk, err);
-        if (st == DOCKET_OK && p->watch) st = show_chunk(p, item, chunk, err);
+            st = place_chunk(p, item, &chunk, err);
+        if (st == DOCKET_OK && p->watch) st = show_chunk(p, item, &chunk, err);
+        if (st == DOCKET_OK) st = device_status(load_reader_used(reader), NULL, "loading", err);
         if (st != DOCKET_OK) break;
-        report->bytes_read += chunk->length;
-        bool item_done = is_last(item, chunk), whole = item_done && chunk->item + 1 == plan->n_items;
-        bool shard_done = item_done && !whole && plan->items[chunk->item + 1].tensor->file != item->tensor->file;
+        p->seconds += clock_seconds_since(begun);
+        report->bytes_read += chunk.length;
+        bool item_done = is_last(item, &chunk), whole = item_done && chunk.item + 1 == plan->n_items;
+        bool shard_done = item_done && !whole && plan->items[chunk.item + 1].tensor->file != item->tensor->file;
         if (!whole && (shard_done ? clock_seconds_since(last_line) > 1 : clock_seconds_since(last_line) > 10)) {
             log_progress(plan->files, item->tensor->file, report->bytes_read, start);
             last_line = clock_now_ns();
         }
-        release_chunk(p);
     }
+    uint64_t begun = clock_now_ns();
+    if (st == DOCKET_OK) st = finish_earlier(p, err);
+    p->seconds += clock_seconds_since(begun);
     report->seconds = clock_seconds_since(start);
     return st;
+}
+
+/* Of the first expert on the device, as they are all alike. */
+static size_t expert_bytes(const struct load_plan *plan, const struct device *device)
+{
+    const struct model_weights *w = plan->weights;
+    size_t l = device->placement.lower_layers, bytes = 0, expert;
+    while (l < w->n_layers && !model_config_experts(plan->config, l)) l++;
+    for (size_t i = 0; i < plan->n_items && l < w->n_layers; i++)
+        if (is_of_layer(w, l, plan->items[i].slot, &expert) && expert == 0)
+            bytes += device->backend->weight_size(device->handle, &plan->items[i].desc);
+    return bytes;
+}
+
+/* One piece of memory for all that stays on the device. */
+static enum status reserve_weights(const struct load_plan *plan, const struct device *device, struct error *err)
+{
+    struct kernels_error detail = {0};
+    size_t total = 0;
+    for (size_t i = 0; i < plan->n_items; i++)
+        if (plan->items[i].device == device && !plan->items[i].on_host)
+            total += device->backend->weight_size(device->handle, &plan->items[i].desc);
+    total += device->placement.expert_rooms * expert_bytes(plan, device);
+    return device_status(device->backend->weights_reserve(device->handle, total, &detail), &detail, "weights", err);
 }
 
 enum status load_weights(struct model_weights *out, struct load_report *report, const struct device *device,
@@ -309,36 +379,22 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     struct model_weights weights = {0};
     struct load_plan plan = {
         .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
-    struct pipeline p = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                         .changed = PTHREAD_COND_INITIALIZER,
-                         .plan = &plan,
-                         .device = device,
-                         .watch = watch};
+    struct pipeline p = {.plan = &plan, .device = device, .watch = watch};
     struct load_report facts = {0};
-    pthread_t reader;
-    unsigned char *memory = NULL;
+    struct load_reader *reader = NULL;
+    struct error reading = {0};
     enum status st = make_room(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
+    if (st == DOCKET_OK) place_items(&plan, device);
+    if (st == DOCKET_OK && !(watch && watch->release)) st = reserve_weights(&plan, device, err);
+    if (st == DOCKET_OK) st = load_reader_open(&reader, &plan, device, err);
     if (st != DOCKET_OK) goto done;
-    memory = mem_alloc_aligned(N_CHUNKS * CHUNK_BYTES, 4096);
-    if (!memory) {
-        st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of read buffers", N_CHUNKS * CHUNK_BYTES);
-        goto done;
-    }
-    for (size_t i = 0; i < N_CHUNKS; i++) p.ring[i].bytes = memory + i * CHUNK_BYTES;
-    if (pthread_create(&reader, NULL, run_reader, &p) != 0) {
-        st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "cannot start the reading thread");
-        goto done;
-    }
-    st = run_pipeline(&p, &facts, stop, err);
-    atomic_store(&p.stop, true);
-    pthread_mutex_lock(&p.lock);
-    pthread_cond_signal(&p.changed);
-    pthread_mutex_unlock(&p.lock);
-    pthread_join(reader, NULL);
-    if (st == DOCKET_OK && p.status != DOCKET_OK) {
-        st = p.status;
-        if (err) *err = p.error;
+    st = run_pipeline(&p, reader, &facts, stop, err);
+    enum status read = load_reader_close(reader, &facts.read_seconds, &reading);
+    facts.device_seconds = p.seconds;
+    if (st == DOCKET_OK && read != DOCKET_OK) {
+        st = read;
+        if (err) *err = reading;
     }
     if (st == DOCKET_OK) st = tensor_files_unchanged(files, err);
     if (st != DOCKET_OK) goto done;
@@ -346,13 +402,12 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     if (p.first_not_finite)
         log_event(LOG_WARN, EVENT_weights_not_finite, F_U64("nan", p.not_finite.n_nan),
                   F_U64("infinite", p.not_finite.n_infinite), F_STR("first", p.first_not_finite));
-    if (config->tied_head) weights.head = weights.embedding;
+    if (st == DOCKET_OK && config->tied_head) weights.head = weights.embedding;
     for (size_t i = 0; i < plan.n_items; i++)
         facts.weight_bytes += device->backend->weight_size(device->handle, &plan.items[i].desc);
     *report = facts;
     if (!watch || !watch->release) MOVE(*out, weights);
 done:
-    mem_free(memory);
     mem_free(p.memory);
     load_plan_free(&plan);
     model_weights_free(&weights, device);

@@ -6,6 +6,7 @@
 #include "worker/model/device.h"
 #include "worker/model/model_config.h"
 #include "worker/model/not_finite.h"
+#include "worker/model/plan.h"
 #include "worker/model/quantization.h"
 #include "worker/model/safetensors.h"
 #include "worker/model/weights.h"
@@ -17,8 +18,15 @@
 enum status load_predict(size_t *weight_bytes, const struct device *device, const struct model_config *config,
                          struct tensor_files *files, const struct quantization *quantization, struct error *err);
 
+/* The same by part, each weight as large as the device says. has_int8 may be NULL: whether any weight is. */
+enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct device *device,
+                       const struct model_config *config, struct tensor_files *files,
+                       const struct quantization *quantization, struct error *err);
+
 struct load_report {
     double seconds;
+    double read_seconds;   /* in which any thread read */
+    double device_seconds; /* in which pieces were handed to the device, or waited for it: copied and quantized */
     uint64_t bytes_read;
     uint64_t weight_bytes; /* on the device */
     /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */

@@ -50,6 +50,8 @@ struct item {
     bool scaled;
     struct segment segments[ITEM_MAX_SEGMENTS];
     size_t n_segments;
+    const struct device *device; /* that it goes to; load.c fills in this and the next */
+    bool on_host;                /* in the host's memory, for that device */
 };
 
 struct load_plan {

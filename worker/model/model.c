@@ -6,6 +6,7 @@
 #include "worker/base/file.h"
 #include "worker/base/log.h"
 #include "worker/model/kept_copy.h"
+#include "worker/model/placement.h"
 #include "worker/model/tokenizer_file.h"
 
 #include <stdio.h>
@@ -137,22 +138,84 @@ static enum status choose_length(size_t *out, const struct model_options *option
     return DOCKET_OK;
 }
 
+/* What the driver and the backend have taken of the card so far; where others have their share in it, the usual. */
+static uint64_t taken_by_context(const struct kernels_memory *memory)
+{
+    uint64_t taken = memory->total_bytes - memory->free_bytes;
+    return taken < 3 * PLACEMENT_CONTEXT_BYTES ? taken : PLACEMENT_CONTEXT_BYTES;
+}
+
+/* The GPU's: places what does not fit, and says how large passes and cache may be. */
+static enum status plan_gpu(struct model *m, const struct placement_wish *wish, const struct model_options *options,
+                            struct engine_options *engine, struct error *err)
+{
+    struct placement_choice c;
+    enum status st = placement_choose(&c, wish, err);
+    if (st != DOCKET_OK) {
+        error_prefix(err, "%s as %s", m->config.architecture, m->quantization_name);
+        return st;
+    }
+    engine->max_rows = c.max_rows;
+    engine->kv_slots = c.kv_slots;
+    m->device.placement = c.place;
+    m->planned_bytes = c.device_bytes - c.own_bytes;
+    m->layers_on_gpu = m->config.n_layers - c.place.lower_layers;
+    log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", c.weight_bytes), F_U64("kv_cache_bytes", c.kv_bytes),
+              F_U64("scratch_bytes", c.scratch_bytes), F_U64("expert_rooms_bytes", c.room_bytes),
+              F_U64("driver_bytes", c.own_bytes), F_U64("device_bytes", c.device_bytes),
+              F_U64("budget_bytes", wish->budget_bytes), F_U64("host_bytes", c.host_bytes),
+              F_BOOL("embedding_on_host", c.place.embedding_on_host), F_U64("experts_on_host", c.n_host_experts),
+              F_U64("experts", wish->sizes->n_expert_places), F_U64("expert_rooms", c.place.expert_rooms),
+              F_U64("layers_on_host", c.place.lower_layers), F_U64("layers", m->config.n_layers),
+              F_U64("max_model_len", engine->max_tokens), F_U64("kv_slots", c.kv_slots),
+              F_U64("pass_tokens", c.max_rows));
+    if (c.place.lower_layers == 0) return DOCKET_OK;
+    struct device_options lower = options->device;
+    lower.backend = "cpu";
+    st = device_open(&m->lower, &lower, err);
+    m->device.lower = &m->lower;
+    return st;
+}
+
+/* A card of which nothing is known is taken for a small one. */
+#define UNKNOWN_CARD_BYTES (8 * GIB)
+
 static enum status plan_memory(struct model *m, const struct outline *o, const struct model_options *options,
-                               const struct engine_options *engine, struct error *err)
+                               struct engine_options *engine, struct error *err)
 {
     struct transformer_limits limits;
-    char quantization[QUANTIZATION_NAME_BYTES];
+    struct plan_sizes sizes;
     struct kernels_description facts;
     struct kernels_memory memory;
-    size_t weights = 0, total = 0, available = memory_available(&total);
+    size_t total = 0, available = memory_available(&total);
+    bool int8 = false;
+    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
     m->device.backend->describe(m->device.handle, &facts);
     m->device.backend->memory(m->device.handle, &memory);
-    if (facts.is_gpu) available = memory.free_bytes;
-    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
-    enum status st = load_predict(&weights, &m->device, &o->config, o->files, &options->quantization, err);
+    quantization_name(&options->quantization, m->quantization_name);
+    enum status st = load_sizes(&sizes, &int8, &m->device, &o->config, o->files, &options->quantization, err);
     if (st != DOCKET_OK) return st;
+    m->config = o->config;
+    if (facts.is_gpu) {
+        uint64_t free_bytes = memory.free_bytes    ? memory.free_bytes
+                              : memory.total_bytes ? memory.total_bytes / 2
+                                                   : UNKNOWN_CARD_BYTES;
+        uint64_t own = memory.free_bytes ? taken_by_context(&memory) : PLACEMENT_CONTEXT_BYTES;
+        struct placement_wish wish = {.config = &o->config,
+                                      .sizes = &sizes,
+                                      .kv = m->kv_format,
+                                      .has_int8 = int8,
+                                      .context = engine->max_tokens,
+                                      .gpu_layers = options->gpu_layers ? options->gpu_layers : PLACEMENT_AUTO_LAYERS,
+                                      .own_bytes = own,
+                                      .host_bytes = (uint64_t)((double)available * DEFAULT_UTILIZATION)};
+        wish.budget_bytes = own + (uint64_t)((double)free_bytes * utilization);
+        if (options->memory_budget) wish.budget_bytes = options->memory_budget;
+        if (wish.budget_bytes > own + free_bytes) wish.budget_bytes = own + free_bytes;
+        return plan_gpu(m, &wish, options, engine, err);
+    }
     engine_limits(&o->config, engine, &limits);
-    size_t pass = transformer_size(&m->device, &o->config, &limits);
+    size_t weights = (size_t)sizes.bytes, pass = transformer_size(&m->device, &o->config, &limits);
     size_t budget = (size_t)((double)available * utilization);
     m->planned_bytes = weights + pass;
     log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", weights), F_U64("kv_cache_and_scratch_bytes", pass),
@@ -162,9 +225,29 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
                 "%s as %s needs %.2f GiB (weights %.2f, cache and activations %.2f), %.2f GiB may be used (%.0f %% of "
                 "the %.2f GiB that are free)",
-                o->location.name, quantization_name(&options->quantization, quantization),
-                (double)m->planned_bytes / (double)GIB, (double)weights / (double)GIB, (double)pass / (double)GIB,
-                (double)budget / (double)GIB, utilization * 100, (double)available / (double)GIB);
+                o->location.name, m->quantization_name, (double)m->planned_bytes / (double)GIB,
+                (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget / (double)GIB,
+                utilization * 100, (double)available / (double)GIB);
+}
+
+/* What was planned beside what was taken: the backend's count, and the driver's. */
+static void log_memory_taken(const struct model *m, size_t free_before)
+{
+    struct kernels_description facts;
+    struct kernels_memory now;
+    m->device.backend->describe(m->device.handle, &facts);
+    if (!facts.is_gpu) return;
+    m->device.backend->memory(m->device.handle, &now);
+    double off = m->planned_bytes ? ((double)now.used_bytes / (double)m->planned_bytes - 1) * 100 : 0;
+    log_event(LOG_INFO, EVENT_memory_taken, F_U64("planned_bytes", m->planned_bytes),
+              F_U64("used_bytes", now.used_bytes), F_U64("peak_bytes", now.peak_bytes),
+              F_U64("driver_bytes", free_before > now.free_bytes ? free_before - now.free_bytes : 0),
+              F_U64("pinned_bytes", now.pinned_bytes), F_F64("off_percent", off));
+}
+
+static double rate(uint64_t bytes, double seconds)
+{
+    return seconds > 0 ? (double)bytes / 1e9 / seconds : 0;
 }
 
 static void log_loaded(const struct model *m, uint64_t start_ns)
@@ -176,7 +259,9 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
               F_STR("quantization", m->quantization_name),
               F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
               F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
-              F_F64("read_gigabytes_per_second", r->seconds > 0 ? (double)r->bytes_read / 1e9 / r->seconds : 0),
+              F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
+              F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
+              F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
               F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
               F_U64("memory_free_bytes", available));
 }
@@ -184,7 +269,7 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
 /* What the weights are, whoever quantized them: those of the first layer, and head and embedding. */
 static struct quantization quantization_found(const struct model *m)
 {
-    const struct kernels_backend *b = m->device.backend;
+    bool lower = m->device.placement.lower_layers > 0;
     const struct kernels_weight *weights[N_MODEL_PARTS] = {[PART_FFN] = m->weights.layers[0].gate[0],
                                                            [PART_ATTENTION] = m->weights.layers[0].q,
                                                            [PART_HEAD] = m->weights.head,
@@ -192,7 +277,8 @@ static struct quantization quantization_found(const struct model *m)
     struct quantization found = {0};
     for (unsigned i = 0; i < N_MODEL_PARTS; i++) {
         struct kernels_weight_desc desc;
-        b->weight_describe(weights[i], &desc);
+        bool there = lower && (i == PART_EMBEDDING ? m->weights.embedding_is_lower : i != PART_HEAD);
+        (there ? m->lower.backend : m->device.backend)->weight_describe(weights[i], &desc);
         if (i != PART_HEAD || m->weights.head != m->weights.embedding) found.part[i] = weight_format_of(desc.format);
     }
     return found;
@@ -203,7 +289,9 @@ static enum status load(struct model *m, const struct outline *o, const struct m
 {
     const struct kept_source_model source = {&o->location, &o->config, o->config_text, o->config_length, o->files};
     bool stored = o->config.prequantized == PREQUANTIZED_BITSANDBYTES || o->config.prequantized == PREQUANTIZED_DOCKET;
-    if (options->keep_copy && !stored && !quantization_is_none(&options->quantization))
+    /* What makes the copy reads weights back from one device. */
+    if (options->keep_copy && m->device.placement.lower_layers == 0 && !stored &&
+        !quantization_is_none(&options->quantization))
         return kept_copy_load(&m->weights, &m->load, &m->from_kept_copy, &m->device, &source, &options->quantization,
                               stop, err);
     return load_weights(&m->weights, &m->load, &m->device, &o->config, o->files, &options->quantization, NULL, stop,
@@ -223,6 +311,8 @@ enum status model_open(struct model *out, const struct model_options *options, c
     if (st != DOCKET_OK) goto failed;
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
+    struct kernels_memory before;
+    m.device.backend->memory(m.device.handle, &before);
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;
     if ((st = load(&m, &o, options, stop, err)) != DOCKET_OK) goto failed;
     m.quantization = quantization_found(&m);
@@ -230,6 +320,7 @@ enum status model_open(struct model *out, const struct model_options *options, c
     tensor_files_close(o.files);
     mem_free(o.config_text);
     *out = m;
+    if (out->device.lower) out->device.lower = &out->lower;
     out->location = o.location;
     out->config = o.config;
     out->tokenizer = o.tokenizer;
@@ -241,14 +332,13 @@ enum status model_open(struct model *out, const struct model_options *options, c
         model_close(out);
         return st;
     }
-    struct kernels_description facts;
-    out->device.backend->describe(out->device.handle, &facts);
-    out->layers_on_gpu = facts.is_gpu ? out->config.n_layers : 0;
+    log_memory_taken(out, before.free_bytes);
     log_loaded(out, start);
     return DOCKET_OK;
 failed:
     model_weights_free(&m.weights, &m.device);
     device_close(&m.device);
+    device_close(&m.lower);
     outline_free(&o);
     return st;
 }
@@ -258,6 +348,7 @@ void model_close(struct model *m)
     engine_close(m->engine);
     if (m->device.backend) model_weights_free(&m->weights, &m->device);
     device_close(&m->device);
+    device_close(&m->lower);
     tokenizer_close(m->tokenizer);
     model_location_free(&m->location);
     *m = (struct model){0};

@@ -17,12 +17,15 @@ struct model_options {
     const char *chat_template; /* name of a format; NULL, "auto": what the model's files hold */
     size_t max_model_len;      /* tokens; 0: what the model was made for, at most 32,768 */
     double memory_utilization; /* of the memory that is free, 0 < u <= 1; 0: 0.90 */
+    uint64_t memory_budget;    /* of a GPU, instead of that share; 0: none */
+    size_t gpu_layers;         /* that a GPU computes; 0: as many as fit */
 };
 
 struct model {
     struct model_location location;
     struct model_config config;
     struct device device;
+    struct device lower; /* opened where the CPU computes layers beside a GPU */
     struct model_weights weights;
     struct tokenizer *tokenizer;
     enum chat_template chat;

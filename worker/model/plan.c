@@ -129,36 +129,3 @@ enum status plan_for_context(struct plan_context *out, const struct model_config
                     limits.kv_slots);
     return DOCKET_OK;
 }
-
-static uint64_t steps(uint64_t lacking, uint64_t each, uint64_t most)
-{
-    uint64_t n = each ? lacking / each + (lacking % each != 0) : 0;
-    return n < most ? n : most;
-}
-
-void plan_place(struct plan_placement *out, const struct model_config *c, const struct plan_sizes *s,
-                const struct plan_context *context, uint64_t device_bytes)
-{
-    struct plan_placement p = {0};
-    uint64_t fixed = context->kv_bytes + context->activation_bytes, all = s->bytes + fixed;
-    uint64_t lacking = all > device_bytes ? all - device_bytes : 0, gone = 0;
-    if (lacking > 0 && !c->tied_head) { /* a tied table is the head too, which is multiplied with */
-        p.embedding_on_host = true;
-        gone += s->parts[PLAN_EMBEDDING].bytes;
-    }
-    if (lacking > gone) {
-        p.n_experts_on_host = steps(lacking - gone, s->expert_bytes, s->n_expert_places);
-        gone += p.n_experts_on_host * s->expert_bytes;
-    }
-    if (lacking > gone && c->n_layers > 0) {
-        /* Layers are near enough alike; the average keeps the sum right. */
-        uint64_t layers = bytes_of(s->parts) / c->n_layers;
-        p.n_layers_on_host = steps(lacking - gone, layers, c->n_layers);
-        gone += p.n_layers_on_host * layers;
-    }
-    p.fits = lacking <= gone;
-    p.host_bytes = gone;
-    p.device_bytes = all - gone;
-    p.spare_bytes = p.fits ? device_bytes - p.device_bytes : p.device_bytes - device_bytes;
-    *out = p;
-}

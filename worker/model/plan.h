@@ -1,5 +1,5 @@
-/* plan.h: the bytes of a model before anything is read: weights by part and format, cache, activations, and what lies where when a
- * device is too small. Arithmetic on config.json; knows no files and opens no device. */
+/* plan.h: the bytes of a model before anything is read: weights by part and format, cache, activations. placement.h says
+ * what lies where. Arithmetic on config.json; knows no files and opens no device. */
 #ifndef DOCKET_MODEL_PLAN_H
 #define DOCKET_MODEL_PLAN_H
 
@@ -38,17 +38,5 @@ struct plan_context {
 };
 enum status plan_for_context(struct plan_context *out, const struct model_config *config, enum kv_format format,
                              size_t context, struct error *err);
-
-/* Left to the host in this order, until the rest fits: the embedding (a table that is only looked up in), experts, one by one and
- * evenly over the layers, then whole layers. Cache and activations stay on the device. */
-struct plan_placement {
-    bool fits; /* with what is left to the host; false: cache and activations alone are too much */
-    bool embedding_on_host;
-    uint64_t n_experts_on_host, n_layers_on_host;
-    uint64_t device_bytes, host_bytes;
-    uint64_t spare_bytes; /* of the device; if it does not fit: what is lacking */
-};
-void plan_place(struct plan_placement *out, const struct model_config *config, const struct plan_sizes *sizes,
-                const struct plan_context *context, uint64_t device_bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #include "kernels/formats/half.h"
 #include "worker/base/alloc.h"
 #include "worker/model/asked_rows.h"
+#include "worker/model/expert_rooms.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,6 +18,9 @@ struct transformer {
     const struct model_config *config;
     const struct model_weights *weights;
     struct transformer_limits limits;
+    size_t first, end;          /* its layers */
+    struct transformer *lower;  /* the layers before them, on the device's `lower`; NULL: none */
+    struct expert_rooms *rooms; /* NULL: all experts are where they are used */
     struct kernels_kv *kv;
     struct kernels_batch *batch, *last_batch; /* last_batch: of the last layer, what is kept in `asked` */
     struct asked_rows asked;
@@ -49,6 +53,7 @@ static size_t list_scratch(struct transformer *t, const struct model_config *c, 
 {
     size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size, top_k = c->n_experts ? c->top_k : 1;
     size_t logits = ALL_LOGITS_ROWS * c->vocab > GATHER_ITEMS ? ALL_LOGITS_ROWS * c->vocab : GATHER_ITEMS;
+    if (l->max_outputs == 0) logits = 0; /* lower layers */
     const struct scratch list[] = {
         {(void **)&t->x, l->max_rows * c->dim},
         {(void **)&t->y, l->max_rows * c->dim},
@@ -85,6 +90,22 @@ size_t transformer_size(const struct device *device, const struct model_config *
                                                                              c->n_kv_heads, c->head_size);
 }
 
+void transformer_kernels_limits(struct kernels_limits *out, const struct model_config *c,
+                                const struct transformer_limits *limits, bool int8)
+{
+    *out = (struct kernels_limits){.max_rows = limits->max_rows,
+                                   .max_sequences = limits->max_sequences,
+                                   .dim = c->dim,
+                                   .ffn_dim = c->ffn_dim > c->dense_ffn_dim ? c->ffn_dim : c->dense_ffn_dim,
+                                   .n_experts = c->n_experts ? c->n_experts : 1,
+                                   .top_k = c->n_experts ? c->top_k : 1,
+                                   .n_heads = c->n_heads,
+                                   .n_kv_heads = c->n_kv_heads,
+                                   .head_size = c->head_size,
+                                   .vocab = c->vocab,
+                                   .has_int8 = int8};
+}
+
 static bool make_tables(struct transformer *t)
 {
     t->inverse_frequency = mem_zalloc(t->config->head_size / 2, sizeof(float));
@@ -92,6 +113,13 @@ static bool make_tables(struct transformer *t)
     if (!t->inverse_frequency || !t->zeros) return false;
     model_config_frequencies(t->config, t->inverse_frequency);
     return true;
+}
+
+/* Whether this part looks the tokens up: that on whose device the embedding lies. */
+static bool embeds(const struct transformer *t)
+{
+    bool is_lower = t->end < t->config->n_layers;
+    return t->weights->embedding_is_lower == is_lower;
 }
 
 /* The root of dim, in the type of the table's numbers: transformers multiplies in that. */
@@ -115,13 +143,14 @@ static enum status upload_biases(struct transformer *t, struct error *err)
     if (!c->attention_bias) return DOCKET_OK;
     float *host = mem_alloc(width * sizeof(float));
     if (!host) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the biases of a layer");
-    for (size_t l = 0; l < c->n_layers && ks == KERNELS_OK; l++) {
+    for (size_t l = t->first; l < t->end && ks == KERNELS_OK; l++) {
         const struct layer_weights *w = &t->weights->layers[l];
         ks = b->weight_read(t->device->handle, w->q_bias, host);
         if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->k_bias, host + q);
         if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->v_bias, host + q + kv);
         if (ks == KERNELS_OK) ks = b->weight_read(t->device->handle, w->o_bias, host + q + 2 * kv);
-        if (ks == KERNELS_OK) ks = b->upload(t->device->handle, t->bias + l * width, host, width * sizeof(float));
+        if (ks == KERNELS_OK)
+            ks = b->upload(t->device->handle, t->bias + (l - t->first) * width, host, width * sizeof(float));
         if (ks == KERNELS_OK) ks = b->wait(t->device->handle, b->record(t->device->handle)); /* host is used again */
     }
     mem_free(host);
@@ -136,10 +165,10 @@ static bool is_int8(const struct device *device, const struct kernels_weight *we
 }
 
 /* Any weight that is multiplied with: their rows need more scratch. */
-static bool has_int8(const struct device *device, const struct model_weights *weights)
+static bool has_int8(const struct device *device, const struct model_weights *weights, size_t first, size_t end)
 {
-    bool found = is_int8(device, weights->head);
-    for (size_t l = 0; l < weights->n_layers && !found; l++) {
+    bool found = end == weights->n_layers && is_int8(device, weights->head);
+    for (size_t l = first; l < end && !found; l++) {
         const struct layer_weights *w = &weights->layers[l];
         found = is_int8(device, w->q) || is_int8(device, w->k) || is_int8(device, w->v) || is_int8(device, w->o);
         for (size_t e = 0; e < w->n_experts && !found; e++)
@@ -148,9 +177,12 @@ static bool has_int8(const struct device *device, const struct model_weights *we
     return found;
 }
 
-enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *c,
-                             const struct model_weights *weights, const struct transformer_limits *limits,
-                             struct error *err)
+static enum status open_lower(struct transformer *t, struct error *err);
+
+/* Layers [first, end), on this device. */
+static enum status open_layers(struct transformer **out, const struct device *device, const struct model_config *c,
+                               const struct model_weights *weights, const struct transformer_limits *limits,
+                               size_t first, size_t end, struct error *err)
 {
     const struct kernels_backend *b = device->backend;
     struct kernels_error detail = {0};
@@ -161,20 +193,13 @@ enum status transformer_open(struct transformer **out, const struct device *devi
     t->config = c;
     t->weights = weights;
     t->limits = *limits;
-    const struct kernels_limits reserve = {.max_rows = limits->max_rows,
-                                           .max_sequences = limits->max_sequences,
-                                           .dim = c->dim,
-                                           .ffn_dim = c->ffn_dim > c->dense_ffn_dim ? c->ffn_dim : c->dense_ffn_dim,
-                                           .n_experts = c->n_experts ? c->n_experts : 1,
-                                           .top_k = c->n_experts ? c->top_k : 1,
-                                           .n_heads = c->n_heads,
-                                           .n_kv_heads = c->n_kv_heads,
-                                           .head_size = c->head_size,
-                                           .vocab = c->vocab,
-                                           .has_int8 = has_int8(device, weights)};
+    t->first = first;
+    t->end = end;
+    struct kernels_limits reserve;
+    transformer_kernels_limits(&reserve, c, limits, has_int8(device, weights, first, end));
     enum status st = device_status(b->reserve(device->handle, &reserve, &detail), &detail, "scratch memory", err);
     if (st != DOCKET_OK) goto failed;
-    t->kv = b->kv_create(device->handle, limits->kv_format, c->n_layers, limits->kv_slots, c->n_kv_heads, c->head_size,
+    t->kv = b->kv_create(device->handle, limits->kv_format, end - first, limits->kv_slots, c->n_kv_heads, c->head_size,
                          &detail);
     t->batch = t->kv ? b->batch_create(device->handle, limits->max_rows, limits->max_sequences, &detail) : NULL;
     if (t->batch && asked_rows_init(&t->asked, limits->max_rows, limits->max_sequences, limits->max_outputs))
@@ -193,13 +218,34 @@ enum status transformer_open(struct transformer **out, const struct device *devi
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the rotary table");
         goto failed;
     }
-    if (c->scale_embedding) t->embedding_scale = embedding_scale(t);
     if ((st = upload_biases(t, err)) != DOCKET_OK) goto failed;
+    if (first > 0 && (st = open_lower(t, err)) != DOCKET_OK) goto failed;
+    if (c->scale_embedding && embeds(t)) t->embedding_scale = embedding_scale(t);
+    if (end == c->n_layers && (st = expert_rooms_open(&t->rooms, device, c, weights, err)) != DOCKET_OK) goto failed;
     *out = t;
     return DOCKET_OK;
 failed:
     transformer_close(t);
     return st;
+}
+
+static enum status open_lower(struct transformer *t, struct error *err)
+{
+    struct transformer_limits limits = t->limits;
+    limits.max_outputs = 0;
+    return open_layers(&t->lower, t->device->lower, t->config, t->weights, &limits, 0, t->first, err);
+}
+
+enum status transformer_open(struct transformer **out, const struct device *device, const struct model_config *c,
+                             const struct model_weights *weights, const struct transformer_limits *limits,
+                             struct error *err)
+{
+    return open_layers(out, device, c, weights, limits, device->placement.lower_layers, c->n_layers, err);
+}
+
+void transformer_experts(const struct transformer *t, struct expert_rooms_count *out)
+{
+    expert_rooms_count(t->rooms, out);
 }
 
 void transformer_close(struct transformer *t)
@@ -208,6 +254,8 @@ void transformer_close(struct transformer *t)
     const struct kernels_backend *b = t->device->backend;
     struct kernels_device *d = t->device->handle;
     struct scratch list[SCRATCH];
+    transformer_close(t->lower);
+    expert_rooms_close(t->rooms);
     for (size_t i = list_scratch(t, t->config, &t->limits, list); i-- > 0;)
         if (*list[i].slot) b->buffer_free(d, *list[i].slot);
     if (t->last_batch) b->batch_free(d, t->last_batch);
@@ -253,7 +301,7 @@ static enum kernels_status add_bias(struct transformer *t, float *x, size_t laye
     const struct kernels_backend *b = t->device->backend;
     if (!t->config->attention_bias) return KERNELS_OK;
     enum kernels_status ks =
-        gather(t, t->bias + layer * bias_width(t->config) + at, t->bias_rows, t->zeros, rows, cols);
+        gather(t, t->bias + (layer - t->first) * bias_width(t->config) + at, t->bias_rows, t->zeros, rows, cols);
     return ks == KERNELS_OK ? b->add(t->device->handle, x, t->bias_rows, rows * cols) : ks;
 }
 
@@ -292,7 +340,7 @@ static enum kernels_status rotate(struct transformer *t, size_t layer, const str
                                          .k = k,
                                          .v = v,
                                          .kv = t->kv,
-                                         .layer = layer,
+                                         .layer = layer - t->first,
                                          .n_heads = n_heads,
                                          .n_kv_heads = c->n_kv_heads,
                                          .head_size = c->head_size,
@@ -308,7 +356,7 @@ static enum kernels_status look_at_keys(struct transformer *t, size_t layer, con
                                                 .q = t->q,
                                                 .kv = t->kv,
                                                 .out = t->a,
-                                                .layer = layer,
+                                                .layer = layer - t->first,
                                                 .n_heads = c->n_heads,
                                                 .n_kv_heads = c->n_kv_heads,
                                                 .head_size = c->head_size,
@@ -385,25 +433,69 @@ static enum kernels_status feed_forward(struct transformer *t, size_t layer, flo
                                         .n_rows = rows,
                                         .top_k = c->top_k,
                                         .renormalize = c->renormalize};
-    const struct kernels_expert_ffn ffn = {.x = y,
-                                           .gate = (const struct kernels_weight *const *)w->gate,
-                                           .up = (const struct kernels_weight *const *)w->up,
-                                           .down = (const struct kernels_weight *const *)w->down,
-                                           .n_experts = w->n_experts,
-                                           .ids = w->router ? t->route_ids : NULL,
-                                           .weights = w->router ? t->route_weights : NULL,
-                                           .out = x,
-                                           .n_rows = rows,
-                                           .top_k = w->router ? c->top_k : 1,
-                                           .activation = c->activation};
+    struct kernels_expert_ffn ffn = {.x = y,
+                                     .gate = (const struct kernels_weight *const *)w->gate,
+                                     .up = (const struct kernels_weight *const *)w->up,
+                                     .down = (const struct kernels_weight *const *)w->down,
+                                     .n_experts = w->n_experts,
+                                     .ids = w->router ? t->route_ids : NULL,
+                                     .weights = w->router ? t->route_weights : NULL,
+                                     .out = x,
+                                     .n_rows = rows,
+                                     .top_k = w->router ? c->top_k : 1,
+                                     .activation = c->activation};
     enum kernels_status ks = linear(t, a, w->o, x, rows, true);
     if (ks == KERNELS_OK) ks = add_bias(t, x, layer, bias_width(c) - c->dim, rows, c->dim);
     if (ks == KERNELS_OK) ks = show(t, 1 + 2 * layer, x, rows);
     if (ks == KERNELS_OK) ks = norm(t, x, w->ffn_norm, y, rows, c->dim);
     if (ks == KERNELS_OK && w->router) ks = b->route(t->device->handle, &route);
+    bool in_rooms = t->rooms && w->router;
+    if (ks == KERNELS_OK && in_rooms) ks = expert_rooms_enter(t->rooms, layer, y, &ffn);
     if (ks == KERNELS_OK) ks = b->expert_ffn(t->device->handle, &ffn);
+    if (ks == KERNELS_OK && in_rooms) ks = expert_rooms_leave(t->rooms);
     if (ks == KERNELS_OK) ks = show(t, 2 + 2 * layer, x, rows);
     return ks;
+}
+
+/* Waits for what was queued, if it is time to; after a failure always, so that the device is whole again for the next pass, where it can
+ * be. */
+static enum kernels_status settle(struct transformer *t, enum kernels_status ks, bool wait,
+                                  struct kernels_error *detail)
+{
+    struct kernels_error late = {0};
+    if (ks == KERNELS_OK && !wait) return ks;
+    enum kernels_status after = t->device->backend->synchronize(t->device->handle, &late);
+    if (late.code != KERNELS_OK && (detail->code == KERNELS_OK || after == KERNELS_DEVICE_LOST)) *detail = late;
+    return ks == KERNELS_OK || after == KERNELS_DEVICE_LOST ? after : ks;
+}
+
+static enum kernels_status embed(struct transformer *t)
+{
+    const struct kernels_embed args = {
+        .table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
+    return t->device->backend->embed(t->device->handle, &args);
+}
+
+/* The layers of the CPU, whose memory is the host's: what they begin with comes from above where the embedding lies there. */
+static enum kernels_status run_lower(struct transformer *t, const struct kernels_batch_desc *batch,
+                                     struct kernels_error *detail)
+{
+    struct transformer *low = t->lower;
+    const struct kernels_backend *b = low->device->backend;
+    size_t bytes = batch->n_rows * t->config->dim * sizeof(float);
+    enum kernels_status ks = b->batch_set(low->device->handle, low->batch, batch, detail);
+    if (ks == KERNELS_OK && embeds(low)) ks = embed(low);
+    if (ks == KERNELS_OK && !embeds(low)) {
+        ks = embed(t);
+        if (ks == KERNELS_OK) ks = t->device->backend->download(t->device->handle, low->x, t->x, bytes);
+    }
+    for (size_t l = 0; l < low->end && ks == KERNELS_OK; l++) {
+        ks = attend(low, l, batch->n_rows);
+        if (ks == KERNELS_OK) ks = feed_forward(low, l, low->x, low->y, low->a, batch->n_rows);
+    }
+    enum kernels_status after = b->synchronize(low->device->handle, detail);
+    if (ks == KERNELS_OK) ks = after;
+    return ks == KERNELS_OK ? t->device->backend->upload(t->device->handle, t->x, low->x, bytes) : ks;
 }
 
 enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
@@ -416,12 +508,10 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
     if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
         return fail(err, DOCKET_INTERNAL, CODE_internal_error,
                     "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
-    const struct kernels_embed embed = {
-        .table = t->weights->embedding, .batch = t->batch, .out = t->x, .scale = t->embedding_scale};
     enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
-    if (ks == KERNELS_OK) ks = b->embed(t->device->handle, &embed);
-    if (ks == KERNELS_OK) ks = show(t, 0, t->x, n);
-    for (size_t l = 0; l < last && ks == KERNELS_OK; l++) {
+    if (ks == KERNELS_OK) ks = t->lower ? run_lower(t, batch, &detail) : embed(t);
+    if (ks == KERNELS_OK) ks = show(t, 2 * t->first, t->x, n);
+    for (size_t l = t->first; l < last && ks == KERNELS_OK; l++) {
         ks = attend(t, l, n);
         if (ks == KERNELS_OK) ks = feed_forward(t, l, t->x, t->y, t->a, n);
     }
@@ -436,7 +526,7 @@ enum status transformer_forward(struct transformer *t, const struct kernels_batc
         if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim);
     }
     /* Where logits follow, they are queued behind the pass without a wait in between, and report what failed in it. */
-    if (ks == KERNELS_OK && n_outputs == 0) ks = b->synchronize(t->device->handle, &detail);
+    ks = settle(t, ks, n_outputs == 0, &detail);
     t->n_outputs = ks == KERNELS_OK ? n_outputs : 0;
     if (hidden) *hidden = t->h;
     return device_status(ks, &detail, "forward pass", err);
@@ -459,7 +549,7 @@ enum status transformer_gather_logits(struct transformer *t, const uint32_t *out
         ks = b->gather_logits(t->device->handle, &args);
         if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits + at, t->logits, n * sizeof(float));
     }
-    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    ks = settle(t, ks, true, &detail);
     return device_status(ks, &detail, "label logits", err);
 }
 
@@ -473,6 +563,6 @@ enum status transformer_all_logits(struct transformer *t, size_t first, size_t n
                     t->n_outputs);
     enum kernels_status ks = linear(t, t->h + first * t->config->dim, t->weights->head, t->logits, n, false);
     if (ks == KERNELS_OK) ks = b->download(t->device->handle, logits, t->logits, n * vocab * sizeof(float));
-    if (ks == KERNELS_OK) ks = b->synchronize(t->device->handle, &detail);
+    ks = settle(t, ks, true, &detail);
     return device_status(ks, &detail, "logits", err);
 }

@@ -20,6 +20,9 @@ struct transformer_limits {
 /* Bytes that transformer_open will take on the device, besides the weights. */
 size_t transformer_size(const struct device *device, const struct model_config *config,
                         const struct transformer_limits *limits);
+/* What the backend has to know of a pass. */
+void transformer_kernels_limits(struct kernels_limits *out, const struct model_config *config,
+                                const struct transformer_limits *limits, bool has_int8);
 /* Of these, those of activations: what is not the cache. Needs no device. */
 size_t transformer_activation_size(const struct model_config *config, const struct transformer_limits *limits);
 /* device, config and weights are borrowed until close. */
@@ -27,6 +30,9 @@ enum status transformer_open(struct transformer **out, const struct device *devi
                              const struct model_weights *weights, const struct transformer_limits *limits,
                              struct error *err);
 void transformer_close(struct transformer *t);
+/* Experts that were copied for use; zeros where all are on the device. */
+struct expert_rooms_count;
+void transformer_experts(const struct transformer *t, struct expert_rooms_count *out);
 
 /* Sees the residual stream x [n_rows, dim] on the device: at point 0 behind the embedding, at 1 + 2 l behind layer l's attention, at
  * 2 + 2 l behind its feed-forward; of the last layer only the rows that are asked for. May download; must not change it. */

@@ -25,6 +25,7 @@ struct model_weights {
     struct kernels_weight *head;      /* [vocab, dim]; the embedding itself when tied */
     struct layer_weights *layers;     /* [n_layers] */
     size_t n_layers;
+    bool embedding_is_lower; /* on the device's `lower` */
 };
 
 #endif

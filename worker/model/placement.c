@@ -1,0 +1,187 @@
+/* placement.c: tries the ways of placing a model, from the fastest to the slowest, with exact sums of bytes. */
+#include "worker/model/placement.h"
+
+#include "worker/base/alloc.h"
+#include "worker/model/engine.h"
+
+#include <stdio.h>
+
+#define LEAST_ROWS 512
+
+/* Passes and caches to try, before anything is moved to the host, which costs more time than they. */
+struct size {
+    size_t rows;
+    bool small_cache;
+};
+static const struct size passes[] = {{0, false}, {1024, false}, {1024, true}, {LEAST_ROWS, true}};
+
+static struct transformer_limits limits_of(const struct placement_wish *w, const struct size *size)
+{
+    struct transformer_limits l;
+    const struct engine_options o = {.max_tokens = w->context,
+                                     .max_rows = size->rows,
+                                     .kv_slots = size->small_cache ? 2 * w->context : 0,
+                                     .kv_format = w->kv};
+    engine_limits(w->config, &o, &l);
+    return l;
+}
+
+static uint64_t scratch_of(const struct placement_wish *w, const struct transformer_limits *l)
+{
+    struct kernels_limits limits;
+    transformer_kernels_limits(&limits, w->config, l, w->has_int8);
+    return transformer_activation_size(w->config, l) + docket_kernels_gpu_scratch_size(&limits);
+}
+
+/* Weights of all layers but their experts. */
+static uint64_t layer_bytes(const struct plan_sizes *s)
+{
+    return s->parts[PLAN_ATTENTION].bytes + s->parts[PLAN_FFN].bytes + s->parts[PLAN_REST].bytes;
+}
+
+static uint64_t kv_bytes(const struct placement_wish *w, const struct transformer_limits *l, size_t n_layers)
+{
+    return plan_kv_bytes_per_token(w->config, w->kv) / w->config->n_layers * n_layers * l->kv_slots;
+}
+
+/* true if it fits; else out->lacking_bytes is the least of all tries. */
+static bool fits(struct placement_choice *out, struct placement_choice *c, const struct placement_wish *w)
+{
+    uint64_t most = out->lacking_bytes;
+    c->device_bytes = c->own_bytes + c->weight_bytes + c->room_bytes + c->kv_bytes + c->scratch_bytes;
+    bool device = c->device_bytes <= w->budget_bytes, host = w->host_bytes == 0 || c->host_bytes <= w->host_bytes;
+    if (device && host) {
+        c->spare_bytes = w->budget_bytes - c->device_bytes;
+        c->lacking_bytes = 0;
+        *out = *c;
+        return true;
+    }
+    uint64_t lacking = device ? c->host_bytes - w->host_bytes : c->device_bytes - w->budget_bytes;
+    if (most == 0 || lacking < most) out->lacking_bytes = lacking;
+    return false;
+}
+
+static struct placement_choice begin(const struct placement_wish *w, const struct size *size,
+                                     struct transformer_limits *l)
+{
+    *l = limits_of(w, size);
+    return (struct placement_choice){.max_rows = l->max_rows,
+                                     .kv_slots = l->kv_slots,
+                                     .own_bytes = w->own_bytes,
+                                     .weight_bytes = w->sizes->bytes,
+                                     .kv_bytes = kv_bytes(w, l, w->config->n_layers),
+                                     .scratch_bytes = scratch_of(w, l)};
+}
+
+static void embedding_leaves(struct placement_choice *c, const struct placement_wish *w)
+{
+    uint64_t bytes = w->sizes->parts[PLAN_EMBEDDING].bytes;
+    c->place.embedding_on_host = true;
+    c->weight_bytes -= bytes;
+    c->host_bytes += bytes;
+    c->pinned_bytes += bytes;
+}
+
+/* The fewest experts a layer that have to leave, if any number does: those in use need rooms on the device, for two layers if there is
+ * space, so that one can be copied while the other is used, else for one. What is left over are rooms too. */
+static bool try_experts(struct placement_choice *out, const struct placement_wish *w, const struct size *size)
+{
+    const struct plan_sizes *s = w->sizes;
+    struct transformer_limits l;
+    size_t layers = 0;
+    for (size_t i = 0; i < w->config->n_layers; i++) layers += model_config_experts(w->config, i) > 0;
+    if (!layers || !s->expert_bytes) return false;
+    for (unsigned double_buffer = 2; double_buffer >= 1; double_buffer--)
+        for (size_t h = 1; h <= w->config->n_experts; h++) {
+            struct placement_choice c = begin(w, size, &l);
+            if (!w->config->tied_head) embedding_leaves(&c, w);
+            uint64_t gone = h * layers * s->expert_bytes;
+            c.place.host_experts = h;
+            c.place.expert_rooms = double_buffer * h < h * layers ? double_buffer * h : h * layers;
+            c.n_host_experts = h * layers;
+            c.weight_bytes -= gone;
+            c.host_bytes += gone;
+            c.pinned_bytes += gone;
+            c.room_bytes = c.place.expert_rooms * s->expert_bytes;
+            if (!fits(out, &c, w)) continue;
+            uint64_t more = out->spare_bytes / s->expert_bytes, most = out->n_host_experts - out->place.expert_rooms;
+            if (more > most) more = most;
+            out->place.expert_rooms += (size_t)more;
+            out->room_bytes += more * s->expert_bytes;
+            out->device_bytes += more * s->expert_bytes;
+            out->spare_bytes -= more * s->expert_bytes;
+            return true;
+        }
+    return false;
+}
+
+/* The lowest n layers, and the embedding, are the CPU's. */
+static bool try_layers(struct placement_choice *out, const struct placement_wish *w, const struct size *size, size_t n)
+{
+    const struct plan_sizes *s = w->sizes;
+    struct transformer_limits l;
+    struct placement_choice c = begin(w, size, &l);
+    size_t all = w->config->n_layers, with_experts = 0;
+    for (size_t i = 0; i < n; i++) with_experts += model_config_experts(w->config, i) > 0;
+    uint64_t gone = layer_bytes(s) / all * n + with_experts * w->config->n_experts * s->expert_bytes;
+    c.place.lower_layers = n;
+    if (w->config->tied_head) /* the head stays, so it is in both places */
+        c.host_bytes += s->parts[PLAN_EMBEDDING].bytes;
+    else {
+        c.weight_bytes -= s->parts[PLAN_EMBEDDING].bytes;
+        c.host_bytes += s->parts[PLAN_EMBEDDING].bytes;
+    }
+    c.weight_bytes -= gone;
+    c.kv_bytes = kv_bytes(w, &l, all - n);
+    c.host_bytes += gone + kv_bytes(w, &l, n) + c.scratch_bytes;
+    return fits(out, &c, w);
+}
+
+static enum status refuse(const struct placement_choice *c, const struct placement_wish *w, struct error *err)
+{
+    struct transformer_limits l = limits_of(w, &passes[ARRAY_LENGTH(passes) - 1]);
+    bool small = w->sizes->bytes < GIB;
+    const double unit = small ? (double)MIB : (double)GIB;
+    char host[64] = "";
+    if (w->host_bytes) snprintf(host, sizeof(host), " and %.2f of the host", (double)w->host_bytes / unit);
+    return fail(
+        err, DOCKET_NO_MEMORY, CODE_model_unavailable,
+        "in %s: weights %.2f, cache of %zu tokens %.2f, scratch for passes of %zu tokens %.2f, the driver's own "
+        "%.2f; %.2f may be used of the device%s: at least %.2f are lacking however it is placed",
+        small ? "MiB" : "GiB", (double)w->sizes->bytes / unit, l.kv_slots,
+        (double)kv_bytes(w, &l, w->config->n_layers) / unit, l.max_rows, (double)scratch_of(w, &l) / unit,
+        (double)w->own_bytes / unit, (double)w->budget_bytes / unit, host, (double)c->lacking_bytes / unit);
+}
+
+enum status placement_choose(struct placement_choice *out, const struct placement_wish *w, struct error *err)
+{
+    struct placement_choice best = {0}, c;
+    struct transformer_limits l;
+    size_t all = w->config->n_layers;
+    bool automatic = w->gpu_layers == PLACEMENT_AUTO_LAYERS;
+    if (!automatic && (w->gpu_layers == 0 || w->gpu_layers > all))
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE,
+                    "GPU_LAYERS: %zu: the model has %zu layers; want auto or 1 to %zu (DEVICE=cpu for none)",
+                    w->gpu_layers, all, all);
+    bool whole = automatic || w->gpu_layers == all;
+    for (size_t i = 0; i < ARRAY_LENGTH(passes) && whole; i++) {
+        c = begin(w, &passes[i], &l);
+        if (fits(&best, &c, w)) goto found;
+        c = begin(w, &passes[i], &l);
+        if (w->config->tied_head) continue; /* a tied table is the head too, which is multiplied with */
+        embedding_leaves(&c, w);
+        if (fits(&best, &c, w)) goto found;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(passes) && whole; i++)
+        if (try_experts(&best, w, &passes[i])) goto found;
+    for (size_t n = automatic ? 1 : all - w->gpu_layers; n > 0 && n < all; n++) {
+        for (size_t i = 0; i < ARRAY_LENGTH(passes); i++)
+            if (try_layers(&best, w, &passes[i], n)) goto found;
+        if (!automatic) break;
+    }
+    *out = (struct placement_choice){.lacking_bytes = best.lacking_bytes};
+    return refuse(out, w, err);
+found:
+    *out = best;
+    return DOCKET_OK;
+}
