@@ -118,18 +118,36 @@ static void cuda_close(struct kernels_device *device)
     free(device);
 }
 
+/* The runtime says of a machine without a driver that its driver is too old. */
+static void fail_without_devices(cudaError_t result, struct kernels_error *error)
+{
+    int driver = 0, runtime = 0;
+    cudaGetLastError(); /* it is ours now */
+    if (result != cudaErrorInsufficientDriver) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
+                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        return;
+    }
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: no NVIDIA driver is installed here");
+        return;
+    }
+    if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = 0;
+    kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: the driver is for CUDA %d.%d, at least %d.%d is needed",
+                 driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+}
+
 static struct kernels_device *cuda_open(const struct kernels_options *options, struct kernels_error *error)
 {
     struct cudaDeviceProp facts;
     int n_devices = 0, index = options ? options->device_index : 0;
     cudaError_t result = cudaGetDeviceCount(&n_devices);
     if (result != cudaSuccess || n_devices == 0) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
-                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        fail_without_devices(result, error);
         return NULL;
     }
     if (index < 0 || index >= n_devices) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: device %d: this machine has %d", index, n_devices);
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: device %d of %d: they are counted from 0", index, n_devices);
         return NULL;
     }
     struct kernels_device *device = (struct kernels_device *)calloc(1, sizeof *device);
@@ -142,8 +160,9 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
     if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
-        status = cuda_fail(device, KERNELS_UNSUPPORTED, "compute capability %d.%d, at least 7.5 is needed", facts.major,
-                           facts.minor);
+        status =
+            cuda_fail(device, KERNELS_UNSUPPORTED, "device %d, %.95s: compute capability %d.%d, at least 7.5 is needed",
+                      index, facts.name, facts.major, facts.minor);
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");

@@ -97,7 +97,7 @@ static void add(struct packed *p, const struct sequence *from)
     }
 }
 
-/* Sequences of one key each, some of them. */
+/* Sequences of one key each: with 300 of them a GPU has two for each of its multiprocessors. */
 static void add_crowd(struct packed *p, uint32_t first, uint32_t n)
 {
     for (uint32_t i = first; i < first + n; i++) {
@@ -108,13 +108,14 @@ static void add_crowd(struct packed *p, uint32_t first, uint32_t n)
 
 static void pack(struct packed *p, const struct company *c)
 {
+    const uint32_t some = conformance_short() ? 10 : CROWD / 2;
     memset(p, 0, sizeof *p);
-    if (c->crowd_before) add_crowd(p, 0, CROWD / 2);
+    if (c->crowd_before) add_crowd(p, 0, some);
     for (size_t i = 0; i < c->n_members; i++) {
         p->first_row[c->members[i]] = p->n_rows;
         add(p, &watched[c->members[i]]);
     }
-    if (c->crowd_behind) add_crowd(p, CROWD / 2, CROWD / 2);
+    if (c->crowd_behind) add_crowd(p, CROWD / 2, some);
 }
 
 /* Keys and values of all slots into the cache: rows of no sequence. */

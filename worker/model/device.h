@@ -15,6 +15,7 @@ struct device {
 struct device_options {
     const char *backend;       /* "auto", "cuda", "cpu" or "reference" */
     const char *cuda_library;  /* file; NULL: libdocket_cuda.so beside the program, else where the loader looks */
+    int cuda_device;           /* which GPU, counted from 0 */
     const char *cpu_isa;       /* "auto", "reference", "avx2", "avx512", "avx512_bf16" */
     unsigned n_threads;        /* 0: the CPUs of this process */
     const char *compute_dtype; /* NULL or "auto", "bf16", "f32" */
