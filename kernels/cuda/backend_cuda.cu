@@ -215,7 +215,8 @@ static void scratch_sizes(const struct kernels_limits *l, size_t wanted[CUDA_N_S
     wanted[CUDA_SCRATCH_SORT] = (3 * pairs + l->n_experts + 1) * sizeof(uint32_t);
     wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
     wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
-    wanted[CUDA_SCRATCH_PLAN] = cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads);
+    wanted[CUDA_SCRATCH_PLAN] =
+        cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads, l->head_size);
     wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
 }
 

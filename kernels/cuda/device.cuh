@@ -165,7 +165,8 @@ bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t 
 /* attention_plan.cu. The plan of the batch, good until the next one is asked for; NULL after a failure. Bytes of scratch. */
 const struct attention_plan *cuda_attention_plan(struct kernels_device *device, const struct kernels_batch *batch,
                                                  const struct attention_shape &shape);
-size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads);
+size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads,
+                                 size_t head_size);
 size_t cuda_attention_partial_bytes(size_t max_rows, size_t n_heads, size_t head_size);
 
 /* operations.cu: arguments checked, kernels queued. */
