@@ -77,7 +77,8 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
     return data;
 }
 
-const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes)
+/* Room in the ring for a copy of the bytes, which are put there; NULL after a failure. */
+static unsigned char *pin(struct kernels_device *device, const void *bytes, size_t size_bytes)
 {
     size_t taken = (size_bytes + 255) & ~(size_t)255;
     if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
@@ -89,13 +90,36 @@ const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t 
         if (cuda_check(device, cudaStreamSynchronize(device->stream), "arguments") != KERNELS_OK) return NULL;
         device->ring_used = 0;
     }
-    unsigned char *at = device->ring + device->ring_used, *twin = device->ring_twin + device->ring_used;
+    unsigned char *at = device->ring + device->ring_used;
     memcpy(at, bytes, size_bytes);
     device->ring_used += taken;
+    return at;
+}
+
+const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes)
+{
+    const unsigned char *at = pin(device, bytes, size_bytes);
+    if (!at) return NULL;
+    unsigned char *twin = device->ring_twin + (at - device->ring);
     if (cuda_check(device, cudaMemcpyAsync(twin, at, size_bytes, cudaMemcpyHostToDevice, device->stream),
                    "arguments") != KERNELS_OK)
         return NULL;
     return twin;
+}
+
+bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes)
+{
+    const unsigned char *bytes = (const unsigned char *)from;
+    for (size_t done = 0; done < size_bytes; done += CUDA_STAGE_BYTES) {
+        size_t piece = size_bytes - done < CUDA_STAGE_BYTES ? size_bytes - done : CUDA_STAGE_BYTES;
+        const unsigned char *at = pin(device, bytes + done, piece);
+        if (!at ||
+            cuda_check(device,
+                       cudaMemcpyAsync((unsigned char *)to + done, at, piece, cudaMemcpyHostToDevice, device->stream),
+                       "arguments") != KERNELS_OK)
+            return false;
+    }
+    return true;
 }
 
 static void cuda_close(struct kernels_device *device)
