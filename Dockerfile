@@ -1,7 +1,7 @@
 # docket in a container.
 #
 #   docker build -t docket .                                    CPU
-#   docker build -t docket:cuda --build-arg VARIANT=cuda .      with NVIDIA's runtime libraries beside it
+#   docker build -t docket:cuda --build-arg VARIANT=cuda .      with the CUDA backend beside it
 #
 # Bases are pinned by tag. To pin the very bytes, give a digest as well:
 #   --build-arg DEBIAN=debian:12.11-slim@sha256:…   (docker buildx imagetools inspect debian:12.11-slim)
@@ -34,10 +34,16 @@ COPY LICENSE /usr/share/doc/docket/LICENSE
 
 FROM runtime AS final-cpu
 
-# The CUDA backend is opened at run time; without it, or without a driver, docket serves on the CPU and says so.
+# The CUDA backend, with the CUDA runtime inside, and the one library of NVIDIA's that it opens. docket opens the backend at run time;
+# without a driver it serves on the CPU and says so.
 FROM ${CUDA} AS cuda
-RUN mkdir -p /out \
-    && cp -L /usr/local/cuda/lib64/libcudart.so.12 /usr/local/cuda/lib64/libcublasLt.so.12 /out/
+WORKDIR /src
+COPY Makefile ./
+COPY tests/targets.mk tests/
+COPY kernels kernels
+RUN make -j"$(nproc)" cuda \
+    && install -D -m 755 build/release/libdocket_cuda.so /out/libdocket_cuda.so \
+    && cp -L /usr/local/cuda/lib64/libcublasLt.so.12 /out/
 
 FROM runtime AS final-cuda
 COPY --from=cuda /out/ /usr/local/lib/

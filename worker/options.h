@@ -53,6 +53,8 @@ OPTION(WORD, device, "DEVICE", "--device", "auto", WORDS("auto", "cuda", "cpu", 
        "comparing")
 OPTION(PATH, cuda_library, "CUDA_LIBRARY", "--cuda-library",
        "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclbqv", "the CUDA backend")
+OPTION(COUNT, cuda_device, "CUDA_DEVICE", "--cuda-device", "0", RANGE(0, 255), "NUMBER", "wclbqv",
+       "which GPU, of those that CUDA_VISIBLE_DEVICES leaves, counted from 0")
 OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1 where the loader looks)", ANY, "FILE",
        "wcb", "the driver's library that a GPU's memory, errors and energy are read from; without it they are null")
 OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"),

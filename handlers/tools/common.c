@@ -54,6 +54,7 @@ enum status tool_model_options(const struct config *config, struct model_options
                                           .home = config->home},
                                   .device = {.backend = config->device,
                                              .cuda_library = config->cuda_library,
+                                             .cuda_device = (int)config->cuda_device,
                                              .cpu_isa = config->cpu_isa,
                                              .compute_dtype = config->compute_dtype,
                                              .n_threads = (unsigned)config->cpu_threads},

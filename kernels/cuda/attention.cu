@@ -245,19 +245,21 @@ __device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D /
     UNROLL for (uint32_t h = 0; h < 2; h++)
     {
         float top = -INFINITY;
-        UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) UNROLL for (uint32_t i = 0; i < 2; i++)
-        {
-            const bool sees = seen[h] >> (n * 8 + 2 * t + i) & 1u;
-            scores[n][2 * h + i] = sees ? scores[n][2 * h + i] * q.factor[h] : -INFINITY;
-            top = fmaxf(top, scores[n][2 * h + i]);
+        UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) UNROLL for (uint32_t i = 2 * h; i < 2 * h + 2; i++)
+            scores[n][i] *= q.factor[h];
+        if (seen[h] != ~0u) {
+            UNROLL for (uint32_t n = 0; n < KEYS / 8; n++)
+                UNROLL for (uint32_t i = 0; i < 2; i++) if (!(seen[h] >> (n * 8 + 2 * t + i) & 1u))
+                    scores[n][2 * h + i] = -INFINITY;
         }
+        UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) top = fmaxf(top, fmaxf(scores[n][2 * h], scores[n][2 * h + 1]));
         top = fmaxf(top, warp_across(top, 1));
         top = fmaxf(top, warp_across(top, 2)) - LIFT;
         top = fmaxf(top, to.reference[h]);
-        const float base = top == -INFINITY ? 0.0f : top, fade = exp2f(to.reference[h] - base);
+        const float base = top == -INFINITY ? 0.0f : top, fade = exp2_fast(to.reference[h] - base);
         to.reference[h] = top;
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) weights[n][h] =
-            f16_pair(exp2f(scores[n][2 * h] - base), exp2f(scores[n][2 * h + 1] - base));
+            f16_pair(exp2_fast(scores[n][2 * h] - base), exp2_fast(scores[n][2 * h + 1] - base));
         UNROLL for (uint32_t i = 2 * h; i < 2 * h + 2; i++)
         {
             to.weights[i] *= fade;

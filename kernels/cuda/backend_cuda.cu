@@ -77,7 +77,8 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
     return data;
 }
 
-const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes)
+/* Room in the ring for a copy of the bytes, which are put there; NULL after a failure. */
+static unsigned char *pin(struct kernels_device *device, const void *bytes, size_t size_bytes)
 {
     size_t taken = (size_bytes + 255) & ~(size_t)255;
     if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
@@ -89,13 +90,36 @@ const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t 
         if (cuda_check(device, cudaStreamSynchronize(device->stream), "arguments") != KERNELS_OK) return NULL;
         device->ring_used = 0;
     }
-    unsigned char *at = device->ring + device->ring_used, *twin = device->ring_twin + device->ring_used;
+    unsigned char *at = device->ring + device->ring_used;
     memcpy(at, bytes, size_bytes);
     device->ring_used += taken;
+    return at;
+}
+
+const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes)
+{
+    const unsigned char *at = pin(device, bytes, size_bytes);
+    if (!at) return NULL;
+    unsigned char *twin = device->ring_twin + (at - device->ring);
     if (cuda_check(device, cudaMemcpyAsync(twin, at, size_bytes, cudaMemcpyHostToDevice, device->stream),
                    "arguments") != KERNELS_OK)
         return NULL;
     return twin;
+}
+
+bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes)
+{
+    const unsigned char *bytes = (const unsigned char *)from;
+    for (size_t done = 0; done < size_bytes; done += CUDA_STAGE_BYTES) {
+        size_t piece = size_bytes - done < CUDA_STAGE_BYTES ? size_bytes - done : CUDA_STAGE_BYTES;
+        const unsigned char *at = pin(device, bytes + done, piece);
+        if (!at ||
+            cuda_check(device,
+                       cudaMemcpyAsync((unsigned char *)to + done, at, piece, cudaMemcpyHostToDevice, device->stream),
+                       "arguments") != KERNELS_OK)
+            return false;
+    }
+    return true;
 }
 
 static void cuda_close(struct kernels_device *device)
@@ -118,18 +142,36 @@ static void cuda_close(struct kernels_device *device)
     free(device);
 }
 
+/* The runtime says of a machine without a driver that its driver is too old. */
+static void fail_without_devices(cudaError_t result, struct kernels_error *error)
+{
+    int driver = 0, runtime = 0;
+    cudaGetLastError(); /* it is ours now */
+    if (result != cudaErrorInsufficientDriver) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
+                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        return;
+    }
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: no NVIDIA driver is installed here");
+        return;
+    }
+    if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = 0;
+    kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: the driver is for CUDA %d.%d, at least %d.%d is needed",
+                 driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+}
+
 static struct kernels_device *cuda_open(const struct kernels_options *options, struct kernels_error *error)
 {
     struct cudaDeviceProp facts;
     int n_devices = 0, index = options ? options->device_index : 0;
     cudaError_t result = cudaGetDeviceCount(&n_devices);
     if (result != cudaSuccess || n_devices == 0) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: %s",
-                     result == cudaSuccess ? "no device" : cudaGetErrorString(result));
+        fail_without_devices(result, error);
         return NULL;
     }
     if (index < 0 || index >= n_devices) {
-        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: device %d: this machine has %d", index, n_devices);
+        kernels_fail(error, KERNELS_UNSUPPORTED, "cuda: device %d of %d: they are counted from 0", index, n_devices);
         return NULL;
     }
     struct kernels_device *device = (struct kernels_device *)calloc(1, sizeof *device);
@@ -142,8 +184,9 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
     if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
-        status = cuda_fail(device, KERNELS_UNSUPPORTED, "compute capability %d.%d, at least 7.5 is needed", facts.major,
-                           facts.minor);
+        status =
+            cuda_fail(device, KERNELS_UNSUPPORTED, "device %d, %.95s: compute capability %d.%d, at least 7.5 is needed",
+                      index, facts.name, facts.major, facts.minor);
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -196,7 +239,8 @@ static void scratch_sizes(const struct kernels_limits *l, size_t wanted[CUDA_N_S
     wanted[CUDA_SCRATCH_SORT] = (3 * pairs + l->n_experts + 1) * sizeof(uint32_t);
     wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
     wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
-    wanted[CUDA_SCRATCH_PLAN] = cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads);
+    wanted[CUDA_SCRATCH_PLAN] =
+        cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads, l->head_size);
     wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
 }
 

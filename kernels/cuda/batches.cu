@@ -108,21 +108,6 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
     return b;
 }
 
-bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t bytes)
-{
-    const unsigned char *at = (const unsigned char *)from;
-    for (size_t done = 0; done < bytes; done += CUDA_STAGE_BYTES) {
-        size_t piece = bytes - done < CUDA_STAGE_BYTES ? bytes - done : CUDA_STAGE_BYTES;
-        const void *staged = cuda_stage(device, at + done, piece);
-        if (!staged || cuda_check(device,
-                                  cudaMemcpyAsync((unsigned char *)to + done, staged, piece, cudaMemcpyDeviceToDevice,
-                                                  device->stream),
-                                  "batch") != KERNELS_OK)
-            return false;
-    }
-    return true;
-}
-
 /* Parents by row, and which sequences are trees. */
 static bool derive(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc)
 {

@@ -43,7 +43,7 @@ struct kernels_device {
     unsigned char *ring, *ring_twin;
     size_t ring_used;
     uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
-    uint64_t marks; /* so far; placement.events has the last ones */
+    uint64_t marks;  /* so far; placement.events has the last ones */
     struct cuda_placement placement;
     int n_multiprocessors;
     struct { /* attention's plan of the batch that it was last asked for; batch NULL: none */
@@ -110,6 +110,8 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
 #define CUDA_RING_BYTES  ((size_t)8 << 20)
 #define CUDA_STAGE_BYTES (CUDA_RING_BYTES / 4)
 const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t size_bytes);
+/* Host bytes, as many as there are, to their place on the device, behind what is queued; false after a failure. */
+bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes);
 
 /* weights.cu */
 #define CUDA_PIECE_ELEMENTS ((size_t)4 << 20) /* of a source or of values at a time: 16 MiB of f32 */
@@ -159,13 +161,12 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
 enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *batch,
                                    const struct kernels_batch_desc *desc, struct kernels_error *error);
 void cuda_batch_free(struct kernels_device *device, struct kernels_batch *batch);
-/* Host bytes to the device; false after a failure. */
-bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes);
 
 /* attention_plan.cu. The plan of the batch, good until the next one is asked for; NULL after a failure. Bytes of scratch. */
 const struct attention_plan *cuda_attention_plan(struct kernels_device *device, const struct kernels_batch *batch,
                                                  const struct attention_shape &shape);
-size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads);
+size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads,
+                                 size_t head_size);
 size_t cuda_attention_partial_bytes(size_t max_rows, size_t n_heads, size_t head_size);
 
 /* operations.cu: arguments checked, kernels queued. */

@@ -65,6 +65,14 @@ static __device__ __forceinline__ uint16_t f16_from_float(float value)
     return __half_as_ushort(__float2half_rn(value));
 }
 
+/* 2^x to 2^-22 of itself, in one instruction; of 0 exactly 1, of -infinity 0, and 0 where it would be subnormal. */
+static __device__ __forceinline__ float exp2_fast(float x)
+{
+    float out;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+    return out;
+}
+
 /* Two neighbours in a word, the earlier one low. */
 static __device__ __forceinline__ uint32_t f16_pair(float earlier, float later)
 {

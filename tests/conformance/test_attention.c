@@ -252,7 +252,8 @@ static struct tokens run_scene(const struct rig *rig, const struct scene *scene,
  * (twice the score), exp itself (2 ulp) and the sums over n keys on top. Where tensor cores take f16 (a
  * cache of f32 is computed in f32), queries are rounded to it, 2^-11 of themselves, and keys and values that lie in a cache in fewer
  * bits and a scale; so are weights, and their sum is that of the rounded ones, so that it moves by as much again. What of them falls
- * below f16's normal numbers, 2^-28 of the largest, adds 2^-39 a key. */
+ * below f16's normal numbers, 2^-28 of the largest, adds 2^-39 a key; exp of a tile's weights, and of what they do to the tiles before,
+ * is good to 2^-22, of the 10 tiles of 300 keys. */
 static double attention_limit(const struct rig *rig, const struct attention_case *c, const struct tokens *want)
 {
     const bool in_f16 = rig->is_gpu && c->format != KERNELS_F32;
@@ -271,8 +272,8 @@ static double attention_limit(const struct rig *rig, const struct attention_case
         }
     score_off = ((double)c->d + 6 + 8) * ULP * largest_score; /* 4 for the rotated q and k each, 6 for scale and tree */
     score_off += (rounding + of_cache) * largest_score;
-    return largest_value *
-           (4 * score_off + 2 * rounding + of_cache + (in_f16 ? 300 * 0x1p-39 : 0) + (8 + 300 + 2 * 300 / 64) * ULP);
+    return largest_value * (4 * score_off + 2 * rounding + of_cache + (in_f16 ? 300 * 0x1p-39 + 2 * 10 * 0x1p-22 : 0) +
+                            (8 + 300 + 2 * 300 / 64) * ULP);
 }
 
 static void frequencies(const struct attention_case *c, float *frequency)

@@ -92,27 +92,66 @@ size_t emulation_live_allocations(void)
     return n_live;
 }
 
+/* EMULATION_CARDS: README.md. The number of cards; the capability of card number `index`. */
+static int cards(int index, int *major, int *minor)
+{
+    const char *text = getenv("EMULATION_CARDS"), *at = text ? text : "8.0";
+    int n = 0, x = 0, y = 0, length = 0;
+    while (sscanf(at, "%d.%d%n", &x, &y, &length) == 2) {
+        if (n++ == index) *major = x, *minor = y;
+        at += length;
+        if (*at != ',') break;
+        at++;
+    }
+    return n;
+}
+
+static bool driver_is(const char *state)
+{
+    const char *driver = getenv("EMULATION_DRIVER");
+    return driver && !std::strcmp(driver, state);
+}
+
 cudaError_t cudaGetDeviceCount(int *count)
 {
+    int x, y;
     cudaError_t error = turn();
-    *count = error == cudaSuccess;
-    return error;
+    *count = 0;
+    if (error != cudaSuccess) return error;
+    if (driver_is("none") || driver_is("old")) return last_error = cudaErrorInsufficientDriver;
+    *count = cards(-1, &x, &y);
+    return *count ? cudaSuccess : last_error = cudaErrorNoDevice;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = driver_is("none") ? 0 : driver_is("old") ? 11080 : 13000;
+    return turn();
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = 13000;
+    return turn();
 }
 
 cudaError_t cudaSetDevice(int device)
 {
+    int x, y;
     cudaError_t error = turn();
-    return error != cudaSuccess ? error : device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+    return error != cudaSuccess                        ? error
+           : device >= 0 && device < cards(-1, &x, &y) ? cudaSuccess
+                                                       : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
 {
     cudaError_t error = turn();
-    (void)device;
     std::memset(out, 0, sizeof *out);
-    std::snprintf(out->name, sizeof out->name, "emulated on the host");
+    std::snprintf(out->name, sizeof out->name, device ? "emulated on the host, number %d" : "emulated on the host",
+                  device);
     out->totalGlobalMem = (size_t)4 << 30;
-    out->major = 8;
+    cards(device, &out->major, &out->minor);
     out->multiProcessorCount = 2;
     out->pciBusID = 0x65;
     return error;

@@ -213,46 +213,104 @@ static void bench_experts(struct bench *b, enum kernels_format format, size_t m,
     free(host_ids);
 }
 
-/* --- attention of a whole prompt --- */
+/* --- attention: whole prompts, and steps behind a context --- */
 
 static enum kernels_status do_attention(struct bench *b, const void *args)
 {
     return b->table->attention(b->device, args);
 }
 
-static void bench_attention(struct bench *b, size_t n, size_t h, size_t g, size_t d)
+/* Sequences of n_rows new rows each, behind `own` keys of their own and a prefix that all of them share. */
+struct attention_work {
+    const char *what;
+    size_t n_sequences, n_rows, own, prefix, h, g, d;
+    enum kernels_format format;
+};
+
+/* Rows, slots and positions; the keys that all rows see together, and the slots that they lie in. */
+struct attention_pass {
+    struct kernels_sequence sequences[64];
+    int32_t *positions;
+    uint32_t *slots;
+    size_t n, n_slots;
+    double seen;
+};
+
+static void make_pass(struct attention_pass *p, const struct attention_work *w)
 {
+    const size_t each = w->own + w->n_rows;
+
+    *p = (struct attention_pass){.n = w->n_sequences * w->n_rows, .n_slots = w->prefix + w->n_sequences * each};
+    p->positions = malloc(p->n * sizeof *p->positions);
+    p->slots = malloc(p->n * sizeof *p->slots);
+    demand(p->positions && p->slots && w->n_sequences <= sizeof p->sequences / sizeof p->sequences[0], "memory", NULL);
+    for (size_t i = 0; i < w->n_sequences; i++) {
+        const size_t first = w->prefix + i * each;
+        p->sequences[i] = (struct kernels_sequence){.first_row = (uint32_t)(i * w->n_rows),
+                                                    .n_rows = (uint32_t)w->n_rows,
+                                                    .n_shared = w->prefix > 0,
+                                                    .shared = {{0, (uint32_t)w->prefix, 0}},
+                                                    .own = {(uint32_t)first, (uint32_t)each, (uint32_t)w->prefix}};
+        for (size_t row = 0; row < w->n_rows; row++) {
+            p->positions[i * w->n_rows + row] = (int32_t)(w->prefix + w->own + row);
+            p->slots[i * w->n_rows + row] = (uint32_t)(first + w->own + row);
+            p->seen += (double)(w->prefix + w->own + row + 1);
+        }
+    }
+}
+
+static void bench_attention(struct bench *b, const struct attention_work *w)
+{
+    const size_t d = w->d;
     struct kernels_error error = {0};
-    struct kernels_kv *kv = b->table->kv_create(b->device, KERNELS_F16, 1, n, g, d, &error);
-    struct kernels_batch *batch = b->table->batch_create(b->device, n, 1, &error);
-    float *q = take_numbers(b, n * h * d), *k = take_numbers(b, n * g * d), *v = take_numbers(b, n * g * d);
-    float *out = take(b, n * h * d * sizeof *out), frequency[KERNELS_MAX_HEAD_SIZE / 2] = {0};
-    int32_t *positions = malloc(n * sizeof *positions);
-    uint32_t *slots = malloc(n * sizeof *slots);
-    struct kernels_sequence sequence = {.n_rows = (uint32_t)n, .own = {0, (uint32_t)n, 0}};
-    struct kernels_batch_desc desc = {n, 1, positions, positions, slots, &sequence};
-    struct kernels_rope_kv rope = {batch, q, k, v, kv, 0, h, g, d, frequency, 0};
-    struct kernels_attention args = {batch, q, kv, out, 0, h, g, d, 0.1f, 0};
-    char shape[64];
+    struct attention_pass p;
+    make_pass(&p, w);
+    struct kernels_kv *kv = b->table->kv_create(b->device, w->format, 1, p.n_slots, w->g, d, &error);
+    struct kernels_batch *batch = b->table->batch_create(b->device, p.n, w->n_sequences, &error);
+    float *q = take_numbers(b, p.n * w->h * d), *k = take_numbers(b, p.n * w->g * d),
+          *v = take_numbers(b, p.n * w->g * d);
+    float *out = take(b, p.n * w->h * d * sizeof *out), frequency[KERNELS_MAX_HEAD_SIZE / 2] = {0};
+    struct kernels_batch_desc desc = {p.n, w->n_sequences, p.positions, p.positions, p.slots, p.sequences};
+    struct kernels_rope_kv rope = {batch, q, k, v, kv, 0, w->h, w->g, d, frequency, 0};
+    struct kernels_attention args = {batch, q, kv, out, 0, w->h, w->g, d, 0.1f, 0};
+    char shape[96];
     double took;
 
     demand(kv && batch, "a cache and a batch", &error);
-    demand(positions && slots, "memory", NULL);
-    for (size_t i = 0; i < n; i++) positions[i] = (int32_t)i, slots[i] = (uint32_t)i;
     demand(b->table->batch_set(b->device, batch, &desc, &error) == KERNELS_OK, "a batch", &error);
     demand(b->table->rope_kv(b->device, &rope) == KERNELS_OK, "rope_kv", NULL);
     took = measure(b, do_attention, &args, "attention");
-    snprintf(shape, sizeof shape, "%zu rows, %zu heads on %zu of %zu", n, h, g, d);
-    row(b, "attention", "f16", shape, took, 4.0 * (double)(2 * n * h * d) + 4.0 * (double)(n * g * d),
-        2.0 * (double)n * (double)(n + 1) * (double)(h * d));
+    snprintf(shape, sizeof shape, "%s: %zu x %zu behind %zu, %zu/%zu of %zu", w->what, w->n_sequences, w->n_rows,
+             w->prefix + w->own, w->h, w->g, d);
+    row(b, "attention", docket_kernels_format_name(w->format), shape, took,
+        4.0 * (double)(2 * p.n * w->h * d) + (double)b->table->kv_size(b->device, w->format, 1, p.n_slots, w->g, d),
+        4.0 * p.seen * (double)(w->h * d));
     b->table->batch_free(b->device, batch);
     b->table->kv_free(b->device, kv);
     b->table->buffer_free(b->device, q);
     b->table->buffer_free(b->device, k);
     b->table->buffer_free(b->device, v);
     b->table->buffer_free(b->device, out);
-    free(positions);
-    free(slots);
+    free(p.positions);
+    free(p.slots);
+}
+
+static void bench_attentions(struct bench *b)
+{
+    static const struct attention_work tiny[] = {
+        {"prompt", 1, 20, 0, 0, 4, 2, 32, KERNELS_F16},
+        {"step", 2, 1, 300, 20, 4, 2, 32, KERNELS_KV_Q8_0},
+    };
+    static const struct attention_work works[] = {
+        {"prompt", 1, 2048, 0, 0, 32, 8, 128, KERNELS_F16}, {"prompt", 1, 8192, 0, 0, 32, 8, 128, KERNELS_F16},
+        {"prompt", 1, 2048, 0, 0, 32, 8, 128, KERNELS_F32}, {"prompt", 1, 2048, 0, 0, 32, 8, 128, KERNELS_KV_Q8_0},
+        {"prompt", 1, 2048, 0, 0, 8, 1, 256, KERNELS_F16},  {"documents", 8, 256, 0, 512, 32, 8, 128, KERNELS_F16},
+        {"step", 1, 1, 1000, 0, 32, 8, 128, KERNELS_F16},   {"step", 1, 1, 8192, 0, 32, 8, 128, KERNELS_F16},
+        {"step", 32, 1, 64, 1000, 32, 8, 128, KERNELS_F16}, {"trees", 32, 8, 0, 1000, 32, 8, 128, KERNELS_F16},
+    };
+    const size_t n = b->tiny ? sizeof tiny / sizeof tiny[0] : sizeof works / sizeof works[0];
+
+    for (size_t i = 0; i < n; i++) bench_attention(b, b->tiny ? &tiny[i] : &works[i]);
 }
 
 static void all(struct bench *b)
@@ -266,8 +324,7 @@ static void all(struct bench *b)
     }
     for (size_t m = 1; m <= (b->tiny ? 1 : 4096); m *= 64)
         bench_experts(b, KERNELS_NF4_NESTED, m, b->tiny ? 64 : 14336, b->tiny ? 64 : 4096);
-    bench_attention(b, b->tiny ? 20 : 2048, b->tiny ? 4 : 32, b->tiny ? 2 : 8, b->tiny ? 32 : 128);
-    if (!b->tiny) bench_attention(b, 8192, 32, 8, 128);
+    bench_attentions(b);
 }
 
 int main(int argc, char **argv)

@@ -32,12 +32,13 @@ enum section {
     MATRICES,
     TRANSPOSED,
     COPY,
+    EXP2,
     N_SECTIONS
 };
 const char *const names[N_SECTIONS] = {"warp_from_lane",     "warp_across",    "warp_across_u32", "warp_across_f64",
                                        "float_from_bits",    "float_from_f16", "f16_from_float",  "mma_bf16",
                                        "warp_from_lane_u32", "f16_pair",       "mma_f16",         "load_matrices",
-                                       "load_matrices_tr",   "copy_async_16"};
+                                       "load_matrices_tr",   "copy_async_16",  "exp2_fast"};
 constexpr uint32_t WORDS = 4; /* of a result */
 constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
 
@@ -77,6 +78,10 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     sum[0] = 0, sum[1] = 1, sum[2] = -1, sum[3] = 0.5f;
     mma_f16(sum, mine, mine + 4);
     UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA_F16][i] = bits_from_float(sum[i]);
+
+    to[EXP2][0] = bits_from_float(exp2_fast((float)(word % 20000) / 128.0f - 140.0f));
+    to[EXP2][1] = bits_from_float(exp2_fast(0.0f));
+    to[EXP2][2] = bits_from_float(exp2_fast(-INFINITY));
 
     /* Two groups of copies, waited for one after the other; every eighth is not there. Rows of matrices begin at any multiple of 16. */
     SHARED_ARRAY(uint4, pieces, [2][32]);
@@ -126,6 +131,8 @@ bool same(int section, uint32_t got, uint32_t want)
         return fabsf(as_float(got) - as_float(want)) <= MMA_LIMIT; /* another order of adding */
     if (section == F16_TO_F32) return std::isnan(as_float(got)) && std::isnan(as_float(want));
     if (section == F32_TO_F16) return (got & 0x7fff) > 0x7c00 && (want & 0x7fff) > 0x7c00; /* any NaN */
+    if (section == EXP2 && as_float(want) != 0 && as_float(want) != 1)
+        return fabsf(as_float(got) - as_float(want)) <= 0x1p-21f * as_float(want) + 0x1p-125f;
     if (section == F16_PAIR) return same_half(got, want) && same_half(got >> 16, want >> 16);
     return false;
 }

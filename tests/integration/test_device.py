@@ -157,3 +157,38 @@ def test_a_budget_that_holds_nothing_is_refused_with_the_numbers(tmp_path):
 def test_bad_placements_are_named(tmp_path, words, says):
     answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), "--device", "cuda", "--cuda-library", str(EMULATED), *words)
     assert answer.returncode == 78 and says in answer.stderr, answer.stderr
+NO_CARD = [
+    ({"EMULATION_CARDS": ""}, (), "no CUDA-capable device is detected"),
+    ({"EMULATION_DRIVER": "none"}, (), "no NVIDIA driver is installed here"),
+    ({"EMULATION_DRIVER": "old"}, (), "the driver is for CUDA 11.8, at least 13.0 is needed"),
+    ({"EMULATION_CARDS": "7.0"}, (), "device 0, emulated on the host: compute capability 7.0, at least 7.5 is needed"),
+    ({"EMULATION_CARDS": "8.0,9.0"}, ("--cuda-device", "2"), "device 2 of 2: they are counted from 0"),
+]
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+@pytest.mark.parametrize("environment, arguments, why", NO_CARD, ids=["no_card", "no_driver", "old_driver", "old_card", "no_such_card"])
+def test_a_gpu_that_cannot_be_used_is_said_in_one_line(tmp_path, environment, arguments, why):
+    document = tmp_path / "a.txt"
+    document.write_text(TEXT, encoding="utf-8")
+    ask = ("classify", "--labels", LABELS, str(document), "--jsonl", "--cuda-library", str(EMULATED), *arguments)
+    wanted = _docket(*ask, "--device", "cuda", **environment)
+    assert wanted.returncode == 69, wanted.stderr
+    said = wanted.stderr.splitlines()[-1]
+    assert said.startswith("docket: accelerator_lost: cuda: ") and why in said, wanted.stderr
+    either = _docket(*ask, "--device", "auto", **environment)
+    assert either.returncode == 0 and json.loads(either.stdout)["label"] == "invoice", either.stderr
+    said = [line for line in either.stderr.splitlines() if "event=backend_fallback" in line]
+    assert len(said) == 1 and "serves=cpu" in said[0] and why in said[0], either.stderr
+    assert [" backend=cpu " in line for line in either.stderr.splitlines() if "event=device_found" in line] == [True], either.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
+    document = tmp_path / "a.txt"
+    document.write_text(TEXT, encoding="utf-8")
+    answer = _docket("classify", "--labels", LABELS, str(document), "--jsonl", "--device", "cuda", "--cuda-library", str(EMULATED),
+                     "--cuda-device", "1", EMULATION_CARDS="7.0,8.6")
+    assert answer.returncode == 0 and json.loads(answer.stdout)["label"] == "invoice", answer.stderr
+    found = [line for line in answer.stderr.splitlines() if "event=device_found" in line]
+    assert len(found) == 1 and 'name="emulated on the host, number 1" variant=sm_86' in found[0], answer.stderr

@@ -32,13 +32,32 @@ def test_copied_files_are_there_and_in_the_context(path):
                 assert any(source == name or source.startswith(name + "/") for name in kept), f"{path}: .dockerignore leaves out {source}"
 
 
-@pytest.mark.parametrize("path", DOCKERFILES)
-def test_what_is_copied_is_enough_to_build(path, tmp_path):
-    """The build stage sees those files and no others: make must find every rule there."""
-    if not any(word == "RUN" and re.search(r"\bmake\b", rest) for word, rest in instructions(path)):
-        return
+def stages_that_make(path):
+    """(name, what it copies from the context, the targets of make) of each stage that runs it."""
+    stages = []
     for word, rest in instructions(path):
-        if word == "COPY" and not rest.startswith("--from"):
+        if word == "FROM":
+            stages.append((rest.split(" AS ")[-1], [], []))
+        elif stages and word == "COPY" and not rest.startswith("--from"):
+            stages[-1][1].append(rest)
+        elif stages and word == "RUN" and re.search(r"\bmake -j", rest):
+            command = re.search(r"\bmake (.*?)(&&|$)", rest)[1]
+            stages[-1][2].extend(target for target in ("install", "cuda") if re.search(rf"\b{target}\b", command))
+    return [stage for stage in stages if stage[2]]
+
+
+def test_the_images_build_the_program_and_the_backend():
+    assert [(name, targets) for name, _, targets in stages_that_make("Dockerfile")] == [("build", ["install"]), ("cuda", ["cuda"])]
+    assert [targets for _, _, targets in stages_that_make(".runpod/Dockerfile")] == [["install"]]
+
+
+@pytest.mark.parametrize("path, stage", [(path, stage[0]) for path in DOCKERFILES for stage in stages_that_make(path)])
+def test_what_is_copied_is_enough_to_build(path, stage, tmp_path):
+    """A stage sees those files and no others: make must find every rule there."""
+    for name, copies, targets in stages_that_make(path):
+        if name != stage:
+            continue
+        for rest in copies:
             *sources, to = rest.split()
             for source in sources:
                 if (ROOT / source).is_dir():
@@ -47,9 +66,20 @@ def test_what_is_copied_is_enough_to_build(path, tmp_path):
                     target = tmp_path / to / pathlib.Path(source).name if to.endswith("/") else tmp_path / to
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(ROOT / source, target)
-    outcome = subprocess.run(["make", "-n", "COMMIT=x", "install", f"DESTDIR={tmp_path / 'out'}"], cwd=tmp_path, capture_output=True,
-                             text=True, env={**os.environ, "MAKEFLAGS": ""})
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
+        outcome = subprocess.run(["make", "-n", "COMMIT=x", "NVCC=nvcc", *targets, f"DESTDIR={tmp_path / 'out'}"], cwd=tmp_path,
+                                 capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})
+        assert outcome.returncode == 0, outcome.stderr[-2000:]
+        if "cuda" in targets:
+            assert "libdocket_cuda.so" in outcome.stdout and "attention.cu" in outcome.stdout
+
+
+def test_the_backend_lies_where_the_loader_looks():
+    """CUDA_LIBRARY's default is a bare name; the loader finds it in /usr/local/lib once ldconfig has run."""
+    found = instructions("Dockerfile")
+    after = found[found.index(("FROM", "runtime AS final-cuda")) + 1:]
+    assert after[:2] == [("COPY", "--from=cuda /out/ /usr/local/lib/"), ("RUN", "ldconfig")]
+    built = next(rest for word, rest in found if word == "RUN" and re.search(r"\bmake -j\S+ cuda\b", rest))
+    assert re.search(r"install -D -m 755 build/release/libdocket_cuda\.so /out/libdocket_cuda\.so", built)
 
 
 @pytest.mark.parametrize("path", DOCKERFILES)

@@ -116,7 +116,8 @@ static enum status open_with(struct device *out, const struct kernels_backend *b
                                    .parallel_for = device_parallel,
                                    .context = out->pool,
                                    .n_workers = pool_threads(out->pool),
-                                   .cpu_isa = options->cpu_isa};
+                                   .cpu_isa = options->cpu_isa,
+                                   .device_index = options->cuda_device};
     if (!arithmetic_by_name(options->compute_dtype, &open.arithmetic))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16, int8 or f32, got %s",
                     options->compute_dtype);

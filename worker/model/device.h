@@ -26,6 +26,7 @@ struct device_options {
     const char *backend;       /* "auto", "cuda", "cpu" or "reference" */
     const char *cuda_library;  /* file; NULL: libdocket_cuda.so beside the program, else where the loader looks */
     const char *cpu_isa;       /* "auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni" */
+    int cuda_device;           /* which GPU, counted from 0 */
     unsigned n_threads;        /* 0: the CPUs of this process */
     const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8" */
 };

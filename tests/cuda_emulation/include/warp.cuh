@@ -74,6 +74,12 @@ static inline uint16_t f16_from_float(float value)
     return half_f16_from_f32(value);
 }
 
+static inline float exp2_fast(float x)
+{
+    const float out = exp2f(x);
+    return out < 0x1p-126f ? 0.0f : out;
+}
+
 static inline uint32_t f16_pair(float earlier, float later)
 {
     return half_f16_from_f32(earlier) | (uint32_t)half_f16_from_f32(later) << 16;

@@ -254,6 +254,54 @@ static void closing_answers_what_waits(void **state)
         assert_true(r[i].done && (r[i].status == DOCKET_OK || r[i].status == DOCKET_CANCELLED));
 }
 
+static struct kernels_backend counting;
+static const struct kernels_backend *counted;
+static unsigned n_synchronized, n_downloaded;
+
+static enum kernels_status count_synchronize(struct kernels_device *device, struct kernels_error *error)
+{
+    n_synchronized++;
+    return counted->synchronize(device, error);
+}
+
+static enum kernels_status count_download(struct kernels_device *device, void *to, const void *from, size_t size_bytes)
+{
+    n_downloaded++;
+    return counted->download(device, to, from, size_bytes);
+}
+
+/* A device that works on its own time is kept from it by each wait: the logits are queued behind the pass, and come in one copy. */
+static void a_pass_with_answers_is_waited_for_once(void **state)
+{
+    struct fixture *f = *state;
+    struct transformer *t = NULL;
+    struct device device = f->model.device;
+    int32_t positions[20], tokens[3] = {5, 6, 7};
+    uint32_t slots[20], rows[2] = {3, 19}, outputs[3] = {0, 1, 1};
+    float logits[3];
+    const struct transformer_limits limits = {
+        .max_rows = 20, .max_sequences = 1, .kv_slots = 20, .max_outputs = 2, .kv_format = KERNELS_F16};
+    const struct kernels_sequence sequence = {.n_rows = 20, .own = {0, 20, 0}};
+    const struct kernels_batch_desc batch = {20, 1, f->prefix, positions, slots, &sequence};
+
+    counted = device.backend;
+    counting = *counted;
+    counting.synchronize = count_synchronize;
+    counting.download = count_download;
+    device.backend = &counting;
+    for (size_t i = 0; i < 20; i++) positions[i] = (int32_t)i, slots[i] = (uint32_t)i;
+    assert_int_equal(transformer_open(&t, &device, &f->model.config, &f->model.weights, &limits, NULL), DOCKET_OK);
+    n_synchronized = n_downloaded = 0;
+    assert_int_equal(transformer_forward(t, &batch, rows, 2, NULL, NULL), DOCKET_OK);
+    assert_int_equal(n_synchronized + n_downloaded, 0);
+    assert_int_equal(transformer_gather_logits(t, outputs, tokens, 3, logits, NULL), DOCKET_OK);
+    assert_int_equal(n_downloaded, 1);
+    assert_int_equal(n_synchronized, 1);
+    assert_int_equal(transformer_forward(t, &batch, rows, 0, NULL, NULL), DOCKET_OK); /* nobody asks for more */
+    assert_int_equal(n_synchronized, 2);
+    transformer_close(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +311,7 @@ int main(void)
         cmocka_unit_test(what_is_too_long_is_refused_at_once),
         cmocka_unit_test(numbers_that_are_not_finite_are_tried_twice_and_said),
         cmocka_unit_test(closing_answers_what_waits),
+        cmocka_unit_test(a_pass_with_answers_is_waited_for_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
