@@ -11,7 +11,8 @@
 
 #define CHUNK_BYTES (16 * MIB) /* large enough for a network volume's rate; a multiple of what weight_write wants */
 #define N_CHUNKS    4
-static enum status make_room(struct model_weights *w, const struct model_config *c, struct error *err)
+
+enum status model_weights_init(struct model_weights *w, const struct model_config *c, struct error *err)
 {
     w->n_layers = c->n_layers;
     w->layers = mem_zalloc(c->n_layers, sizeof(*w->layers));
@@ -39,8 +40,9 @@ void model_weights_free(struct model_weights *w, const struct device *device)
             layer->attention_norm, layer->q,      layer->k,      layer->v,      layer->o,
             layer->ffn_norm,       layer->router, layer->q_norm, layer->k_norm, layer->q_bias,
             layer->k_bias,         layer->v_bias, layer->o_bias};
-        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(device->handle, single[i]);
-        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(device->handle, layer->gate[e]);
+        for (size_t i = 0; b && i < ARRAY_LENGTH(single); i++) b->weight_free(device->handle, single[i]);
+        for (size_t e = 0; b && layer->gate && e < 3 * layer->n_experts; e++)
+            b->weight_free(device->handle, layer->gate[e]);
         mem_free(layer->gate);
     }
     mem_free(w->layers);
@@ -59,7 +61,7 @@ enum status load_predict(size_t *weight_bytes, const struct device *device, cons
     struct load_plan plan = {
         .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
     size_t total = 0;
-    enum status st = make_room(&weights, config, err);
+    enum status st = model_weights_init(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
     for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
         size_t bytes = device->backend->weight_size(device->handle, &plan.items[i].desc);
@@ -317,7 +319,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     struct load_report facts = {0};
     pthread_t reader;
     unsigned char *memory = NULL;
-    enum status st = make_room(&weights, config, err);
+    enum status st = model_weights_init(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
     if (st != DOCKET_OK) goto done;
     memory = mem_alloc_aligned(N_CHUNKS * CHUNK_BYTES, 4096);

@@ -1,0 +1,194 @@
+/* bench_passes.c: prefill and decode, pass by pass, on a forward pass of its own beside the engine's. */
+#include "handlers/tools/bench.h"
+
+#include "worker/base/alloc.h"
+#include "worker/base/clock.h"
+#include "worker/model/pass.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PACKED_ROWS   2048
+#define MOST_TOGETHER 32 /* sequences that are decoded at one time */
+#define CONTEXT       64 /* tokens that each of them has before the first new one */
+
+struct passes {
+    struct bench *bench;
+    struct transformer *transformer;
+    struct transformer_limits limits;
+    struct pass pass;
+    int32_t *ids;  /* [max_rows] random */
+    float *logits; /* [MOST_TOGETHER, vocab] */
+    /* the prefill that is measured */
+    const size_t *lengths;
+    size_t n_lengths;
+    /* the decoding that is measured */
+    size_t n_together, n_steps, step_tokens;
+    uint64_t state;
+    struct bench_work work;
+};
+
+static enum status passes_open(struct passes *p, struct error *err)
+{
+    struct bench *b = p->bench;
+    size_t rows = b->options.prefill_tokens > PACKED_ROWS ? b->options.prefill_tokens : PACKED_ROWS;
+    size_t slots = MOST_TOGETHER * (CONTEXT + b->options.decode_tokens);
+    p->limits.max_rows = rows;
+    p->limits.max_sequences = PASS_MAX_SEQUENCES;
+    p->limits.kv_slots = slots > rows ? slots : rows;
+    p->limits.max_outputs = PASS_MAX_SEQUENCES;
+    p->ids = mem_alloc(rows * sizeof(*p->ids));
+    p->logits = mem_alloc(MOST_TOGETHER * b->config->vocab * sizeof(float));
+    if (!p->ids || !p->logits || !pass_init(&p->pass, rows))
+        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a pass of %zu tokens", rows);
+    for (size_t i = 0; i < rows; i++) p->ids[i] = bench_token(b, &p->state);
+    return transformer_open(&p->transformer, b->device, b->config, b->weights, &p->limits, err);
+}
+
+static void passes_close(struct passes *p)
+{
+    transformer_close(p->transformer);
+    pass_free(&p->pass);
+    mem_free(p->ids);
+    mem_free(p->logits);
+}
+
+static enum status forward(struct passes *p, struct error *err)
+{
+    const struct kernels_batch_desc batch = pass_batch(&p->pass);
+    return transformer_forward(p->transformer, &batch, p->pass.outputs, p->pass.n_outputs, NULL, err);
+}
+
+/* Adds tokens of a sequence and asks for the last one's hidden state. */
+static void add(struct passes *p, const int32_t *ids, size_t n, size_t fed, size_t slot)
+{
+    pass_add_tokens(&p->pass, ids, n, fed, NULL, (uint32_t)slot, 0);
+    p->pass.outputs[p->pass.n_outputs++] = (uint32_t)p->pass.n_rows - 1;
+}
+
+/* --- prefill --- */
+
+static enum status run_prefill(void *context, double *amount, struct error *err)
+{
+    struct passes *p = context;
+    size_t at = 0;
+    pass_clear(&p->pass);
+    for (size_t i = 0; i < p->n_lengths; i++) {
+        add(p, p->ids + at, p->lengths[i], 0, at);
+        at += p->lengths[i];
+    }
+    *amount = (double)at;
+    return forward(p, err);
+}
+
+static void prefill(struct passes *p, const size_t *lengths, size_t n, const char *what)
+{
+    size_t total = 0;
+    p->work = (struct bench_work){.run = run_prefill, .context = p, .unit = "tokens"};
+    p->lengths = lengths;
+    p->n_lengths = n;
+    for (size_t i = 0; i < n; i++) {
+        total += lengths[i];
+        p->work.operations += bench_operations(p->bench->config, lengths[i], 0, 1);
+    }
+    bench_measure(p->bench, "prefill", &p->work, "%zu %s %zu tokens", n, what, total);
+}
+
+static void prefill_all(struct passes *p)
+{
+    /* What comes in one job: letters, long reports and short notes, in the order of arrival. */
+    static const size_t mixed[] = {37, 512, 180, 61, 300, 12, 129, 444, 90, 283};
+    size_t one = p->bench->options.prefill_tokens, most = p->bench->max_tokens;
+    if (one > most)
+        bench_impossible(p->bench, "prefill", "%zu tokens: the context has %zu", one, most);
+    else
+        prefill(p, &one, 1, "sequence of");
+    if (most >= 512) prefill(p, mixed, ARRAY_LENGTH(mixed), "sequences of 12 to 512, packed:");
+}
+
+/* --- decode --- */
+
+static int32_t next_token(struct passes *p)
+{
+    return bench_token(p->bench, &p->state);
+}
+
+/* One token a sequence and step; every step computes all logits, as a text generator would need them. */
+static enum status run_decode(void *context, double *amount, struct error *err)
+{
+    struct passes *p = context;
+    struct bench *b = p->bench;
+    size_t n = p->n_together, most = CONTEXT + b->options.decode_tokens, done = 0;
+    uint64_t start = clock_now_ns();
+    enum status st = DOCKET_OK;
+    double operations = 0, cache = 0;
+    for (size_t step = 0; step < b->options.decode_tokens && st == DOCKET_OK; step++) {
+        if (done > 1 && (bench_stopped(b) || clock_seconds_since(start) > 2 * b->options.seconds)) break;
+        int32_t token = next_token(p);
+        size_t before = CONTEXT + step;
+        pass_clear(&p->pass);
+        for (size_t i = 0; i < n; i++) {
+            pass_add_tokens(&p->pass, p->ids, 1, before, NULL, (uint32_t)(i * most), 0);
+            p->pass.token_ids[p->pass.n_rows - 1] = token;
+            p->pass.outputs[p->pass.n_outputs++] = (uint32_t)p->pass.n_rows - 1;
+        }
+        st = forward(p, err);
+        if (st == DOCKET_OK) st = transformer_all_logits(p->transformer, 0, n, p->logits, err);
+        operations += (double)n * (bench_operations(b->config, 1, before, 1) +
+                                   2.0 * (double)b->config->dim * (double)b->config->vocab);
+        cache += (double)(n * before);
+        done++;
+    }
+    p->work.operations = operations;
+    p->work.bytes =
+        (double)done * bench_weight_bytes(b, n) +
+        cache * (double)b->device->backend->kv_size(b->device->handle, p->limits.kv_format, b->config->n_layers, 1,
+                                                    b->config->n_kv_heads, b->config->head_size);
+    p->step_tokens = done;
+    *amount = (double)(n * done);
+    return st;
+}
+
+static enum status fill_context(struct passes *p, struct error *err)
+{
+    size_t n = p->n_together, most = CONTEXT + p->bench->options.decode_tokens;
+    pass_clear(&p->pass);
+    for (size_t i = 0; i < n; i++) add(p, p->ids + i, CONTEXT, 0, i * most);
+    return forward(p, err);
+}
+
+static void decode(struct passes *p, size_t n)
+{
+    struct error err = {0};
+    size_t last = CONTEXT + p->bench->options.decode_tokens;
+    if (bench_stopped(p->bench)) return;
+    p->n_together = n;
+    p->work = (struct bench_work){.run = run_decode, .context = p, .unit = "tokens", .operations = 1, .bytes = 1};
+    if (last > p->bench->max_tokens)
+        bench_impossible(p->bench, "decode", "%zu tokens: the context has %zu", last, p->bench->max_tokens);
+    else if (fill_context(p, &err) != DOCKET_OK)
+        bench_impossible(p->bench, "decode", "%s", err.message);
+    else {
+        struct bench_row *row = bench_measure(p->bench, "decode", &p->work, "batch %zu", n);
+        if (row && !row->problem[0])
+            snprintf(row->what, sizeof(row->what), "batch %zu, %zu steps behind %d tokens", n, p->step_tokens, CONTEXT);
+    }
+}
+
+void bench_passes(struct bench *b)
+{
+    struct error err = {0};
+    static const size_t together[] = {1, 8, MOST_TOGETHER};
+    struct passes p = {.bench = b, .state = 7};
+    p.limits.kv_format = b->kv_format;
+    bool prefills = bench_wants(b, "prefill"), decodes = bench_wants(b, "decode");
+    if (!prefills && !decodes) return;
+    if (passes_open(&p, &err) != DOCKET_OK) {
+        if (prefills) bench_impossible(b, "prefill", "%s", err.message);
+        if (decodes) bench_impossible(b, "decode", "%s", err.message);
+    } else {
+        if (prefills) prefill_all(&p);
+        for (size_t i = 0; decodes && i < ARRAY_LENGTH(together); i++) decode(&p, together[i]);
+    }
+    passes_close(&p);
+}
