@@ -14,7 +14,7 @@
 
 struct bench_values {
     const char *synthetic, *only;
-    uint64_t layers, tokens, decode, document_tokens, prefix_tokens, labels, documents, words;
+    uint64_t layers, tokens, decode, together, document_tokens, prefix_tokens, labels, documents, words;
     double seconds;
     bool json;
 };
@@ -25,9 +25,11 @@ static const struct option options[] = {
                "random weights of a well-known model's shape, made in memory, in place of --model"),
     OWN_OPTION(COUNT, layers, "--layers", "(all)", RANGE(1, 1024), "N", "of --synthetic: only so many layers"),
     OWN_OPTION(TEXT, only, "--only", "(all)", ANY, "STEP,…",
-               "of quantize, prefill, decode, experts, documents, labels, classify"),
+               "of quantize, prefill, packed, decode, experts, documents, labels, classify"),
     OWN_OPTION(COUNT, tokens, "--tokens", "512", RANGE(16, 32768), "N", "length of the sequence of the prefill"),
     OWN_OPTION(COUNT, decode, "--decode", "64", RANGE(2, 1024), "N", "tokens that each sequence is decoded for"),
+    OWN_OPTION(COUNT, together, "--together", "(1, 8 and 32)", RANGE(1, 32), "N",
+               "sequences that are decoded together"),
     OWN_OPTION(COUNT, document_tokens, "--document-tokens", "1000", RANGE(1, 32768), "N",
                "tokens of each document of random tokens"),
     OWN_OPTION(COUNT, prefix_tokens, "--prefix-tokens", "300", RANGE(1, 32768), "N", "tokens that they share"),
@@ -147,7 +149,8 @@ static enum status open_synthetic(struct bench_subject *s, const struct tool_cal
 /* false, and *bad the word that is none. */
 static bool steps_known(const char *only, const char **bad, size_t *length)
 {
-    static const char *const steps[] = {"quantize", "prefill", "decode", "experts", "documents", "labels", "classify"};
+    static const char *const steps[] = {"quantize", "prefill",   "packed", "decode",
+                                        "experts",  "documents", "labels", "classify"};
     for (const char *p = only; p && *p; p += *p == ',') {
         size_t n = strcspn(p, ","), i = 0;
         while (i < ARRAY_LENGTH(steps) && (strlen(steps[i]) != n || memcmp(steps[i], p, n) != 0)) i++;
@@ -174,13 +177,14 @@ static int run(const struct tool_call *call)
     size_t bad_length = 0;
     if (!steps_known(v->only, &bad, &bad_length))
         return tool_usage(
-            "--only: \"%.*s\" is no step: want some of quantize, prefill, decode, experts, documents, labels, "
+            "--only: \"%.*s\" is no step: want some of quantize, prefill, packed, decode, experts, documents, labels, "
             "classify",
             bad_length > 40 ? 40 : (int)bad_length, bad);
     struct bench_subject *s = mem_zalloc(1, sizeof(*s));
     if (!s) return DOCKET_EXIT_NO_MEMORY;
     s->bench.options = (struct bench_options){.prefill_tokens = (size_t)v->tokens,
                                               .decode_tokens = (size_t)v->decode,
+                                              .n_together = (size_t)v->together,
                                               .document_tokens = (size_t)v->document_tokens,
                                               .prefix_tokens = (size_t)v->prefix_tokens,
                                               .n_labels = (size_t)v->labels,

@@ -57,7 +57,7 @@ struct bench_report {
 };
 
 struct bench_options {
-    size_t prefill_tokens, decode_tokens, document_tokens, prefix_tokens, n_labels;
+    size_t prefill_tokens, decode_tokens, n_together, document_tokens, prefix_tokens, n_labels;
     double seconds;   /* each measurement goes on for about that long */
     const char *only; /* steps, separated by commas; NULL: all of them */
     const atomic_bool *stop;

@@ -47,7 +47,7 @@ void bench_quantize(struct bench *b, enum kernels_format format)
     for (size_t i = 0; i < n; i++) { /* a sum of four: near enough to Gaussian, and quick */
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         int sum = (int)(state >> 56) + (int)(state >> 48 & 255) + (int)(state >> 40 & 255) + (int)(state >> 32 & 255);
-        float value = (float)(sum - 510) / 8192; /* at most ten bits: its upper half is the bf16 */
+        float value = (float)(sum - 510) / 8192; /* its upper half is one in bf16 */
         memcpy(&q.source[i], (const unsigned char *)&value + 2, 2);
     }
     const struct bench_work work = {.run = run_quantizing,

@@ -81,7 +81,7 @@ static enum status run_prefill(void *context, double *amount, struct error *err)
     return forward(p, err);
 }
 
-static void prefill(struct passes *p, const size_t *lengths, size_t n, const char *what)
+static void prefill(struct passes *p, const char *step, const size_t *lengths, size_t n, const char *what)
 {
     size_t total = 0;
     p->work = (struct bench_work){.run = run_prefill, .context = p, .unit = "tokens"};
@@ -91,7 +91,7 @@ static void prefill(struct passes *p, const size_t *lengths, size_t n, const cha
         total += lengths[i];
         p->work.operations += bench_operations(p->bench->config, lengths[i], 0, 1);
     }
-    bench_measure(p->bench, "prefill", &p->work, "%zu %s %zu tokens", n, what, total);
+    bench_measure(p->bench, step, &p->work, "%zu %s %zu tokens", n, what, total);
 }
 
 static void prefill_all(struct passes *p)
@@ -99,11 +99,18 @@ static void prefill_all(struct passes *p)
     /* What comes in one job: letters, long reports and short notes, in the order of arrival. */
     static const size_t mixed[] = {37, 512, 180, 61, 300, 12, 129, 444, 90, 283};
     size_t one = p->bench->options.prefill_tokens, most = p->bench->max_tokens;
-    if (one > most)
-        bench_impossible(p->bench, "prefill", "%zu tokens: the context has %zu", one, most);
-    else
-        prefill(p, &one, 1, "sequence of");
-    if (most >= 512) prefill(p, mixed, ARRAY_LENGTH(mixed), "sequences of 12 to 512, packed:");
+    if (bench_wants(p->bench, "prefill")) {
+        if (one > most)
+            bench_impossible(p->bench, "prefill", "%zu tokens: the context has %zu", one, most);
+        else
+            prefill(p, "prefill", &one, 1, "sequence of");
+    }
+    if (bench_wants(p->bench, "packed")) {
+        if (most < 512)
+            bench_impossible(p->bench, "packed", "512 tokens: the context has %zu", most);
+        else
+            prefill(p, "packed", mixed, ARRAY_LENGTH(mixed), "sequences of 12 to 512, together");
+    }
 }
 
 /* --- decode --- */
@@ -177,18 +184,20 @@ static void decode(struct passes *p, size_t n)
 
 void bench_passes(struct bench *b)
 {
-    struct error err = {0};
+    static const char *const steps[] = {"prefill", "packed", "decode"};
     static const size_t together[] = {1, 8, MOST_TOGETHER};
+    struct error err = {0};
     struct passes p = {.bench = b, .state = 7};
+    bool wanted = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) wanted = wanted || bench_wants(b, steps[i]);
+    if (!wanted) return;
     p.limits.kv_format = b->kv_format;
-    bool prefills = bench_wants(b, "prefill"), decodes = bench_wants(b, "decode");
-    if (!prefills && !decodes) return;
-    if (passes_open(&p, &err) != DOCKET_OK) {
-        if (prefills) bench_impossible(b, "prefill", "%s", err.message);
-        if (decodes) bench_impossible(b, "decode", "%s", err.message);
-    } else {
-        if (prefills) prefill_all(&p);
-        for (size_t i = 0; decodes && i < ARRAY_LENGTH(together); i++) decode(&p, together[i]);
-    }
+    bool opened = passes_open(&p, &err) == DOCKET_OK;
+    for (size_t i = 0; i < ARRAY_LENGTH(steps) && !opened; i++)
+        if (bench_wants(b, steps[i])) bench_impossible(b, steps[i], "%s", err.message);
+    if (opened) prefill_all(&p);
+    if (opened && bench_wants(b, "decode") && b->options.n_together) decode(&p, b->options.n_together);
+    for (size_t i = 0; opened && i < ARRAY_LENGTH(together) && !b->options.n_together; i++)
+        if (bench_wants(b, "decode")) decode(&p, together[i]);
     passes_close(&p);
 }
