@@ -190,7 +190,8 @@ static int run(const struct tool_call *call)
                                               .n_labels = (size_t)v->labels,
                                               .seconds = v->seconds,
                                               .only = v->only,
-                                              .stop = &stop};
+                                              .stop = &stop,
+                                              .nvml_library = call->config->nvml_library};
     signal(SIGINT, interrupted);
     enum status st = tool_log_open(call->config, LOG_WARN, &err);
     if (st == DOCKET_OK) st = v->synthetic ? open_synthetic(s, call, &err) : open_model(&classifier, s, call, &err);

@@ -6,6 +6,7 @@
 #include "handlers/tools/ceilings.h"
 #include "worker/base/buffer.h"
 #include "worker/model/engine.h"
+#include "worker/observe/gpu_stats.h"
 
 #define BENCH_MAX_ROWS 48
 
@@ -30,8 +31,9 @@ struct bench_row {
     struct bench_rate rate;   /* amount */
     struct bench_rate ceilings[N_BENCH_CEILINGS];
     size_t n_rounds;
-    double share; /* of what would be ideal; 0: none */
-    char of[64];  /* what that is */
+    double joules; /* of the GPU, for each of amount's; 0: not known */
+    double share;  /* of what would be ideal; 0: none */
+    char of[64];   /* what that is */
     char problem[200];
 };
 
@@ -42,7 +44,7 @@ struct bench_memory {
 
 struct bench_report {
     char model[160], quantization[QUANTIZATION_NAME_BYTES], kv_format[16];
-    char device[96], variant[32];
+    char device[96], variant[32], arithmetic[8];
     bool is_gpu, interrupted;
     unsigned n_threads;
     size_t n_layers;
@@ -53,7 +55,8 @@ struct bench_report {
     size_t n_rows;
     struct bench_memory memory[6];
     size_t n_memory;
-    double make_seconds; /* random weights; 0: they were loaded */
+    uint64_t driver_used_bytes, driver_total_bytes; /* of the whole card, or GPU_UNKNOWN */
+    double make_seconds;                            /* random weights; 0: they were loaded */
 };
 
 struct bench_options {
@@ -61,6 +64,7 @@ struct bench_options {
     double seconds;   /* each measurement goes on for about that long */
     const char *only; /* steps, separated by commas; NULL: all of them */
     const atomic_bool *stop;
+    const char *nvml_library; /* gpu_stats.h */
     /* What a GPU does at best, if the caller can measure it; else the backend's own operations stand in. */
     double (*device_copy)(size_t size_bytes);
     double (*device_products)(size_t n);
@@ -78,6 +82,7 @@ struct bench {
     unsigned char *memory; /* to read for BENCH_READ */
     size_t memory_bytes;
     struct bench_rate device_ceilings[2]; /* of a GPU, measured once */
+    struct gpu_stats *stats;              /* NULL: nobody tells */
     struct bench_report *report;
 };
 

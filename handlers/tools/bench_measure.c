@@ -5,6 +5,7 @@
 #include "worker/base/clock.h"
 #include "worker/model/model.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,11 +173,19 @@ enum status bench_open(struct bench *b, struct error *err)
     b->tiny = b->config->dim < 256;
     snprintf(b->report->device, sizeof(b->report->device), "%s", facts.name);
     snprintf(b->report->variant, sizeof(b->report->variant), "%s", facts.variant);
+    snprintf(b->report->arithmetic, sizeof(b->report->arithmetic), "%s", facts.arithmetic);
     b->report->is_gpu = facts.is_gpu;
+    b->report->driver_used_bytes = b->report->driver_total_bytes = GPU_UNKNOWN;
     b->report->n_threads = pool_threads(b->device->pool);
     b->report->n_layers = b->config->n_layers;
     b->report->parameters_a_token = bench_parameters_a_token(b->config);
     if (facts.is_gpu) {
+        struct gpu_reading now;
+        struct error none;
+        if (!b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none); /* may be missing */
+        gpu_stats_read(b->stats, &now);
+        b->report->driver_used_bytes = now.memory_used_bytes;
+        b->report->driver_total_bytes = now.memory_total_bytes;
         look_at_gpu(b);
         return DOCKET_OK;
     }
@@ -192,6 +201,8 @@ void bench_close(struct bench *b)
 {
     mem_free(b->memory);
     b->memory = NULL;
+    gpu_stats_close(b->stats);
+    b->stats = NULL;
 }
 
 bool bench_stopped(const struct bench *b)
@@ -252,7 +263,9 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
     va_end(args);
     row->unit = work->unit;
     bool computes = work->operations > 0, reads = work->bytes > 0, warm = false;
-    double spent = 0;
+    double spent = 0, all = 0;
+    struct gpu_reading before, after;
+    gpu_stats_read(b->stats, &before);
     while (row->n_rounds < MOST_ROUNDS && (row->n_rounds == 0 || spent < b->options.seconds) && !bench_stopped(b)) {
         struct bench_rate rate = {0};
         double amount = 0, wall = 0;
@@ -265,6 +278,7 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
         }
         take_rate(&rate, b, &begin, amount, &wall);
         spent += wall;
+        all += amount;
         /* The first round warms up, unless it is so long that it has done so by itself. */
         if (!warm && wall < b->options.seconds / 3) {
             warm = true;
@@ -282,6 +296,9 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
         if (rate.processor > row->rate.processor) row->rate.processor = rate.processor;
     }
     if (row->n_rounds == 0 && !row->problem[0]) snprintf(row->problem, sizeof(row->problem), "interrupted");
+    gpu_stats_read(b->stats, &after);
+    double joules = after.energy_joules - before.energy_joules;
+    if (isfinite(joules) && joules > 0 && all > 0) row->joules = joules / all;
     keep_ceilings(b, row, computes, reads);
     return row;
 }

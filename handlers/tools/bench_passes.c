@@ -18,7 +18,7 @@ struct passes {
     struct transformer_limits limits;
     struct pass pass;
     int32_t *ids;  /* [max_rows] random */
-    float *logits; /* [MOST_TOGETHER, vocab] */
+    float *logits; /* [MOST_TOGETHER, vocab], and room for two of each sequence */
     /* the prefill that is measured */
     const size_t *lengths;
     size_t n_lengths;
@@ -38,7 +38,7 @@ static enum status passes_open(struct passes *p, struct error *err)
     p->limits.kv_slots = slots > rows ? slots : rows;
     p->limits.max_outputs = PASS_MAX_SEQUENCES;
     p->ids = mem_alloc(rows * sizeof(*p->ids));
-    p->logits = mem_alloc(MOST_TOGETHER * b->config->vocab * sizeof(float));
+    p->logits = mem_alloc((MOST_TOGETHER * b->config->vocab + 2 * PASS_MAX_SEQUENCES) * sizeof(float));
     if (!p->ids || !p->logits || !pass_init(&p->pass, rows))
         return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a pass of %zu tokens", rows);
     for (size_t i = 0; i < rows; i++) p->ids[i] = bench_token(b, &p->state);
@@ -57,6 +57,19 @@ static enum status forward(struct passes *p, struct error *err)
 {
     const struct kernels_batch_desc batch = pass_batch(&p->pass);
     return transformer_forward(p->transformer, &batch, p->pass.outputs, p->pass.n_outputs, NULL, err);
+}
+
+/* Two logits of every output, which is also what waits for the pass. */
+static enum status answer(struct passes *p, struct error *err)
+{
+    uint32_t outputs[2 * PASS_MAX_SEQUENCES];
+    int32_t tokens[2 * PASS_MAX_SEQUENCES];
+    size_t n = 2 * p->pass.n_outputs;
+    for (size_t i = 0; i < n; i++) {
+        outputs[i] = (uint32_t)(i / 2);
+        tokens[i] = (int32_t)(i % 2);
+    }
+    return transformer_gather_logits(p->transformer, outputs, tokens, n, p->logits, err);
 }
 
 /* Adds tokens of a sequence and asks for the last one's hidden state. */
@@ -78,7 +91,8 @@ static enum status run_prefill(void *context, double *amount, struct error *err)
         at += p->lengths[i];
     }
     *amount = (double)at;
-    return forward(p, err);
+    enum status st = forward(p, err);
+    return st == DOCKET_OK ? answer(p, err) : st;
 }
 
 static void prefill(struct passes *p, const char *step, const size_t *lengths, size_t n, const char *what)
@@ -161,7 +175,8 @@ static enum status fill_context(struct passes *p, struct error *err)
     size_t n = p->n_together, most = CONTEXT + p->bench->options.decode_tokens;
     pass_clear(&p->pass);
     for (size_t i = 0; i < n; i++) add(p, p->ids + i, CONTEXT, 0, i * most);
-    return forward(p, err);
+    enum status st = forward(p, err);
+    return st == DOCKET_OK ? answer(p, err) : st;
 }
 
 static void decode(struct passes *p, size_t n)

@@ -41,6 +41,14 @@ static void put_known(struct json_writer *w, const char *key, double value)
         json_put_null(w, key);
 }
 
+static void put_bytes(struct json_writer *w, const char *key, uint64_t value)
+{
+    if (value == GPU_UNKNOWN)
+        json_put_null(w, key);
+    else
+        json_put_u64(w, key, value);
+}
+
 static void put_ratios(struct json_writer *w, const char *key, const struct bench_report *r,
                        const struct bench_row *row, bool by_processor)
 {
@@ -69,6 +77,7 @@ static void put_row(struct json_writer *w, const struct bench_report *r, const s
         put_known(w, "bytes_per_second", achieved(row, true, row->rate.wall));
         put_ratios(w, "of_ceilings", r, row, false);
         put_ratios(w, "of_ceilings_by_processor_time", r, row, true);
+        put_known(w, "joules_per_unit", row->joules);
         put_known(w, "share", row->share);
         json_put_string(w, "share_of", row->share > 0 ? row->of : NULL);
     }
@@ -119,6 +128,7 @@ void bench_put_json(struct buffer *out, const struct bench_report *r)
     json_put_string(&w, "kv_cache_format", r->kv_format);
     json_put_string(&w, "device", r->device);
     json_put_string(&w, "variant", r->variant);
+    json_put_string(&w, "arithmetic", r->arithmetic[0] ? r->arithmetic : NULL);
     json_put_bool(&w, "is_gpu", r->is_gpu);
     json_put_u64(&w, "threads", r->n_threads);
     json_put_u64(&w, "layers", r->n_layers);
@@ -131,6 +141,8 @@ void bench_put_json(struct buffer *out, const struct bench_report *r)
     for (size_t i = 0; i < r->n_rows; i++) put_row(&w, r, &r->rows[i]);
     json_end_array(&w);
     put_memory(&w, r);
+    put_bytes(&w, "device_memory_used_bytes", r->driver_used_bytes);
+    put_bytes(&w, "device_memory_total_bytes", r->driver_total_bytes);
     json_end_object(&w);
     buffer_append_char(out, '\n');
 }
@@ -160,6 +172,7 @@ static void text_head(struct buffer *out, const struct bench_report *r)
                   short_number(active, (double)r->parameters_a_token, ""));
     if (r->make_seconds > 0) buffer_printf(out, "; made in %.1f s", r->make_seconds);
     buffer_printf(out, "\ndevice    %s, %s", r->device, r->variant);
+    if (r->arithmetic[0]) buffer_printf(out, " in %s", r->arithmetic);
     if (!r->is_gpu) buffer_printf(out, ", %u threads", r->n_threads);
     buffer_append_str(out, "\nceilings ");
     for (int i = 0; i < N_BENCH_CEILINGS; i++) {
@@ -197,6 +210,7 @@ static void text_row(struct buffer *out, const struct bench_report *r, const str
         buffer_printf(out, "%s %.0f %% of %s", lead, 100 * found, name_of(r, i));
         lead = ",";
     }
+    if (row->joules > 0) buffer_printf(out, "; %.3g J each", row->joules);
     if (row->share > 0) buffer_printf(out, "; %.1f %% %s", 100 * row->share, row->of);
     buffer_append_char(out, '\n');
 }
@@ -217,5 +231,8 @@ void bench_put_text(struct buffer *out, const struct bench_report *r)
                           100 * ((double)m->found_bytes / (double)m->planned_bytes - 1));
         buffer_append_char(out, '\n');
     }
+    if (r->driver_used_bytes != GPU_UNKNOWN)
+        buffer_printf(out, "memory        the driver's count of the whole card: %.1f MB of %.1f MB\n",
+                      (double)r->driver_used_bytes / 1e6, (double)r->driver_total_bytes / 1e6);
     if (r->interrupted) buffer_append_str(out, "interrupted: the other steps were not measured\n");
 }

@@ -18,6 +18,18 @@ static size_t used_bytes(const struct device *device)
     return memory.used_bytes;
 }
 
+/* Of the whole card, as the driver counts; GPU_UNKNOWN where nobody tells. */
+static uint64_t driver_bytes(struct bench *b, const struct device *device)
+{
+    struct kernels_description facts;
+    struct gpu_reading now;
+    struct error none;
+    device->backend->describe(device->handle, &facts);
+    if (facts.is_gpu && !b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none);
+    gpu_stats_read(b->stats, &now);
+    return now.memory_used_bytes;
+}
+
 /* Long enough for every step, and no longer: the cache is what a step needs. */
 static size_t choose_length(const struct bench_options *o, const struct model_config *c, size_t wanted)
 {
@@ -85,6 +97,7 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
     engine.max_tokens = choose_length(&s->bench.options, c, options->max_model_len);
     if ((st = synthetic_predict(&weights, d, c, &options->quantization, err)) != DOCKET_OK) return st;
     if ((st = check_memory(s, options, &engine, weights, shape, err)) != DOCKET_OK) return st;
+    uint64_t driver_before = driver_bytes(&s->bench, d), driver_after;
     size_t before = used_bytes(d);
     uint64_t start = clock_now_ns();
     st = synthetic_weights(&s->own_weights, d, c, &options->quantization, s->bench.options.stop, err);
@@ -94,6 +107,12 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
     if ((st = engine_open(&s->own_engine, d, c, &s->own_weights, &engine, err)) != DOCKET_OK) return st;
     st = bench_plan(&s->report, d, c, &options->quantization, options->kv_format, &engine, weights,
                     with_weights - before, used_bytes(d) - before, err);
+    driver_after = driver_bytes(&s->bench, d);
+    if (st == DOCKET_OK && driver_before != GPU_UNKNOWN && driver_after != GPU_UNKNOWN && s->report.n_memory > 0)
+        s->report.memory[s->report.n_memory] =
+            (struct bench_memory){"all, as the driver counts", s->report.memory[s->report.n_memory - 1].planned_bytes,
+                                  driver_after > driver_before ? driver_after - driver_before : 0},
+        s->report.n_memory++;
     s->bench.device = d;
     s->bench.config = c;
     s->bench.weights = &s->own_weights;

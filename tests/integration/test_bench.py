@@ -25,8 +25,9 @@ def _bench(*words, expect=0):
 
 def _check(told):
     """What holds in every report."""
-    assert set(told) == {"model", "quantization", "kv_cache_format", "device", "variant", "is_gpu", "threads", "layers", "parameters",
-                         "parameters_per_token", "make_seconds", "interrupted", "ceilings", "rows", "memory"}
+    assert set(told) == {"model", "quantization", "kv_cache_format", "device", "variant", "arithmetic", "is_gpu", "threads", "layers", "parameters",
+                         "parameters_per_token", "make_seconds", "interrupted", "ceilings", "rows", "memory",
+                         "device_memory_used_bytes", "device_memory_total_bytes"}
     for ceiling in told["ceilings"]:
         assert ceiling["rate"] > 0 and ceiling["unit"] in ("operations", "bytes")
     names = {ceiling["name"] for ceiling in told["ceilings"]}
