@@ -129,11 +129,6 @@ static void prefill_all(struct passes *p)
 
 /* --- decode --- */
 
-static int32_t next_token(struct passes *p)
-{
-    return bench_token(p->bench, &p->state);
-}
-
 /* One token a sequence and step; every step computes all logits, as a text generator would need them. */
 static enum status run_decode(void *context, double *amount, struct error *err)
 {
@@ -145,12 +140,11 @@ static enum status run_decode(void *context, double *amount, struct error *err)
     double operations = 0, cache = 0;
     for (size_t step = 0; step < b->options.decode_tokens && st == DOCKET_OK; step++) {
         if (done > 1 && (bench_stopped(b) || clock_seconds_since(start) > 2 * b->options.seconds)) break;
-        int32_t token = next_token(p);
         size_t before = CONTEXT + step;
         pass_clear(&p->pass);
         for (size_t i = 0; i < n; i++) {
             pass_add_tokens(&p->pass, p->ids, 1, before, NULL, (uint32_t)(i * most), 0);
-            p->pass.token_ids[p->pass.n_rows - 1] = token;
+            p->pass.token_ids[p->pass.n_rows - 1] = bench_token(b, &p->state); /* each its own */
             p->pass.outputs[p->pass.n_outputs++] = (uint32_t)p->pass.n_rows - 1;
         }
         st = forward(p, err);
