@@ -5,13 +5,12 @@ GPU_BINS          := $(GPU_NAMES:%=$(B)/gpu/device/%)
 GPU_EMULATED_BINS := $(GPU_NAMES:%=$(B)/gpu/emulated/%)
 GPU_BINS          += $(B)/gpu/device/whole_models
 GPU_EMULATED_BINS += $(B)/gpu/emulated/whole_models
-# What runs whole models, and docket bench: no library but the C library's. cJSON and OpenSSL are stood in for by headers.
-WHOLE_C    := $(patsubst %,worker/base/%.c,alloc buffer checksum clock file hash json json_cursor json_gate json_writer log pool status utf8) \
-              $(patsubst %,worker/model/%.c,checkpoint device engine hub_cache kv_slots load load_plan memory model_config new_folder not_finite pass plan \
-              quant_state quantization safetensors safetensors_header stored_own stored_quantized synthetic synthetic_shapes token_trie transformer) \
-              worker/observe/gpu_stats.c handlers/tools/ceilings.c $(filter-out handlers/tools/bench.c,$(wildcard handlers/tools/bench*.c)) \
-              tests/gpu/whole_models.c
-WHOLE_O    := $(WHOLE_C:%.c=$(B)/gpu/%.o)
+# What runs whole models, and docket bench: no library but the C library's. cJSON and OpenSSL are stood in for by headers; what needs more
+# is left out, and of the rest the linker takes what is used.
+WHOLE_C    := $(filter-out worker/model/tokenizer% worker/base/digest.c,$(call sources,worker/base worker/model worker/observe)) \
+              handlers/tools/ceilings.c $(filter-out handlers/tools/bench.c,$(wildcard handlers/tools/bench*.c))
+WHOLE_A    := $(B)/gpu/libwhole_models.a
+$(WHOLE_A): $(WHOLE_C:%.c=$(B)/gpu/%.o)
 CUBLASLT   := $(wildcard $(dir $(NVCC))../include/cublasLt.h)
 
 .PHONY: gpu-programs gpu-emulated
@@ -47,11 +46,11 @@ $(B)/gpu/emulated/bench: $(B)/gpu/tests/gpu/bench.o $(B)/emulated/tests/gpu/ceil
 $(B)/gpu/emulated/truth: $(B)/emulated/tests/gpu/truth.o $(filter $(B)/emulated/tests/%,$(EMULATED))
 	$(GPU_LINK)
 # The backend itself is opened at run time, as docket does.
-$(B)/gpu/device/whole_models: $(WHOLE_O) $(B)/gpu/device/ceiling.o $(KERNELS_A)
+$(B)/gpu/device/whole_models: $(B)/gpu/tests/gpu/whole_models.o $(WHOLE_A) $(B)/gpu/device/ceiling.o $(KERNELS_A)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(NVCC) -cudart static $^ $(if $(CUBLASLT),-lcublasLt) -ldl -lm -lpthread -o $@
-$(B)/gpu/emulated/whole_models: $(WHOLE_O) $(B)/emulated/tests/gpu/ceiling.o $(filter $(B)/emulated/tests/%,$(EMULATED)) $(KERNELS_A)
+$(B)/gpu/emulated/whole_models: $(B)/gpu/tests/gpu/whole_models.o $(WHOLE_A) $(B)/emulated/tests/gpu/ceiling.o $(filter $(B)/emulated/tests/%,$(EMULATED)) $(KERNELS_A)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) $(LDFLAGS) $^ -ldl -lm -o $@

@@ -38,9 +38,10 @@ def environment(work, isa):
 
 
 class Peer:
-    def __init__(self, python, model, threads, context):
+    def __init__(self, python, model, threads, context, yielding):
+        waiting = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"} if yielding else {}
         self.process = subprocess.Popen([python, str(HERE / "peer.py"), str(model), str(threads), str(context)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True, env={**os.environ, **waiting})
         self.features = self.answer()["features"]
         self.threads = threads
 
@@ -77,6 +78,7 @@ def main():
     parser.add_argument("--isa", default="auto", choices=["auto", "avx2"])
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--yielding", action="store_true", help="llama.cpp's threads sleep where they would spin: on a shared machine they stand still else")
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--decode", type=int, default=64)
     parser.add_argument("--quantization", default="nf4,head=nf4")
@@ -91,7 +93,7 @@ def main():
         half = model.with_suffix(".part")
         subprocess.run([python, str(HERE / "random_gguf.py"), options.shape, str(half)], check=True)
         half.rename(model)
-    peer = Peer(python, model, options.threads, 1024)
+    peer = Peer(python, model, options.threads, 1024, options.yielding)
     peer.measure("prefill", 16)                                         # its first pass touches the weights
     rows = []
     for number in range(options.pairs):
