@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct bench_values {
     const char *synthetic, *only;
@@ -191,6 +192,7 @@ static int run(const struct tool_call *call)
                                               .seconds = v->seconds,
                                               .only = v->only,
                                               .stop = &stop,
+                                              .shows_progress = config_terminal(call->config, STDERR_FILENO),
                                               .nvml_library = call->config->nvml_library};
     signal(SIGINT, interrupted);
     enum status st = tool_log_open(call->config, LOG_WARN, &err);

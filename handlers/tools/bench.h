@@ -64,6 +64,7 @@ struct bench_options {
     double seconds;   /* each measurement goes on for about that long */
     const char *only; /* steps, separated by commas; NULL: all of them */
     const atomic_bool *stop;
+    bool shows_progress;      /* on standard error, which is a terminal */
     const char *nvml_library; /* gpu_stats.h */
     /* What a GPU does at best, if the caller can measure it; else the backend's own operations stand in. */
     double (*device_copy)(size_t size_bytes);

@@ -159,8 +159,9 @@ static void look_at_gpu(struct bench *b)
     if (b->options.device_copy) *copy = b->options.device_copy(bytes);
     if (b->options.device_products) *products = b->options.device_products(n);
     b->report->products_name = *products > 0 ? "bf16 product of the GPU's own library" : "the backend's bf16 product";
-    if (*copy <= 0) copy_rows(b, bytes, copy);
-    if (*products <= 0) multiply_squares(b, n, products);
+    /* Beside a large model there may be room for a smaller one only. */
+    for (; *copy <= 0 && bytes >= MIB; bytes /= 8) copy_rows(b, bytes, copy);
+    for (; *products <= 0 && n >= 64; n /= 2) multiply_squares(b, n, products);
 }
 
 /* --- rows --- */
@@ -262,6 +263,7 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
     vsnprintf(row->what, sizeof(row->what), what, args);
     va_end(args);
     row->unit = work->unit;
+    if (b->options.shows_progress) fprintf(stderr, "\r\033[K%s: %s …", step, row->what);
     bool computes = work->operations > 0, reads = work->bytes > 0, warm = false;
     double spent = 0, all = 0;
     struct gpu_reading before, after;
@@ -296,6 +298,7 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
         if (rate.processor > row->rate.processor) row->rate.processor = rate.processor;
     }
     if (row->n_rounds == 0 && !row->problem[0]) snprintf(row->problem, sizeof(row->problem), "interrupted");
+    if (b->options.shows_progress) fputs("\r\033[K", stderr);
     gpu_stats_read(b->stats, &after);
     double joules = after.energy_joules - before.energy_joules;
     if (isfinite(joules) && joules > 0 && all > 0) row->joules = joules / all;

@@ -21,7 +21,7 @@ enum status bench_plan(struct bench_report *report, const struct device *device,
     engine_limits(config, engine, &limits);
     uint64_t cache = plan_kv_bytes_per_token(config, kv) * limits.kv_slots;
     uint64_t pass = cache + transformer_activation_size(config, &limits);
-    uint64_t rest = all_found > weights_found ? all_found - weights_found : 0;
+    uint64_t rest = weights_found && all_found > weights_found ? all_found - weights_found : 0; /* 0: not told apart */
     add(report, "weights, canonical form", sizes.bytes, weights_found);
     add(report, "weights, the device's form", weight_bytes, weights_found);
     add(report, "cache and activations", pass, rest);

@@ -86,6 +86,12 @@ class Bench:
     def tokens(self, rows, n):
         return torch.randint(0, self.shape["vocab"], (rows, n), device=self.device)
 
+    def experts(self, rows):
+        layer = self.model.model.layers[0]
+        block = getattr(layer, "mlp", None) or layer.block_sparse_moe
+        x = torch.randn((1, rows, self.shape["dim"]), device=self.device, dtype=torch.bfloat16)
+        self.measure("experts", f"{rows} rows through {self.shape['used']} of {self.shape['experts']} experts", "tokens", rows, lambda: block(x))
+
     @torch.inference_mode()
     def all(self, prefill, decode, document, prefix):
         ids = self.tokens(1, prefill)
@@ -110,6 +116,8 @@ class Bench:
             if self.rows[-1]["problem"] is None:                        # the context is not counted
                 self.rows[-1].update(seconds=best[0], rate=together * decode / best[0])
                 print(f"{'':10} {'  without its context':44} {together * decode / best[0]:12.2f} tokens/s")
+        if self.shape["experts"]:
+            self.experts(prefill)
         for n in (1, 8):
             ids_many = self.tokens(n, prefix + document)
             self.measure("documents", f"{n} of {document} tokens, prefix of {prefix} in each", "documents", n,
