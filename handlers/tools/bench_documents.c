@@ -13,8 +13,8 @@
 
 struct round {
     struct bench *bench;
-    struct engine_prefix *prefix; /* NULL: its tokens stand before each document's own */
-    const struct token_trie *trie;
+    struct engine_prefix *prefix;           /* NULL: its tokens stand before each document's own */
+    struct token_trie trie;                 /* of the labels now */
     size_t n_documents, n_prefix, n_tokens; /* of a prefix, of a document */
     int32_t *ids;                           /* prefix, then a document, for each of them */
     double *log_probabilities;              /* [n_documents, MOST_LABELS] */
@@ -47,7 +47,7 @@ static enum status run_round(void *context, double *amount, struct error *err)
         r->requests[i] = (struct score_request){.prefix = r->prefix,
                                                 .tokens = r->prefix ? ids + r->n_prefix : ids,
                                                 .n_tokens = r->n_tokens + (r->prefix ? 0 : r->n_prefix),
-                                                .trie = r->trie,
+                                                .trie = &r->trie,
                                                 .stop = b->options.stop,
                                                 .log_probabilities = r->log_probabilities + i * MOST_LABELS};
         engine_submit(b->engine, &r->requests[i]);
@@ -79,7 +79,7 @@ static enum status run_round_with_prefix(void *context, double *amount, struct e
 static double operations_of(const struct round *r, bool shared_prefix)
 {
     const struct model_config *c = r->bench->config;
-    size_t n = r->n_documents, p = r->n_prefix, d = r->n_tokens, fed = r->trie->n_fed;
+    size_t n = r->n_documents, p = r->n_prefix, d = r->n_tokens, fed = r->trie.n_fed;
     double one = bench_operations(c, d, p, 1) + (double)fed * bench_operations(c, 1, p + d, 1);
     double prefix = bench_operations(c, p, 0, 0);
     return (double)n * one + (shared_prefix ? 1 : (double)n) * prefix;
@@ -103,50 +103,40 @@ static double times(const struct bench_row *first, const struct bench_row *secon
     return second->rate.wall > 0 ? first->rate.wall / second->rate.wall : 0;
 }
 
-static void more_labels(struct round *r, size_t n, bool shared, const struct bench_row *few)
+/* Against that many labels; NULL: no memory for their tree. */
+static struct bench_row *with_labels(struct round *r, const char *step, size_t n, bool shared)
 {
     struct error err = {0};
-    struct token_trie trie = {0};
-    if (make_trie(&trie, r->bench, n, shared, &err) != DOCKET_OK) {
-        bench_impossible(r->bench, "labels", "%s", err.message);
-        return;
+    if (make_trie(&r->trie, r->bench, n, shared, &err) != DOCKET_OK) {
+        bench_impossible(r->bench, step, "%s", err.message);
+        return NULL;
     }
-    r->trie = &trie;
-    struct bench_row *row = measure(r, "labels", n, true);
-    double longer = times(few, row);
-    if (longer > 0) {
-        row->share = longer;
-        snprintf(row->of, sizeof(row->of), "of the time with 2%s", shared ? " (first tokens shared by 8)" : "");
-    }
-    token_trie_free(&trie);
+    struct bench_row *row = measure(r, step, n, true);
+    token_trie_free(&r->trie);
+    return row;
 }
 
 static void labels(struct round *r)
 {
-    struct error err = {0};
-    struct token_trie two = {0};
     size_t most = r->bench->config->vocab > MOST_LABELS + 8 ? MOST_LABELS : 16;
-    if (make_trie(&two, r->bench, 2, false, &err) != DOCKET_OK) {
-        bench_impossible(r->bench, "labels", "%s", err.message);
-        return;
+    const struct bench_row *few = with_labels(r, "labels", 2, false);
+    for (int shared = 0; shared < 2; shared++) {
+        struct bench_row *row = with_labels(r, "labels", most, shared);
+        double longer = times(few, row);
+        if (longer <= 0) continue;
+        row->share = longer;
+        snprintf(row->of, sizeof(row->of), "of the time with 2%s", shared ? " (first tokens shared by 8)" : "");
     }
-    r->trie = &two;
-    const struct bench_row *few = measure(r, "labels", 2, true);
-    more_labels(r, most, false, few);
-    more_labels(r, most, true, few);
-    token_trie_free(&two);
 }
 
 /* P of P + D tokens are computed once instead of for every document: what that saves of the time, beside what it could. */
 static void documents(struct round *r, size_t n_labels)
 {
     struct error err = {0};
-    struct token_trie trie = {0};
-    if (make_trie(&trie, r->bench, n_labels, false, &err) != DOCKET_OK) {
+    if (make_trie(&r->trie, r->bench, n_labels, false, &err) != DOCKET_OK) {
         bench_impossible(r->bench, "documents", "%s", err.message);
         return;
     }
-    r->trie = &trie;
     struct bench_row *shared = measure(r, "documents", n_labels, true);
     double p = (double)r->n_prefix, d = (double)r->n_tokens, n = (double)r->n_documents;
     double ideal = p / (p + d) * (n - 1) / n;
@@ -156,7 +146,7 @@ static void documents(struct round *r, size_t n_labels)
         shared->share = (1 - 1 / longer) / ideal;
         snprintf(shared->of, sizeof(shared->of), "of the saving by the prefix, %.1f %%", 100 * ideal);
     }
-    token_trie_free(&trie);
+    token_trie_free(&r->trie);
 }
 
 void bench_documents(struct bench *b)
