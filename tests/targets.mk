@@ -62,8 +62,9 @@ fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, TARGETS=pattern
 fuzz-programs: $(FUZZ_BINS)
 
 bench: $(B)/docket $(B)/tests/bench/bench_kernels ## speed of the demo model and of the kernels on this machine
-	@$(B)/docket bench $(DEMO_MODEL) --quantization none
-	@$(B)/docket bench $(DEMO_MODEL) --quantization nf4
+	@$(B)/docket bench $(DEMO_MODEL) --quantization none --seconds 1
+	@$(B)/docket bench $(DEMO_MODEL) --quantization nf4 --seconds 1
+	@$(B)/docket bench --synthetic tinyllama --quantization nf4 --only quantize,prefill,packed,decode --seconds 1
 	@$(B)/tests/bench/bench_kernels
 
 eval: $(B)/docket ## answers of the demo model: on documents written by hand, and on such that talk to it

@@ -1,107 +1,63 @@
-/* bench.c: docket bench: how fast this model is on this machine: loading, prefill, documents a second. */
+/* bench.c: docket bench: how fast a model is on this machine, beside what the machine can do: one that lies on disk, or one of the
+ * same shape with random weights. */
+#include "handlers/tools/bench.h"
+#include "handlers/tools/bench_subject.h"
 #include "handlers/tools/tools.h"
 
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/base/json.h"
-#include "worker/observe/gpu_stats.h"
 
-#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-#define WARM_SECONDS 0.3
+#include <unistd.h>
 
 struct bench_values {
-    uint64_t tokens, documents, words;
+    const char *synthetic, *only;
+    uint64_t layers, tokens, decode, together, document_tokens, prefix_tokens, labels, documents, words;
     double seconds;
     bool json;
 };
 
 #define OPTION_VALUES struct bench_values
 static const struct option options[] = {
-    OWN_OPTION(COUNT, tokens, "--tokens", "512", RANGE(16, 32768), "N",
-               "length of the sequences of the prefill measurement"),
+    OWN_OPTION(TEXT, synthetic, "--synthetic", "(none)", ANY, "SHAPE",
+               "random weights of a well-known model's shape, made in memory, in place of --model"),
+    OWN_OPTION(COUNT, layers, "--layers", "(all)", RANGE(1, 1024), "N", "of --synthetic: only so many layers"),
+    OWN_OPTION(TEXT, only, "--only", "(all)", ANY, "STEP,…",
+               "of quantize, prefill, packed, decode, experts, documents, labels, classify"),
+    OWN_OPTION(COUNT, tokens, "--tokens", "512", RANGE(16, 32768), "N", "length of the sequence of the prefill"),
+    OWN_OPTION(COUNT, decode, "--decode", "64", RANGE(2, 1024), "N", "tokens that each sequence is decoded for"),
+    OWN_OPTION(COUNT, together, "--together", "(1, 8 and 32)", RANGE(1, 32), "N",
+               "sequences that are decoded together"),
+    OWN_OPTION(COUNT, document_tokens, "--document-tokens", "1000", RANGE(1, 32768), "N",
+               "tokens of each document of random tokens"),
+    OWN_OPTION(COUNT, prefix_tokens, "--prefix-tokens", "300", RANGE(1, 32768), "N", "tokens that they share"),
+    OWN_OPTION(COUNT, labels, "--labels", "16", RANGE(2, 256), "N", "labels that they are asked for"),
     OWN_OPTION(COUNT, documents, "--documents", "64", RANGE(1, 10000), "N",
-               "documents of the classification measurement"),
+               "of --model: documents of text, classified as in a job"),
     OWN_OPTION(COUNT, words, "--words", "300", RANGE(1, 100000), "N", "words of each of them"),
-    OWN_OPTION(NUMBER, seconds, "--seconds", "3", RANGE(0.1, 3600), "S", "how long the prefill is measured at least"),
+    OWN_OPTION(NUMBER, seconds, "--seconds", "3", RANGE(0.01, 3600), "S", "how long each measurement goes on, about"),
     OWN_OPTION(SWITCH, json, "--json", "false", ANY, "", "print one JSON object"),
 };
 
-struct bench_result {
-    double load_seconds, load_bytes_per_second, disk_bytes_per_second, device_bytes_per_second;
-    double prefill_seconds, prefill_tokens_per_second, flops_per_second, weight_bytes_per_second;
-    uint64_t prefill_tokens, prefill_passes, parameters_per_token;
-    double classify_seconds, documents_per_second, classify_tokens_per_second;
-    uint64_t documents, classify_tokens;
-    uint64_t weight_bytes, resident_bytes;
-    /* of the device, GPU_UNKNOWN and NAN where nobody tells */
-    uint64_t device_used_bytes, device_peak_bytes, device_total_bytes;
-    double prefill_joules;
-};
+static atomic_bool stop;
 
-/* Weights that a token is multiplied with; twice that are its floating point operations, attention over the context not counted. */
-static uint64_t parameters_per_token(const struct model_config *c)
+/* The first interrupt ends the measuring, and what was measured is printed; the second ends the program. */
+static void interrupted(int signal_number)
 {
-    uint64_t attention = (uint64_t)c->dim * c->head_size * (2 * c->n_heads + 2 * c->n_kv_heads);
-    uint64_t ffn = 3 * (uint64_t)c->dim * c->ffn_dim * (c->n_experts ? c->top_k : 1);
-    return c->n_layers * (attention + ffn + (uint64_t)c->dim * c->n_experts);
+    atomic_store(&stop, true);
+    signal(signal_number, SIG_DFL);
 }
 
-/* Sequences of the same length, one after the other, as fast as they go: many at once, so that passes are full. */
-static enum status run_prefill(struct model *model, const struct bench_values *v, double seconds,
-                               struct bench_result *r, struct error *err)
-{
-    enum { AT_ONCE = 8 };
-    struct score_request requests[AT_ONCE];
-    struct token_list continuations[2] = {{0}};
-    struct token_trie trie = {0};
-    double log_probabilities[AT_ONCE][2];
-    size_t n = (size_t)v->tokens, first, second;
-    if (n + 8 > model->max_model_len) n = model->max_model_len > 8 ? model->max_model_len - 8 : 1;
-    int32_t *ids = mem_zalloc(AT_ONCE * n, sizeof(int32_t));
-    enum status st = ids && token_list_append(&continuations[0], 1) && token_list_append(&continuations[1], 2)
-                         ? token_trie_build(&trie, continuations, 2, 2, &first, &second, err)
-                         : fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the measurement");
-    uint32_t state = 12345;
-    for (size_t i = 0; ids && i < AT_ONCE * n; i++) {
-        state = state * 1664525 + 1013904223;
-        ids[i] = (int32_t)(state % model->config.vocab);
-    }
-    struct engine_state before, after;
-    engine_state(model->engine, &before);
-    uint64_t start = clock_now_ns();
-    while (st == DOCKET_OK && clock_seconds_since(start) < seconds) {
-        for (size_t i = 0; i < AT_ONCE; i++) {
-            requests[i] = (struct score_request){
-                .tokens = ids + i * n, .n_tokens = n, .trie = &trie, .log_probabilities = log_probabilities[i]};
-            engine_submit(model->engine, &requests[i]);
-        }
-        for (size_t i = 0; i < AT_ONCE; i++) {
-            engine_wait(model->engine, &requests[i]);
-            if (requests[i].status != DOCKET_OK && st == DOCKET_OK) {
-                st = requests[i].status;
-                *err = requests[i].error;
-            }
-        }
-        r->prefill_tokens += AT_ONCE * n;
-    }
-    engine_state(model->engine, &after);
-    r->prefill_seconds = clock_seconds_since(start);
-    r->prefill_passes = after.passes - before.passes;
-    token_trie_free(&trie);
-    for (size_t i = 0; i < 2; i++) token_list_free(&continuations[i]);
-    mem_free(ids);
-    return st;
-}
-
-static void make_job(struct buffer *out, const struct bench_values *v)
+static bool make_job(struct buffer *out, const struct bench_values *v)
 {
     static const char *const words[] = {"invoice", "total",  "due",       "the",    "of",   "received",
                                         "account", "number", "agreement", "party",  "date", "please",
                                         "we",      "terms",  "item",      "amount", "and",  "payment"};
     struct json_writer w = {.out = out};
+    struct buffer text = {0};
     uint32_t state = 1;
     json_begin_object(&w, NULL);
     json_put_string(&w, "id", "bench");
@@ -109,7 +65,7 @@ static void make_job(struct buffer *out, const struct bench_values *v)
     json_put_raw(&w, "labels", "[\"invoice\",\"receipt\",\"contract\",\"complaint\",\"resume\",\"other\"]");
     json_begin_array(&w, "documents");
     for (uint64_t d = 0; d < v->documents; d++) {
-        struct buffer text = {0};
+        buffer_clear(&text);
         for (uint64_t i = 0; i < v->words; i++) {
             state = state * 1664525 + 1013904223;
             buffer_printf(&text, "%s ", words[(state >> 16) % ARRAY_LENGTH(words)]);
@@ -117,161 +73,151 @@ static void make_job(struct buffer *out, const struct bench_values *v)
         json_begin_object(&w, NULL);
         json_put_string(&w, "text", text.data);
         json_end_object(&w);
-        buffer_free(&text);
     }
     json_end_array(&w);
     json_end_object(&w);
     json_end_object(&w);
+    bool good = !text.failed && !out->failed;
+    buffer_free(&text);
+    return good;
 }
 
-static enum status run_classify(struct classifier *classifier, const struct bench_values *v, struct bench_result *r,
-                                struct error *err)
+struct classifying {
+    struct classifier *classifier;
+    const struct buffer *job;
+    uint64_t documents;
+};
+
+static enum status run_classify(void *context, double *amount, struct error *err)
 {
-    struct buffer text = {0}, output = {0};
+    struct classifying *c = context;
+    struct buffer output = {0};
     bool refresh;
-    make_job(&text, v);
-    enum status st = buffer_check(&text, "the job", err);
     const struct job job = {.id = "bench",
-                            .json = text.data,
-                            .json_length = text.length,
+                            .json = c->job->data,
+                            .json_length = c->job->length,
                             .queue_seconds = -1,
                             .taken_at_ns = clock_now_ns()};
-    uint64_t start = clock_now_ns();
-    if (st == DOCKET_OK) st = classify_job(classifier, &job, NULL, &output, &refresh, err);
-    r->classify_seconds = clock_seconds_since(start);
-    r->documents = v->documents;
-    cJSON *tree = st == DOCKET_OK ? cJSON_ParseWithLength(output.data, output.length) : NULL;
-    const cJSON *tokens =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(tree, "usage"), "input_tokens");
-    if (cJSON_IsNumber(tokens)) r->classify_tokens = (uint64_t)tokens->valuedouble;
-    cJSON_Delete(tree);
-    buffer_free(&text);
+    enum status st = classify_job(c->classifier, &job, NULL, &output, &refresh, err);
+    *amount = (double)c->documents;
     buffer_free(&output);
     return st;
 }
 
-static void finish(struct bench_result *r, struct classifier *classifier)
+static void classify(struct bench *b, struct classifier *classifier, const struct bench_values *v)
 {
-    const struct model *model = classifier_model(classifier);
-    struct gpu_reading now;
-    classifier_device(classifier, &now, &r->device_peak_bytes);
-    r->device_used_bytes = now.memory_used_bytes;
-    r->device_total_bytes = now.memory_total_bytes;
-    double weights = (double)model->load.weight_bytes;
-    r->load_seconds = model->load.seconds;
-    r->weight_bytes = model->load.weight_bytes;
-    r->load_bytes_per_second = model->load.seconds > 0 ? (double)model->load.bytes_read / model->load.seconds : 0;
-    double read = model->load.read_seconds, device = model->load.device_seconds;
-    r->disk_bytes_per_second = read > 0 ? (double)model->load.bytes_read / read : 0;
-    r->device_bytes_per_second = device > 0 ? (double)model->load.bytes_read / device : 0;
-    r->parameters_per_token = parameters_per_token(&model->config);
-    r->prefill_tokens_per_second = (double)r->prefill_tokens / r->prefill_seconds;
-    r->flops_per_second = 2.0 * (double)r->parameters_per_token * r->prefill_tokens_per_second;
-    r->weight_bytes_per_second = weights * (double)r->prefill_passes / r->prefill_seconds;
-    r->documents_per_second = (double)r->documents / r->classify_seconds;
-    r->classify_tokens_per_second = (double)r->classify_tokens / r->classify_seconds;
-    r->resident_bytes = memory_resident(NULL);
-}
-
-static void put_bytes(struct json_writer *w, const char *key, uint64_t value)
-{
-    if (value == GPU_UNKNOWN)
-        json_put_null(w, key);
+    struct buffer text = {0};
+    struct classifying c = {classifier, &text, v->documents};
+    const struct bench_work work = {.run = run_classify, .context = &c, .unit = "documents"};
+    if (make_job(&text, v))
+        bench_measure(b, "classify", &work, "%llu documents of %llu words, 6 labels", (unsigned long long)v->documents,
+                      (unsigned long long)v->words);
     else
-        json_put_u64(w, key, value);
+        bench_impossible(b, "classify", "no memory for %llu documents", (unsigned long long)v->documents);
+    buffer_free(&text);
 }
 
-static void put_json(struct buffer *out, const struct bench_result *r, const struct model *model)
+static void measure_all(struct bench_subject *s, struct classifier *classifier, const struct bench_values *v)
 {
-    struct json_writer w = {.out = out, .spaced = true};
-    json_begin_object(&w, NULL);
-    json_put_string(&w, "model", model->location.name);
-    json_put_string(&w, "quantization", model->quantization_name);
-    json_put_double(&w, "load_seconds", r->load_seconds);
-    json_put_double(&w, "load_bytes_per_second", r->load_bytes_per_second);
-    json_put_double(&w, "load_disk_bytes_per_second", r->disk_bytes_per_second);
-    json_put_double(&w, "load_device_bytes_per_second", r->device_bytes_per_second);
-    json_put_u64(&w, "weight_bytes", r->weight_bytes);
-    json_put_u64(&w, "resident_bytes", r->resident_bytes);
-    put_bytes(&w, "device_memory_total_bytes", r->device_total_bytes);
-    put_bytes(&w, "device_memory_used_bytes", r->device_used_bytes);
-    put_bytes(&w, "device_memory_peak_bytes", r->device_peak_bytes);
-    json_put_double(&w, "prefill_joules", r->prefill_joules);
-    json_put_u64(&w, "prefill_tokens", r->prefill_tokens);
-    json_put_double(&w, "prefill_tokens_per_second", r->prefill_tokens_per_second);
-    json_put_u64(&w, "parameters_per_token", r->parameters_per_token);
-    json_put_double(&w, "flops_per_second", r->flops_per_second);
-    json_put_double(&w, "weight_bytes_per_second", r->weight_bytes_per_second);
-    json_put_u64(&w, "documents", r->documents);
-    json_put_double(&w, "documents_per_second", r->documents_per_second);
-    json_put_double(&w, "classify_tokens_per_second", r->classify_tokens_per_second);
-    json_end_object(&w);
-    buffer_append_char(out, '\n');
+    bench_subject_measure(s);
+    if (classifier && bench_wants(&s->bench, "classify")) classify(&s->bench, classifier, v);
 }
 
-static void put_text(struct buffer *out, const struct bench_result *r, const struct model *model)
+static enum status open_model(struct classifier **classifier, struct bench_subject *s, const struct tool_call *call,
+                              struct error *err)
 {
-    buffer_printf(out, "model       %s, %s, %.1f MB of weights, %.1f MB resident\n", model->location.name,
-                  model->quantization_name, (double)r->weight_bytes / 1e6, (double)r->resident_bytes / 1e6);
-    buffer_printf(out, "load        %.3f s, %.2f GB/s read (disk alone %.2f, copied and quantized %.2f)\n",
-                  r->load_seconds, r->load_bytes_per_second / 1e9, r->disk_bytes_per_second / 1e9,
-                  r->device_bytes_per_second / 1e9);
-    buffer_printf(
-        out,
-        "prefill     %.0f tokens/s: %.1f GFLOP/s (2 x %.2f M weights a token), %.2f GB/s of weights in %llu passes\n",
-        r->prefill_tokens_per_second, r->flops_per_second / 1e9, (double)r->parameters_per_token / 1e6,
-        r->weight_bytes_per_second / 1e9, (unsigned long long)r->prefill_passes);
-    if (r->device_used_bytes != GPU_UNKNOWN)
-        buffer_printf(out, "device      %.1f MB used of %.1f MB, %.1f MB at most\n", (double)r->device_used_bytes / 1e6,
-                      (double)r->device_total_bytes / 1e6, (double)r->device_peak_bytes / 1e6);
-    if (isfinite(r->prefill_joules))
-        buffer_printf(out, "energy      %.1f J in the prefill, %.2f J a 1000 tokens\n", r->prefill_joules,
-                      r->prefill_joules * 1000 / (double)r->prefill_tokens);
-    buffer_printf(out, "classify    %.1f documents/s, %.0f tokens/s (%llu documents, 6 labels)\n",
-                  r->documents_per_second, r->classify_tokens_per_second, (unsigned long long)r->documents);
+    struct classify_options options_;
+    struct bench_files files = {0};
+    enum status st = tool_classify_options(call, &options_, err);
+    options_.worker_id = "bench";
+    if (st == DOCKET_OK) st = classifier_open(classifier, &options_, err);
+    if (st == DOCKET_OK) st = bench_files_open(&files, &options_.model.hub, err);
+    if (st == DOCKET_OK) st = tool_load(*classifier, call->config, err);
+    if (st == DOCKET_OK) st = bench_subject_of_model(s, classifier_model(*classifier), err);
+    if (st == DOCKET_OK) bench_files_measure(s, &files, &classifier_model(*classifier)->load);
+    bench_files_close(&files);
+    return st;
+}
+
+static enum status open_synthetic(struct bench_subject *s, const struct tool_call *call, struct error *err)
+{
+    const struct bench_values *v = call->values;
+    struct model_options model;
+    enum status st = tool_model_options(call->config, &model, err);
+    return st == DOCKET_OK ? bench_subject_make(s, v->synthetic, (size_t)v->layers, &model, err) : st;
+}
+
+/* false, and *bad the word that is none. */
+static bool steps_known(const char *only, const char **bad, size_t *length)
+{
+    static const char *const steps[] = {"quantize", "prefill",   "packed", "decode",
+                                        "experts",  "documents", "labels", "classify"};
+    for (const char *p = only; p && *p; p += *p == ',') {
+        size_t n = strcspn(p, ","), i = 0;
+        while (i < ARRAY_LENGTH(steps) && (strlen(steps[i]) != n || memcmp(steps[i], p, n) != 0)) i++;
+        *bad = p;
+        *length = n;
+        if (i == ARRAY_LENGTH(steps)) return false;
+        p += n;
+    }
+    return true;
 }
 
 static int run(const struct tool_call *call)
 {
     const struct bench_values *v = call->values;
     struct error err = {0};
-    struct classify_options classify;
     struct classifier *classifier = NULL;
-    struct bench_result result = {0}, warm = {0};
     struct buffer out = {0};
     if (call->n_arguments)
         return tool_usage("bench takes flags only; \"%.60s\" is one word too many", call->arguments[0]);
-    if (!call->config->model) return tool_usage("no model: set MODEL_NAME or --model");
-    enum status st = tool_classify_options(call, &classify, &err);
-    classify.worker_id = "bench";
-    if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_WARN, &err);
-    if (st == DOCKET_OK) st = classifier_open(&classifier, &classify, &err);
-    if (st == DOCKET_OK) st = tool_load(classifier, call->config, &err);
-    if (st == DOCKET_OK) st = run_prefill(classifier_model(classifier), v, WARM_SECONDS, &warm, &err);
-    struct gpu_reading before = {.energy_joules = NAN}, after = before;
-    uint64_t peak;
-    if (st == DOCKET_OK) classifier_device(classifier, &before, &peak);
-    if (st == DOCKET_OK) st = run_prefill(classifier_model(classifier), v, v->seconds, &result, &err);
-    if (st == DOCKET_OK) classifier_device(classifier, &after, &peak);
-    result.prefill_joules = after.energy_joules - before.energy_joules;
-    if (st == DOCKET_OK) st = run_classify(classifier, v, &result, &err);
+    if (!call->config->model && !v->synthetic) return tool_usage("no model: set MODEL_NAME, --model or --synthetic");
+    if (v->layers && !v->synthetic)
+        return tool_usage("--layers is for --synthetic: a model on disk has the layers it has");
+    const char *bad = NULL;
+    size_t bad_length = 0;
+    if (!steps_known(v->only, &bad, &bad_length))
+        return tool_usage(
+            "--only: \"%.*s\" is no step: want some of quantize, prefill, packed, decode, experts, documents, labels, "
+            "classify",
+            bad_length > 40 ? 40 : (int)bad_length, bad);
+    struct bench_subject *s = mem_zalloc(1, sizeof(*s));
+    if (!s) return DOCKET_EXIT_NO_MEMORY;
+    s->bench.options = (struct bench_options){.prefill_tokens = (size_t)v->tokens,
+                                              .decode_tokens = (size_t)v->decode,
+                                              .n_together = (size_t)v->together,
+                                              .document_tokens = (size_t)v->document_tokens,
+                                              .prefix_tokens = (size_t)v->prefix_tokens,
+                                              .n_labels = (size_t)v->labels,
+                                              .seconds = v->seconds,
+                                              .only = v->only,
+                                              .stop = &stop,
+                                              .shows_progress = config_terminal(call->config, STDERR_FILENO),
+                                              .nvml_library = call->config->nvml_library};
+    signal(SIGINT, interrupted);
+    enum status st = tool_log_open(call->config, LOG_WARN, &err);
+    if (st == DOCKET_OK) st = v->synthetic ? open_synthetic(s, call, &err) : open_model(&classifier, s, call, &err);
     int code;
     if (st == DOCKET_OK) {
-        finish(&result, classifier);
-        (v->json ? put_json : put_text)(&out, &result, classifier_model(classifier));
-        code = tool_print(&out) ? 0 : DOCKET_EXIT_IO;
+        measure_all(s, classifier, v);
+        (v->json ? bench_put_json : bench_put_text)(&out, &s->report);
+        code = !out.failed && tool_print(&out) ? 0 : DOCKET_EXIT_IO;
     } else
         code = tool_fail(&err);
     buffer_free(&out);
+    bench_subject_close(s);
     classifier_close(classifier);
+    mem_free(s);
     return code;
 }
 
 const struct tool tool_bench = {
     .name = "bench",
     .line = {.letter = 'b',
-             .usage = "bench --model NAME|DIR [--quantization FORMAT] [--json]",
-             .about = "measure loading, prefill and classification with this model on this machine.",
+             .usage = "bench --model NAME|DIR | --synthetic SHAPE [--quantization FORMAT] [--json]",
+             .about = "measure a model on this machine, beside what the machine can do.\n"
+                      "SHAPE is tinyllama, llama2-7b, llama3-8b, mistral-7b, mixtral-8x7b, mixtral-4-layers,\n"
+                      "mixtral-8x22b, gemma-2b, gemma-7b, qwen3-30b-a3b, olmoe-1b-7b or tiny.",
              .options = options,
              .n_options = ARRAY_LENGTH(options)},
     .values_bytes = sizeof(struct bench_values),

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "handlers/tools/ceilings.h"
 #include "kernels/kernels.h"
 #include "tests/support/compare.h"
 #include "tests/support/parallel.h"
@@ -23,31 +24,7 @@ static double now_seconds(void)
 
 /* --- what the machine can do --- */
 
-#if defined(__x86_64__)
-/* Twelve chains that do not wait for each other; 12 and 13 hold zero. */
-#define ONE(op, v, i) op " %%" v "12, %%" v "13, %%" v #i "\n\t"
-#define TWELVE(op, v)                                                                                                  \
-    "vxorps %%xmm12, %%xmm12, %%xmm12\n\tvxorps %%xmm13, %%xmm13, %%xmm13\n\t" ONE(op, v, 0) ONE(op, v, 1)             \
-        ONE(op, v, 2) ONE(op, v, 3) ONE(op, v, 4) ONE(op, v, 5) ONE(op, v, 6) ONE(op, v, 7) ONE(op, v, 8)              \
-            ONE(op, v, 9) ONE(op, v, 10) ONE(op, v, 11)
-#define CLOBBERED                                                                                                      \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13"
-
-/* name(n): operations a second of n times twelve instructions, each of `each` operations. */
-#define CEILING(name, op, v, each)                                                                                     \
-    __attribute__((noinline)) static double name(size_t n)                                                             \
-    {                                                                                                                  \
-        double begin = now_seconds();                                                                                  \
-        for (size_t step = 0; step < n; step++) __asm__ volatile(TWELVE(op, v) : : : CLOBBERED);                       \
-        return (double)n * 12 * (each) / (now_seconds() - begin);                                                      \
-    }
-CEILING(f32_256, "vfmadd231ps", "ymm", 16)
-CEILING(f32_512, "vfmadd231ps", "zmm", 32)
-CEILING(bf16_512, "vdpbf16ps", "zmm", 64)
-CEILING(int8_512, "vpdpbusd", "zmm", 128)
-#endif
-
-struct ceiling {
+struct machine {
     const char *isa;
     unsigned char *memory;
     size_t size_bytes;
@@ -56,17 +33,16 @@ struct ceiling {
 
 static void rate_task(void *context, size_t begin, size_t end, unsigned worker)
 {
-    struct ceiling *c = context;
+    struct machine *c = context;
+
+    enum ceiling kind = strstr(c->isa, "vnni")     ? CEILING_INT8_AVX512
+                        : strstr(c->isa, "bf16")   ? CEILING_BF16_AVX512
+                        : strstr(c->isa, "avx512") ? CEILING_F32_AVX512
+                                                   : CEILING_F32_AVX2;
 
     for (size_t i = begin; i < end; i++) {
-#if defined(__x86_64__)
-        c->rates[i] = strstr(c->isa, "vnni")     ? int8_512(20000000)
-                      : strstr(c->isa, "bf16")   ? bf16_512(20000000)
-                      : strstr(c->isa, "avx512") ? f32_512(20000000)
-                                                 : f32_256(20000000);
-#else
-        c->rates[i] = 0;
-#endif
+        double start = now_seconds(), operations = ceiling_multiply(kind, 20000000);
+        c->rates[i] = operations / (now_seconds() - start);
     }
     (void)worker;
 }
@@ -75,18 +51,10 @@ static volatile uint64_t sink;
 
 static void read_task(void *context, size_t begin, size_t end, unsigned worker)
 {
-    struct ceiling *c = context;
+    struct machine *c = context;
 
     (void)worker;
-    for (size_t i = begin; i < end; i++) {
-        const uint64_t *from = (const uint64_t *)(const void *)(c->memory + i * (1 << 20));
-        uint64_t sums[32] = {0};
-        for (size_t j = 0; j < (1 << 17); j += 32) {
-            __builtin_prefetch(from + j + 512);
-            for (size_t l = 0; l < 32; l++) sums[l] += from[j + l];
-        }
-        for (size_t l = 0; l < 32; l++) sink += sums[l];
-    }
+    sink += ceiling_read(c->memory + begin * (1 << 20), (end - begin) << 20);
 }
 
 /* --- the backend --- */
@@ -316,7 +284,7 @@ int main(int argc, char **argv)
     struct bench b = {.table = docket_kernels_backend("cpu")};
     struct kernels_description description;
     struct kernels_error error;
-    struct ceiling ceiling = {0};
+    struct machine ceiling = {0};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1 && (strstr(argv[1], "vnni") || strstr(argv[1], "int8"))) options.arithmetic = KERNELS_ARITHMETIC_INT8;

@@ -39,7 +39,7 @@ step() { # name, command...: its output goes to the log, its end is shown after 
         tail -n 30 "$out/step"
         note "$name" failed $((SECONDS - begun)) "exit code $code, see steps.log"
     fi
-    if [ "$name" = bench ]; then cat "$out/step"; fi
+    case $name in bench | whole_models | transformers) cat "$out/step" ;; esac
     rm -f "$out/step"
     return $code
 }
@@ -47,17 +47,21 @@ finish() {
     {
         printf '{\n  "device": "%s",\n  "part": "%s",\n  "steps": [%s\n  ],\n  "bench": ' "$device" "$part" "$steps"
         if [ -s "$out/bench.json" ]; then cat "$out/bench.json"; else echo null; fi
+        printf ',\n  "whole_models": '
+        if [ -s "$out/whole_models.json" ]; then cat "$out/whole_models.json"; else echo null; fi
+        printf ',\n  "transformers": '
+        if [ -s "$out/transformers.json" ]; then cat "$out/transformers.json"; else echo null; fi
         echo '}'
     } > "$out/results.json"
     [ $failed = 0 ] && echo "all steps passed: $out/results.json" || echo "a step FAILED: $out/results.json"
     exit $failed
 }
-rm -f "$out/bench.json" "$out/results.json" "$out/steps.log"
+rm -f "$out/bench.json" "$out/whole_models.json" "$out/transformers.json" "$out/results.json" "$out/steps.log"
 
 if [ -n "$emulated" ]; then
     device='emulated on the host' build=${BUILD_DIR:-build/release}
     step build make -j2 --no-print-directory B="$build" gpu-emulated || finish
-    programs=$build/gpu/emulated tiny=tiny length=short twin=$programs/truth
+    programs=$build/gpu/emulated tiny=tiny length=short twin=$programs/truth library=$build/libdocket_cuda_emulated.so
 else
     smi=${NVIDIA_SMI:-nvidia-smi} build=build/gpu
     device=$("$smi" --query-gpu=name --format=csv,noheader 2> /dev/null | head -n 1)
@@ -69,7 +73,7 @@ else
     command -v nvcc > /dev/null || [ -x /usr/local/cuda/bin/nvcc ] || { echo "no nvcc: the CUDA toolkit is needed to build for $device" >&2; exit 3; }
     [ "$capability" != 90 ] || capability=90a
     step build make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" gpu-programs || finish
-    programs=$build/gpu/device tiny='' length=long twin=$build/gpu/emulated/truth
+    programs=$build/gpu/device tiny='' length=long twin=$build/gpu/emulated/truth library=$build/libdocket_cuda.so
 fi
 echo "device: $device"
 
@@ -83,7 +87,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     step test_attention env CONFORMANCE=$length "$programs/test_attention"
     step test_placement "$programs/test_placement"
     step test_company env CONFORMANCE=$length "$programs/test_company"
-    note whole_models left_out 0 'needs the program and its libraries: docket classify --device cuda'
+    note answers left_out 0 'needs the program and its libraries: docket classify --device cuda'
 fi
 
 # The sanitizer of the toolkit; the emulation has sanitizers of its own.
@@ -104,5 +108,14 @@ fi
 
 if [ "$part" = bench ] || [ "$part" = all ]; then
     step bench timeout 400 "$programs/bench" "$out/bench.json" $tiny
+    step whole_models timeout 900 "$programs/whole_models" "$out/whole_models.json" "$library" $tiny "$out"
+    # The same work by PyTorch and transformers, where they are.
+    if [ -n "$emulated" ]; then
+        note transformers left_out 0 'needs a GPU'
+    elif ! "${PYTHON:-python3}" -c 'import torch, transformers' 2> /dev/null; then
+        note transformers left_out 0 'PyTorch or transformers is not installed'
+    else
+        step transformers timeout 600 "${PYTHON:-python3}" tests/gpu/transformers_bench.py "$out/transformers.json"
+    fi
 fi
 finish

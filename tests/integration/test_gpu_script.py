@@ -23,12 +23,16 @@ def test_its_programs_run_over_the_emulation(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     states = {step["step"]: step["state"] for step in results["steps"]}
     assert results["device"] == "emulated on the host"
-    assert {name for name, state in states.items() if state == "passed"} == {"build", "truth", "test_backends", "test_attention", "test_company", "bench"}
-    assert {name for name, state in states.items() if state != "passed"} == {"whole_models", "memcheck", "racecheck", "synccheck"}
+    assert {name for name, state in states.items() if state == "passed"} == {"build", "truth", "test_backends", "test_attention", "test_company", "test_placement", "bench", "whole_models"}
+    assert {name for name, state in states.items() if state != "passed"} == {"answers", "transformers", "memcheck", "racecheck", "synccheck"}
     rows = results["bench"]["rows"]
     assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention"}
     assert {row["format"] for row in rows if row["operation"] == "linear"} == {"nf4_nested", "bf16"}
     assert all(row["seconds"] > 0 and row["bytes"] > 0 and row["operations"] > 0 for row in rows)
+    model, loaded = results["whole_models"]
+    assert model["model"].startswith("tiny") and {row["step"] for row in model["rows"]} >= {"prefill", "decode", "documents"}
+    assert all(row["problem"] is None and row["rate"] > 0 for row in model["rows"])
+    assert loaded["rows"][0]["step"] == "load" and loaded["rows"][0]["amount"] > 100000 and not list(tmp_path.glob("docket-load-*"))
     assert "ok (0 of" in (tmp_path / "steps.log").read_text(encoding="utf-8")
 
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum status make_room(struct model_weights *w, const struct model_config *c, struct error *err)
+enum status model_weights_init(struct model_weights *w, const struct model_config *c, struct error *err)
 {
     w->n_layers = c->n_layers;
     w->layers = mem_zalloc(c->n_layers, sizeof(*w->layers));
@@ -44,8 +44,8 @@ void model_weights_free(struct model_weights *w, const struct device *device)
             layer->attention_norm, layer->q,      layer->k,      layer->v,      layer->o,
             layer->ffn_norm,       layer->router, layer->q_norm, layer->k_norm, layer->q_bias,
             layer->k_bias,         layer->v_bias, layer->o_bias};
-        for (size_t i = 0; i < ARRAY_LENGTH(single); i++) b->weight_free(d, single[i]);
-        for (size_t e = 0; layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(d, layer->gate[e]);
+        for (size_t i = 0; b && i < ARRAY_LENGTH(single); i++) b->weight_free(d, single[i]);
+        for (size_t e = 0; b && layer->gate && e < 3 * layer->n_experts; e++) b->weight_free(d, layer->gate[e]);
         mem_free(layer->gate);
     }
     mem_free(w->layers);
@@ -115,7 +115,7 @@ enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct devi
         .weights = &weights, .config = config, .files = files, .quantization = quantization, .err = err};
     struct plan_sizes sizes = {0};
     bool int8 = false;
-    enum status st = make_room(&weights, config, err);
+    enum status st = model_weights_init(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
     for (size_t i = 0; i < plan.n_items && st == DOCKET_OK; i++) {
         const struct item *item = &plan.items[i];
@@ -383,7 +383,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     struct load_report facts = {0};
     struct load_reader *reader = NULL;
     struct error reading = {0};
-    enum status st = make_room(&weights, config, err);
+    enum status st = model_weights_init(&weights, config, err);
     if (st == DOCKET_OK) st = load_plan_make(&plan);
     if (st == DOCKET_OK) place_items(&plan, device);
     if (st == DOCKET_OK && !(watch && watch->release)) st = reserve_weights(&plan, device, err);

@@ -49,6 +49,8 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
                          const struct model_config *config, struct tensor_files *files,
                          const struct quantization *quantization, const struct load_watch *watch,
                          const atomic_bool *stop, struct error *err);
+/* Empty tables for the layers of that model; model_weights_free also after a failure. */
+enum status model_weights_init(struct model_weights *weights, const struct model_config *config, struct error *err);
 void model_weights_free(struct model_weights *weights, const struct device *device);
 
 #endif

@@ -37,6 +37,7 @@ __attribute__((noreturn, unused)) static void cmocka_stop(const char *file, int 
 #define print_error(...)                fprintf(stderr, __VA_ARGS__)
 #define assert_true(x)                  cmocka_demand((x), #x " does not hold")
 #define assert_non_null(x)              cmocka_demand((x) != NULL, #x " is null")
+#define assert_null(x)                  cmocka_demand((x) == NULL, #x " is not null")
 #define assert_int_equal(a, b)          cmocka_demand((long long)(a) == (long long)(b), #a " is not " #b)
 #define assert_memory_equal(a, b, size) cmocka_demand(memcmp(a, b, size) == 0, #a " has other bytes than " #b)
 #define cmocka_unit_test(function)                                                                                     \

@@ -1,0 +1,199 @@
+/* whole_models.c: what docket bench measures, without the libraries that docket needs: whole models with random weights on the GPU, and
+ * loading one from files that are made for it.
+ * Usage: whole_models FILE CUDA_LIBRARY [tiny] [FOLDER]. Prints tables, writes the same as JSON; models are made in FOLDER, if one is
+ * given, loaded, and removed. Asserts nothing about time. */
+#include "handlers/tools/bench_subject.h"
+#include "worker/base/alloc.h"
+#include "worker/base/log.h"
+#include "worker/model/synthetic.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+double ceiling_copy(size_t size_bytes);
+double ceiling_products(size_t n);
+
+#define MOST_ON_DISK (16 * (uint64_t)1000000000)
+
+struct program {
+    const char *library, *folder;
+    bool tiny;
+    FILE *json;
+    size_t n_reports;
+};
+
+static void options_of(const struct program *p, struct bench_options *bench, struct model_options *model)
+{
+    struct error err;
+    *bench = (struct bench_options){.prefill_tokens = p->tiny ? 32 : 512,
+                                    .decode_tokens = p->tiny ? 2 : 64,
+                                    .document_tokens = p->tiny ? 24 : 1000,
+                                    .prefix_tokens = p->tiny ? 16 : 300,
+                                    .n_labels = 16,
+                                    .seconds = p->tiny ? 0.001 : 2,
+                                    .only = p->tiny ? "quantize,prefill,decode,experts,documents" : NULL,
+                                    .n_together = p->tiny ? 2 : 0,
+                                    .device_copy = ceiling_copy,
+                                    .device_products = p->tiny ? NULL : ceiling_products};
+    *model = (struct model_options){.device = {.backend = "cuda", .cuda_library = p->library}};
+    quantization_parse(&model->quantization, "QUANTIZATION", "nf4", &err);
+}
+
+static void report(struct program *p, const struct bench_report *r)
+{
+    struct buffer out = {0};
+    bench_put_text(&out, r);
+    if (out.data) printf("%s\n", out.data);
+    fflush(stdout);
+    buffer_clear(&out);
+    bench_put_json(&out, r);
+    if (out.data) fprintf(p->json, "%s\n    %s", p->n_reports++ ? "," : "", out.data);
+    buffer_free(&out);
+}
+
+/* false: it does not fit, or failed; the error says which. */
+static bool measure(struct program *p, const char *shape, size_t n_layers, struct error *err)
+{
+    struct bench_subject *s = mem_zalloc(1, sizeof(*s));
+    struct model_options options;
+    if (!s) return false;
+    options_of(p, &s->bench.options, &options);
+    bool good = bench_subject_make(s, shape, n_layers, &options, err) == DOCKET_OK;
+    if (good) {
+        bench_subject_measure(s);
+        report(p, &s->report);
+    }
+    bench_subject_close(s);
+    mem_free(s);
+    return good;
+}
+
+/* --- loading --- */
+
+/* As many layers as fit half of what is free on the disk. */
+static size_t layers_for(const struct model_config *c, const char *folder)
+{
+    struct statvfs facts;
+    uint64_t layer = 2 * ((uint64_t)c->dim * c->head_size * (2 * c->n_heads + 2 * c->n_kv_heads) +
+                          3 * (uint64_t)c->dim * c->ffn_dim * (c->n_experts ? c->n_experts : 1));
+    uint64_t fixed = 4 * (uint64_t)c->vocab * c->dim, room = 0;
+    if (statvfs(folder, &facts) == 0) room = (uint64_t)facts.f_bavail * facts.f_frsize / 2;
+    if (room > MOST_ON_DISK) room = MOST_ON_DISK;
+    if (room < fixed + layer) return 0;
+    return (room - fixed) / layer < c->n_layers ? (size_t)((room - fixed) / layer) : c->n_layers;
+}
+
+static void remove_all(const char *folder)
+{
+    DIR *list = opendir(folder);
+    for (const struct dirent *entry; list && (entry = readdir(list));)
+        if (entry->d_name[0] != '.') unlinkat(dirfd(list), entry->d_name, 0);
+    if (list) closedir(list);
+    rmdir(folder);
+}
+
+static enum status load_from(struct program *p, const struct model_config *config, char *folder, struct error *err)
+{
+    struct bench_subject *s = mem_zalloc(1, sizeof(*s));
+    struct model_location location = {.folder = folder, .boundary = folder, .name = folder};
+    struct model_options options;
+    struct device device = {0};
+    struct tensor_files *files = NULL;
+    struct bench_files raw = {0};
+    struct load_report load = {0};
+    struct model_weights weights = {0};
+    uint64_t written = 0;
+    if (!s) return DOCKET_NO_MEMORY;
+    options_of(p, &s->bench.options, &options);
+    enum status st = synthetic_write(folder, config, p->tiny ? 300000 : 0, &written, err);
+    if (st == DOCKET_OK) st = device_open(&device, &options.device, err);
+    if (st == DOCKET_OK) st = tensor_files_open(&files, &location, err);
+    if (st == DOCKET_OK) st = bench_files_of(&raw, &location, files, err);
+    if (st == DOCKET_OK)
+        st = load_weights(&weights, &load, &device, config, files, &options.quantization, NULL, NULL, err);
+    s->bench.report = &s->report;
+    s->bench.device = &device;
+    s->bench.config = config;
+    if (st == DOCKET_OK) {
+        struct kernels_description facts;
+        device.backend->describe(device.handle, &facts);
+        snprintf(s->report.model, sizeof(s->report.model), "files of %.1f GB in bf16", (double)written / 1e9);
+        snprintf(s->report.device, sizeof(s->report.device), "%s", facts.name);
+        snprintf(s->report.variant, sizeof(s->report.variant), "%s", facts.variant);
+        snprintf(s->report.quantization, sizeof(s->report.quantization), "nf4");
+        snprintf(s->report.kv_format, sizeof(s->report.kv_format), "none");
+        s->report.is_gpu = facts.is_gpu;
+        s->report.n_layers = config->n_layers;
+        s->report.driver_used_bytes = s->report.driver_total_bytes = GPU_UNKNOWN;
+        bench_files_measure(s, &raw, &load);
+        report(p, &s->report);
+    }
+    bench_files_close(&raw);
+    tensor_files_close(files);
+    if (device.backend) model_weights_free(&weights, &device);
+    device_close(&device);
+    mem_free(s);
+    return st;
+}
+
+static bool measure_loading(struct program *p, struct error *err)
+{
+    struct model_config config;
+    char *folder = str_format("%s/docket-load-XXXXXX", p->folder);
+    if (!folder || !mkdtemp(folder)) {
+        fail(err, DOCKET_IO, CODE_NONE, "%s: no folder can be made there", p->folder);
+        mem_free(folder);
+        return false;
+    }
+    enum status st = synthetic_config(&config, p->tiny ? "tiny" : "mistral-7b", 0, err);
+    config.n_layers = layers_for(&config, folder);
+    if (st == DOCKET_OK && config.n_layers == 0)
+        st = fail(err, DOCKET_IO, CODE_NONE, "%s: not enough room for one layer", p->folder);
+    if (st == DOCKET_OK) st = load_from(p, &config, folder, err);
+    remove_all(folder);
+    mem_free(folder);
+    return st == DOCKET_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {0};
+    struct error err = {0};
+    bool tiny = argc > 3 && strcmp(argv[3], "tiny") == 0;
+    if (argc < 3 || argc > 4 + tiny) {
+        fprintf(stderr, "usage: whole_models FILE CUDA_LIBRARY [tiny] [FOLDER]\n");
+        return 2;
+    }
+    p.library = argv[2];
+    p.tiny = tiny;
+    p.folder = argc == 4 + tiny ? argv[3 + tiny] : NULL;
+    if (!(p.json = fopen(argv[1], "w"))) {
+        perror(argv[1]);
+        return 1;
+    }
+    const struct log_options quiet = {.level = LOG_WARN, .fd = STDERR_FILENO};
+    bool good = log_open(&quiet, &err) == DOCKET_OK;
+    fprintf(p.json, "[");
+    if (good && tiny) good = measure(&p, "tiny", 1, &err);
+    if (good && !tiny) {
+        bool large = measure(&p, "mixtral-8x7b", 0, &err);
+        if (!large) printf("mixtral-8x7b: %s\n\n", err.message);
+        if (!large && err.status == DOCKET_NO_MEMORY) /* what does not fit is no failure: a smaller one instead */
+            large = measure(&p, "mixtral-4-layers", 0, &err);
+        good = large;
+        good = measure(&p, "mistral-7b", 0, &err) && good;
+    }
+    if (p.folder) good = measure_loading(&p, &err) && good;
+    if (!good) fprintf(stderr, "whole_models: %s\n", err.message);
+    fprintf(p.json, "\n  ]\n");
+    log_close();
+    if (fclose(p.json) != 0) {
+        perror(argv[1]);
+        return 1;
+    }
+    return good ? 0 : 1;
+}
