@@ -36,12 +36,16 @@ static enum kernels_status failing(struct kernels_device *device, const struct k
 
 static void every_backend_passes(void **state)
 {
+#define WAY(name, isa, threads, dtype)                                                                                 \
+    {                                                                                                                  \
+        .backend = name, .cpu_isa = isa, .n_threads = threads, .compute_dtype = dtype                                  \
+    }
     static const struct device_options ways[] = {
-        {"reference", NULL, NULL, 1, NULL},      {"cpu", NULL, "auto", 2, NULL},
-        {"cpu", NULL, "reference", 1, NULL},     {"cpu", NULL, "auto", 2, "f32"},
-        {"cpu", NULL, "avx2", 2, NULL},          {"cpu", NULL, "avx512", 2, NULL},
-        {"cpu", NULL, "avx512_bf16", 2, "bf16"}, {"cpu", NULL, "avx512_vnni", 2, "int8"},
+        WAY("reference", NULL, 1, NULL),      WAY("cpu", "auto", 2, NULL),          WAY("cpu", "reference", 1, NULL),
+        WAY("cpu", "auto", 2, "f32"),         WAY("cpu", "avx2", 2, NULL),          WAY("cpu", "avx512", 2, NULL),
+        WAY("cpu", "avx512_bf16", 2, "bf16"), WAY("cpu", "avx512_vnni", 2, "int8"),
     };
+#undef WAY
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct device device = {0};
