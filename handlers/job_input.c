@@ -148,11 +148,45 @@ static enum status read_sources(struct job_reader *r, struct document_input *d, 
     return DOCKET_OK;
 }
 
+#define MAX_PAGE 100000
+
+/* A page's number; 0: none stands there. */
+static size_t page_number(const char **at)
+{
+    size_t n = 0;
+    for (; **at >= '0' && **at <= '9' && n <= MAX_PAGE; ++*at) n = n * 10 + (size_t)(**at - '0');
+    return n;
+}
+
+/* "3", "1-3" or "2-". */
+static enum status read_pages(struct job_reader *r, struct document_input *d, const cJSON *object, const char *path)
+{
+    const char *text = NULL;
+    char shown[64];
+    bool present;
+    enum status st = job_get_plain(r, object, path, "pages", &text, &present);
+    if (st != DOCKET_OK || !text) return st;
+    const char *at = text;
+    size_t first = page_number(&at), last = first;
+    bool good = first > 0 && first <= MAX_PAGE;
+    if (*at == '-' && *++at == '\0')
+        last = 0;
+    else if (at > text && at[-1] == '-') {
+        last = page_number(&at);
+        good = good && last >= first && last <= MAX_PAGE;
+    }
+    d->first_page = first;
+    d->last_page = last;
+    if (good && *at == '\0') return DOCKET_OK;
+    json_describe(&(cJSON){.type = cJSON_String, .valuestring = (char *)text}, shown, sizeof(shown));
+    return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid,
+                "%s.pages: want \"3\", \"1-3\" or \"2-\", up to %d, got %s", path, MAX_PAGE, shown);
+}
+
 enum status job_read_document(struct job_reader *r, struct document_input *d, const cJSON *item, const char *path)
 {
     static const char *const known[] = {"id",       "custom_id", "text",  "content_base64", "path",
                                         "filename", "url",       "pages", "ocr_languages",  NULL};
-    static const char *const later[] = {"pages", NULL};
     bool present;
     enum status st;
     if (!cJSON_IsObject(item)) {
@@ -161,10 +195,10 @@ enum status job_read_document(struct job_reader *r, struct document_input *d, co
         return fail(r->err, DOCKET_BAD_INPUT, CODE_job_field_invalid, "%s: want an object, got %s", path, found);
     }
     if ((st = json_only_keys(item, path, known, r->err)) != DOCKET_OK ||
-        (st = job_refuse_later(r, item, path, later)) != DOCKET_OK ||
         (st = job_read_id(r, d, item, path)) != DOCKET_OK ||
         (st = job_get_plain(r, item, path, "filename", &d->filename, &present)) != DOCKET_OK ||
-        (st = job_get_languages(r, item, path, &d->ocr_languages)) != DOCKET_OK)
+        (st = job_get_languages(r, item, path, &d->ocr_languages)) != DOCKET_OK ||
+        (st = read_pages(r, d, item, path)) != DOCKET_OK)
         return st;
     return read_sources(r, d, item, path);
 }

@@ -37,10 +37,11 @@ struct document_input {
     enum document_source_kind kind;
     const char *content; /* text, URL, base64 or path */
     size_t content_length;
-    const char *ocr_languages; /* "eng+deu", or NULL: the job's */
-    size_t nul_dropped;        /* NUL characters that were taken out of the text */
-    size_t line;               /* of the list at documents_url, from 1; 0: it stands in the job */
-    struct error error;        /* of SOURCE_INVALID: document_source_invalid */
+    const char *ocr_languages;    /* "eng+deu", or NULL: the job's */
+    size_t first_page, last_page; /* of a PDF or an image that are read, from 1; last 0: to the end; first 0: all */
+    size_t nul_dropped;           /* NUL characters that were taken out of the text */
+    size_t line;                  /* of the list at documents_url, from 1; 0: it stands in the job */
+    struct error error;           /* of SOURCE_INVALID: document_source_invalid */
 };
 
 /* Where the results go besides: one JSON object a line. */
@@ -92,7 +93,7 @@ struct job_input {
  * `inputs` (a string or an array of strings), `documents_url` (a list that has yet to be fetched); labels in `labels` or in `parameters.candidate_labels` (array, or "a, b"), and
  * multi_label beside either. Defaults: threshold 0.5, calibrate true, the other switches false.
  * What later versions bring is job_field_invalid and says so: prompt, questions, openai_route,
- * openai_input, children of labels, pages of documents. `explain: false` changes nothing and is accepted;
+ * openai_input, children of labels. `explain: false` changes nothing and is accepted;
  * true is refused.
  * U+0000 is dropped from texts (documents count it), and job_field_invalid in labels, ids, file names and paths. */
 enum status job_input_parse(struct job_input *out, const char *job_json, size_t length, struct error *err);

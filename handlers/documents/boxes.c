@@ -13,8 +13,8 @@ static const char *const tesseract_data[] = {"/usr/share/tesseract-ocr", NULL};
 static const char *const catdoc_data[] = {"/usr/share/catdoc", "/etc/catdocrc", NULL};
 static const char *const unrtf_data[] = {"/usr/share/unrtf", NULL};
 
-/* %u: the last page to read; of pdfinfo and pdftoppm the page, then the resolution. */
-static const char *const pdftotext[] = {"pdftotext", "-enc", "UTF-8", "-l", "%u", "-", "-", NULL};
+/* %u: the first page to read and the last; of pdfinfo and pdftoppm the page, then the resolution. */
+static const char *const pdftotext[] = {"pdftotext", "-enc", "UTF-8", "-f", "%u", "-l", "%u", "-", "-", NULL};
 static const char *const pdfinfo[] = {"pdfinfo", "-f", "%u", "-l", "%u", "-", NULL};
 static const char *const pdftoppm[] = {"pdftoppm", "-gray", "-cropbox", "-singlefile", "-f",
                                        "%u",       "-r",    "%u",       "-",           NULL};

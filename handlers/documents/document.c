@@ -95,6 +95,9 @@ static enum status add_text(struct reading *r, const struct document_input *in, 
     if (in->content_length > r->limits.max_bytes)
         fail(&d.error, DOCKET_LIMIT, CODE_document_too_large, "%s: %zu bytes, at most %zu are read", document_shown(&d),
              in->content_length, r->limits.max_bytes);
+    else if (r->limits.first_page)
+        fail(&d.error, DOCKET_BAD_INPUT, CODE_document_source_invalid, "%s: pages: told apart in PDF and images only",
+             document_shown(&d));
     else {
         text_clean(&k, in->content, in->content_length);
         st = text_finish(&d, &k, err);
@@ -186,6 +189,8 @@ static enum status read_input(struct document_list *out, const struct job_input 
     enum status st;
     start_reading(&r, out, limits);
     r.input = input;
+    r.limits.first_page = in->first_page;
+    r.limits.last_page = in->last_page;
     if (in->ocr_languages) r.limits.ocr_languages = in->ocr_languages;
     if (in->kind == SOURCE_INVALID)
         st = reading_add_error(&r, in->id, in->filename, &in->error, err);

@@ -14,11 +14,12 @@ enum ocr_mode { OCR_AUTO, OCR_ALWAYS, OCR_NEVER };
 
 /* Limits on what comes from outside; 0 stands for the number named. */
 struct document_limits {
-    size_t max_bytes;           /* of one document; 64 MiB */
-    size_t max_members;         /* of one archive, with those of archives inside; 10,000 */
-    size_t max_depth;           /* archives in archives; 4 */
-    uint64_t max_expanded;      /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
-    size_t max_pages;           /* of one document that are read; 500 */
+    size_t max_bytes;             /* of one document; 64 MiB */
+    size_t max_members;           /* of one archive, with those of archives inside; 10,000 */
+    size_t max_depth;             /* archives in archives; 4 */
+    uint64_t max_expanded;        /* bytes of all members of one archive; 1 GiB, at most 200 x its own + 10 MiB */
+    size_t max_pages;             /* of one document that are read; 500 */
+    size_t first_page, last_page; /* read these of a PDF or an image, nothing else; last 0: to the end; first 0: all */
     enum ocr_mode ocr;          /* of pages: where they have no text, all of them, none; images are read unless never */
     const char *ocr_languages;  /* as tesseract names them, "eng+deu"; NULL: eng */
     size_t ocr_max_pages;       /* of one document that are read from their image; 50 */

@@ -197,15 +197,18 @@ enum status ocr_image(struct sandbox *sandbox, const struct document_limits *lim
 {
     struct ocr o = {.sandbox = sandbox, .limits = limits, .in = in, .document = d};
     struct buffer text = {0};
-    const size_t pages = d->pages;
-    size_t page = 0, characters = 0;
+    const size_t first = limits->first_page ? limits->first_page - 1 : 0;
+    const size_t pages = limits->last_page && limits->last_page < d->pages ? limits->last_page : d->pages;
+    size_t page = first, characters = 0;
     bool some = false, wanted = true;
     uint64_t start = clock_now_ns();
     enum status st = DOCKET_OK;
     if (limits->ocr == OCR_NEVER)
         return fail(err, DOCKET_UNSUPPORTED, CODE_document_no_text,
                     "an image, and options.ocr forbids reading text from it");
-    for (; page < pages && page < limits->max_pages && page < limits->ocr_max_pages && wanted; page++) {
+    if (first >= d->pages)
+        return fail(err, DOCKET_BAD_INPUT, CODE_document_source_invalid, "pages: it has no page %zu", first + 1);
+    for (; page < pages && page - first < limits->max_pages && page - first < limits->ocr_max_pages && wanted; page++) {
         struct error why = {0};
         if (limits->max_characters && characters >= limits->max_characters) break;
         st = ocr_image_page(&o, page, &text, &why);
@@ -224,7 +227,7 @@ enum status ocr_image(struct sandbox *sandbox, const struct document_limits *lim
     }
     buffer_free(&text);
     d->ocr_seconds += clock_seconds_since(start);
-    d->pages_read = page;
+    d->pages_read = page - first;
     d->ocr_pages_failed = o.n_failed;
     d->ocr_pages_left = pages - page;
     if (st == DOCKET_NO_MEMORY) return st;

@@ -6,6 +6,7 @@
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define FEW_LETTERS  4 /* a page with fewer has no text: the number of a page stands on scans, too */
@@ -131,10 +132,10 @@ static bool give_page(struct reader_state *s, size_t page, const char *text, siz
     return s->to->sink.text(&s->to->sink, text, length);
 }
 
-static void give_pages(struct reader_state *s, const struct pages *p)
+static void give_pages(struct reader_state *s, const struct pages *p, size_t first)
 {
     const char *at = p->text.data, *end = at ? at + p->text.length : NULL;
-    for (size_t page = 1; at < end; page++) {
+    for (size_t page = first; at < end; page++) {
         const char *feed = memchr(at, '\f', (size_t)(end - at)), *stop = feed ? feed + 1 : end;
         if (!give_page(s, page, at, (size_t)(stop - at))) return;
         at = stop;
@@ -144,25 +145,31 @@ static void give_pages(struct reader_state *s, const struct pages *p)
 enum status pdf_read(const struct document_limits *limits, const struct extract_input *in, struct extract_receiver *to,
                      struct document *d, struct error *err)
 {
+    const size_t first = limits->first_page ? limits->first_page : 1;
+    const size_t wanted = limits->last_page ? limits->last_page - first + 1 : SIZE_MAX; /* by the job */
     struct pages pages = {.most = limits->max_pages};
     struct reader_state s = {.ocr = {.sandbox = limits->sandbox, .limits = limits, .in = in, .document = d}, .to = to};
-    struct box_run b = {.box = "pdftotext",
-                        .bytes = in->bytes,
-                        .length = in->length,
-                        .numbers = {(unsigned)(limits->max_pages + 1)},
-                        .output = take_pages,
-                        .again = forget_pages,
-                        .context = &pages};
+    struct box_run b = {
+        .box = "pdftotext",
+        .bytes = in->bytes,
+        .length = in->length,
+        .numbers = {(unsigned)first,
+                    (unsigned)(wanted <= limits->max_pages ? limits->last_page : first + limits->max_pages)},
+        .output = take_pages,
+        .again = forget_pages,
+        .context = &pages};
     if (!size_mul(limits->max_bytes, MAX_EXPANDED, &pages.text.ceiling)) pages.text.ceiling = SIZE_MAX;
     enum status st = sandbox_run_box(limits->sandbox, &b, err);
     if (st == DOCKET_OK && (st = buffer_check(&pages.text, "its text", err)) == DOCKET_LIMIT)
         err->code = CODE_document_expands_too_far;
+    if (st == DOCKET_OK && first > 1 && pages.n == 0 && strstr(b.errors, "Wrong page range"))
+        st = fail(err, DOCKET_BAD_INPUT, CODE_document_source_invalid, "pages: it has no page %zu", first);
     if (st == DOCKET_OK && !pages.more) st = judge(&b, pages.n, err);
     if (st != DOCKET_OK) goto done;
     d->pages_left = pages.more;
     d->pages_read = pages.n;
-    d->pages = pages.more ? 0 : pages.n;
-    give_pages(&s, &pages);
+    d->pages = pages.more || limits->first_page ? 0 : pages.n;
+    give_pages(&s, &pages, first);
     d->ocr_pages_failed = s.ocr.n_failed;
     if (s.st != DOCKET_OK || (!s.some && s.ocr.n_failed > 0)) {
         *err = s.ocr.first;

@@ -331,6 +331,11 @@ static enum status take_pdf(struct collector *c)
     return DOCKET_OK;
 }
 
+static bool has_pages(const char *tool)
+{
+    return tool && (strcmp(tool, "pdftotext") == 0 || strcmp(tool, "tesseract") == 0);
+}
+
 static void read_bytes(struct collector *c, const void *bytes, size_t length)
 {
     struct reading *r = c->r;
@@ -348,7 +353,9 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
                                          : extract_document(&in, &c->receiver, &why);
     leave(c);
     if (c->st != DOCKET_OK || c->text.out.failed) return;
-    if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)
+    if (st == DOCKET_OK && r->limits.first_page && !c->archive && !has_pages(c->reader.tool))
+        st = fail(&why, DOCKET_BAD_INPUT, CODE_document_source_invalid, "pages: told apart in PDF and images only");
+    else if (st == DOCKET_OK && c->reader.tool && c->d->error.code == CODE_NONE)
         st = tools_read(&r->limits, c->reader.tool, &in, &c->receiver, c->d, &why);
     if (c->text.out.failed) return; /* it is for want of room that there is no text */
     if (st == DOCKET_NO_MEMORY && why.code == CODE_NONE) {

@@ -169,6 +169,33 @@ def test_ocr_always_auto_and_never_in_a_job_and_no_more_pages_than_its_tokens_ne
         assert_reads(scan["text"], PAGES[:1])
 
 
+def test_pages_of_a_document_are_those_that_the_job_asks_for(make_platform, start):
+    def given(name, content, pages):
+        return {"filename": name, "content_base64": base64.b64encode(content).decode("ascii"), "pages": pages}
+
+    platform = make_platform()
+    start("docket", platform, MAX_PAGES="3")
+    five = make.pdf([f"this is sheet {number}" for number in range(1, 6)])
+    two = (BOXED / "scan_two_pages.tiff").read_bytes()
+    cases = [(given("a.pdf", five, "2-3"), [2, 3], False), (given("a.pdf", five, "4-"), [4, 5], False), (given("a.pdf", five, "5"), [5], False),
+             (given("a.pdf", five, "1-"), [1, 2, 3], True), (given("a.pdf", five, "3-9"), [3, 4, 5], False), (given("a.pdf", five, "6"), None, False),
+             (given("a.tiff", two, "2"), PAGES[1:], False), (given("b.pdf", (BOXED / "scan.pdf").read_bytes(), "2-2"), PAGES[1:], False),
+             (given("a.tiff", two, "3"), None, False), (given("a.docx", five[:0] + b"plain words of a letter", "1"), None, False),
+             ({"text": TEXTS[0], "pages": "1"}, None, False)]
+    job = platform.submit({"input": {"labels": LABELS, "documents": [case[0] for case in cases], "options": {"return_text": True}}})
+    assert platform.wait(lambda: job.answer is not None, 240)
+    for (document, want, more), result in zip(cases, job.answer["output"]["results"]):
+        if want is None:
+            assert result["error"]["code"] == "document_source_invalid" and "pages: " in result["error"]["message"], result
+            continue
+        assert result["document"]["pages_read"] == len(want), result
+        assert any("document_too_many_pages" in warning for warning in result["warnings"]) is more
+        if isinstance(want[0], int):
+            assert re.findall(r"sheet (\d)", result["text"]) == [str(number) for number in want]
+        else:
+            assert_reads(result["text"], want)
+
+
 CALL = re.compile(r"(\d+) +(\w+)\(")  # also of one that another process interrupts in the log
 
 
