@@ -111,7 +111,7 @@ int32_t bench_token(const struct bench *b, uint64_t *state); /* a random one */
 /* bench_count.c: what the model needs by arithmetic. */
 uint64_t
 bench_parameters_a_token(const struct model_config *config); /* that a token is multiplied with, the head not */
-/* Of n tokens behind n_before, n_outputs of which go on behind the last layer's attention. */
+/* Of n tokens behind n_before, of which the last n_outputs are asked for: the last layer leaves out what no other needs. */
 double bench_operations(const struct model_config *config, size_t n, size_t n_before, size_t n_outputs);
 /* Bytes of weights that a pass of n single tokens reads, head included: of experts those that n tokens are expected to choose. */
 double bench_weight_bytes(const struct bench *b, size_t n);

@@ -3,10 +3,14 @@
 
 #include <math.h>
 
-static double attention_parameters(const struct model_config *c, bool output)
+static double query_parameters(const struct model_config *c) /* and as many of the output */
 {
-    double q = (double)(c->n_heads * c->head_size), kv = (double)(c->n_kv_heads * c->head_size);
-    return (double)c->dim * ((output ? 2 : 1) * q + 2 * kv);
+    return (double)c->dim * (double)(c->n_heads * c->head_size);
+}
+
+static double key_value_parameters(const struct model_config *c)
+{
+    return 2.0 * (double)c->dim * (double)(c->n_kv_heads * c->head_size);
 }
 
 static double ffn_parameters(const struct model_config *c, size_t layer)
@@ -19,22 +23,33 @@ static double ffn_parameters(const struct model_config *c, size_t layer)
 uint64_t bench_parameters_a_token(const struct model_config *c)
 {
     double sum = 0;
-    for (size_t l = 0; l < c->n_layers; l++) sum += attention_parameters(c, true) + ffn_parameters(c, l);
+    for (size_t l = 0; l < c->n_layers; l++)
+        sum += 2 * query_parameters(c) + key_value_parameters(c) + ffn_parameters(c, l);
     return (uint64_t)sum;
+}
+
+/* Keys that rows [first, n) see, behind n_before others. */
+static double seen_keys(const struct model_config *c, size_t first, size_t n, size_t n_before)
+{
+    double keys = 0;
+    for (size_t i = first; i < n; i++) {
+        size_t seen = n_before + i + 1;
+        keys += (double)(c->window && seen > c->window ? c->window : seen);
+    }
+    return keys;
 }
 
 double bench_operations(const struct model_config *c, size_t n, size_t n_before, size_t n_outputs)
 {
-    double products = 0, width = (double)(c->n_heads * c->head_size), keys = 0;
-    size_t last = c->n_layers - 1;
-    for (size_t l = 0; l < last; l++) products += attention_parameters(c, true) + ffn_parameters(c, l);
-    products = products * (double)n + attention_parameters(c, false) * (double)n +
-               ((double)c->dim * width + ffn_parameters(c, last)) * (double)n_outputs;
-    for (size_t i = 0; i < n; i++) {
-        size_t seen = n_before + i + 1;
-        keys += (double)(c->window && seen > c->window ? c->window : seen);
-    }
-    return 2 * products + 4 * keys * width * (double)c->n_layers;
+    size_t last = c->n_layers - 1,
+           asking = 2 * n_outputs <= n ? n_outputs : n; /* rows of the last layer that have queries */
+    double products = 0, width = (double)(c->n_heads * c->head_size);
+    for (size_t l = 0; l < last; l++)
+        products += (double)n * (2 * query_parameters(c) + key_value_parameters(c) + ffn_parameters(c, l));
+    products += (double)n * key_value_parameters(c) + (double)asking * query_parameters(c) +
+                (double)n_outputs * (query_parameters(c) + ffn_parameters(c, last));
+    double keys = (double)last * seen_keys(c, 0, n, n_before) + seen_keys(c, n - asking, n, n_before);
+    return 2 * products + 4 * keys * width;
 }
 
 static double size_of(const struct bench *b, const struct kernels_weight *weight)

@@ -20,11 +20,16 @@ enum status bench_plan(struct bench_report *report, const struct device *device,
     report->parameters = sizes.parameters;
     engine_limits(config, engine, &limits);
     uint64_t cache = plan_kv_bytes_per_token(config, kv) * limits.kv_slots;
-    uint64_t pass = cache + transformer_activation_size(config, &limits);
+    struct kernels_limits kernels;
+    bool has_int8 = false;
+    for (int i = 0; i < N_MODEL_PARTS; i++) has_int8 = has_int8 || quantization->part[i] == QUANTIZE_INT8;
+    transformer_kernels_limits(&kernels, config, &limits, has_int8);
+    uint64_t scratch = device->backend->scratch_size(device->handle, &kernels);
+    uint64_t pass = cache + transformer_activation_size(config, &limits) + scratch;
     uint64_t rest = weights_found && all_found > weights_found ? all_found - weights_found : 0; /* 0: not told apart */
     add(report, "weights, canonical form", sizes.bytes, weights_found);
     add(report, "weights, the device's form", weight_bytes, weights_found);
-    add(report, "cache and activations", pass, rest);
-    add(report, "all", weight_bytes + transformer_size(device, config, &limits), all_found);
+    add(report, "cache, activations, scratch", pass, rest);
+    add(report, "all", weight_bytes + transformer_size(device, config, &limits) + scratch, all_found);
     return DOCKET_OK;
 }

@@ -225,7 +225,7 @@ void bench_put_text(struct buffer *out, const struct bench_report *r)
     if (r->n_memory) buffer_append_char(out, '\n');
     for (size_t i = 0; i < r->n_memory; i++) {
         const struct bench_memory *m = &r->memory[i];
-        buffer_printf(out, "memory        %-26s planned %10.1f MB", m->what, (double)m->planned_bytes / 1e6);
+        buffer_printf(out, "memory        %-27s planned %10.1f MB", m->what, (double)m->planned_bytes / 1e6);
         if (m->found_bytes)
             buffer_printf(out, ", found %10.1f MB (%+.2f %%)", (double)m->found_bytes / 1e6,
                           100 * ((double)m->found_bytes / (double)m->planned_bytes - 1));

@@ -57,7 +57,10 @@ static enum status check_memory(const struct bench_subject *s, const struct mode
     engine_limits(&s->own_config, engine, &limits);
     beside = limits; /* the passes that are measured beside the engine's */
     beside.kv_slots = 4096;
-    size_t pass = transformer_size(d, &s->own_config, &limits) + transformer_size(d, &s->own_config, &beside);
+    struct kernels_limits kernels;
+    transformer_kernels_limits(&kernels, &s->own_config, &limits, true);
+    size_t pass = transformer_size(d, &s->own_config, &limits) + transformer_size(d, &s->own_config, &beside) +
+                  d->backend->scratch_size(d->handle, &kernels);
     size_t need = weights + pass, budget = (size_t)((double)available * utilization);
     if (need <= budget) return DOCKET_OK;
     return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,

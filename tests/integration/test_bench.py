@@ -64,12 +64,12 @@ def test_a_synthetic_model_is_measured_in_every_step(words):
 
 
 def test_operations_are_those_of_the_shape():
-    """tiny: 2 layers of dim 128, 4 heads on 2 of 32, 2 of 4 experts of 192; behind the last layer's attention only the last token."""
+    """tiny: 2 layers of dim 128, 4 heads on 2 of 32, 2 of 4 experts of 192; of the last layer keys and values, and one query."""
     told = json.loads(_bench("--synthetic", "tiny", "--json", "--only", "prefill", "--tokens", "64", *QUICK).stdout)
     qkv, out, ffn = 128 * (128 + 2 * 64), 128 * 128, 2 * 3 * 128 * 192 + 4 * 128
     assert told["parameters_per_token"] == 2 * (qkv + out + ffn)
     assert told["parameters"] == 2 * 512 * 128 + 2 * (qkv + out + 4 * 3 * 128 * 192 + 4 * 128 + 2 * 128) + 128
-    want = 2 * (64 * (qkv + out + ffn + qkv) + out + ffn) + 2 * 4 * 128 * (64 * 65 // 2)
+    want = 2 * (64 * (qkv + out + ffn) + 64 * 2 * 128 * 64 + 128 * 128 + out + ffn) + 4 * 128 * (64 * 65 // 2 + 64)
     [row] = told["rows"]
     assert abs(row["operations_per_second"] * row["seconds"] / want - 1) < 0.01
 

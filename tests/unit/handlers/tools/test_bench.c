@@ -27,10 +27,13 @@ static void parameters_and_operations_are_those_of_the_shape(void **state)
     (void)state;
     config_of(&c, "mixtral-8x7b");
     assert_true((double)bench_parameters_a_token(&c) == a_token);
-    /* All of 1,000 tokens: 25.50 T. Then only the last one behind the attention of layer 32. */
+    /* All of 1,000 tokens: 25.50 T. Then only the last one has a query in layer 32, and goes on behind it. */
     double all = bench_operations(&c, 1000, 0, 1000), last = bench_operations(&c, 1000, 0, 1);
     assert_true(all == 2 * a_token * 1000 + 4.0 * 500500 * 4096 * 32);
-    assert_true(all - last == 2.0 * 999 * (4096.0 * 4096 + 352321536 + 32768));
+    assert_true(all - last == 2.0 * 999 * (2 * 4096.0 * 4096 + 352321536 + 32768) + 4.0 * (500500 - 1000) * 4096);
+    /* A prefix, of which nothing is asked: keys and values are all that the last layer makes. */
+    assert_true(all - bench_operations(&c, 1000, 0, 0) ==
+                2.0 * 1000 * (2 * 4096.0 * 4096 + 352321536 + 32768) + 4.0 * 500500 * 4096);
     /* Behind others: more keys, nothing else. */
     assert_true(bench_operations(&c, 1, 64, 1) - bench_operations(&c, 1, 0, 1) == 4.0 * 64 * 4096 * 32);
     c.window = 10; /* no row sees more */
