@@ -137,7 +137,8 @@ static void allowed_text(const struct option *option, char *out, size_t out_byte
     struct buffer b = {0};
     switch (option->kind) {
     case OPTION_COUNT:
-        buffer_printf(&b, "a whole number from %.0f to %.0f", option->low, option->high);
+        buffer_printf(&b, "%sa whole number from %.0f to %.0f", option->words[0] ? "auto or " : "", option->low,
+                      option->high);
         break;
     case OPTION_NUMBER:
         buffer_printf(&b, "a number from %g to %g", option->low, option->high);
@@ -182,6 +183,10 @@ enum status option_parse(const struct option *option, const char *name, const ch
     switch (option->kind) {
     case OPTION_COUNT: {
         uint64_t n;
+        if (option->words[0] && strcasecmp(text, option->words[0]) == 0) {
+            *(uint64_t *)field = 0;
+            return DOCKET_OK;
+        }
         if (!whole_number(text, &n) || (double)n < option->low || (double)n > option->high)
             return refuse(option, name, text, err);
         *(uint64_t *)field = n;

@@ -36,9 +36,10 @@ struct option {
     const char *words[20];
     const char *value, *shown, *help;
 };
-#define RANGE(from, to) .low = (from), .high = (to)
-#define WORDS(...)      .words = {__VA_ARGS__}
-#define ANY             .low = 0
+#define RANGE(from, to)         .low = (from), .high = (to)
+#define AUTO_OR_RANGE(from, to) .words = {"auto"}, .low = (from), .high = (to) /* of COUNT; auto is 0 */
+#define WORDS(...)              .words = {__VA_ARGS__}
+#define ANY                     .low = 0
 /* A row of a subcommand's own table; OPTION_VALUES is the struct that it fills, defined there. */
 #define OWN_OPTION(kind_, field, flag_, fallback_, allowed, value_, help_)                                             \
     {                                                                                                                  \

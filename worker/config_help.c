@@ -28,7 +28,7 @@ static void put_words(struct buffer *out, const char *text, size_t at)
 static void put_allowed(struct buffer *out, const struct option *option)
 {
     if (option->kind == OPTION_COUNT)
-        buffer_printf(out, "%.0f to %.0f", option->low, option->high);
+        buffer_printf(out, "%s%.0f to %.0f", option->words[0] ? "auto, " : "", option->low, option->high);
     else if (option->kind == OPTION_NUMBER)
         buffer_printf(out, "%g to %g", option->low, option->high);
     else if (option->kind == OPTION_SWITCH)

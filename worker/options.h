@@ -9,7 +9,7 @@
  *             in front, which wins.
  *   flag      beats the environment. A secret's flag is known only to be refused.
  *   fallback  the default; "(…)" says in words what an unset value means: NULL, 0, or -1 of a NUMBER
- *   allowed   RANGE(low, high), WORDS(…) or ANY
+ *   allowed   RANGE(low, high), AUTO_OR_RANGE(low, high), WORDS(…) or ANY
  *   value     how --help calls it
  *   shown     letters of the subcommands whose --help lists it: w(orker) c(lassify) t(okenize) l(ogits) b(ench) h(ealth)
  *             q(uantize) v(alidate) m(odels) p(lan) x: extract
@@ -57,13 +57,15 @@ OPTION(COUNT, cuda_device, "CUDA_DEVICE", "--cuda-device", "0", RANGE(0, 255), "
        "which GPU, of those that CUDA_VISIBLE_DEVICES leaves, counted from 0")
 OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1 where the loader looks)", ANY, "FILE",
        "wcb", "the driver's library that a GPU's memory, errors and energy are read from; without it they are null")
-OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"),
-       "NAME", "wclbqv", "instruction set of the CPU to use")
-OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME", "wclbqv",
+OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto",
+       WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"), "NAME", "wclbqv",
+       "instruction set of the CPU to use")
+OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME",
+       "wclbqv",
        "what the CPU multiplies in: bf16 (auto's choice, where the processor has it), int8, which is faster and rounds "
        "more, or f32, which is slower and rounds nothing but sums; docket validate measures what each costs")
-OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",
-       "wclbqv", "threads that compute")
+OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "auto", AUTO_OR_RANGE(1, 64), "N", "wclbqv",
+       "threads that compute; auto: the CPUs of this process by its affinity and control groups, at most 64")
 OPTION(NUMBER, gpu_memory_utilization, "GPU_MEMORY_UTILIZATION", "--gpu-memory-utilization", "0.90", RANGE(0.01, 1),
        "SHARE", "wclbv", "share of the free memory of the device (of the machine without one) that the model may take")
 

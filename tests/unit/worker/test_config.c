@@ -103,6 +103,22 @@ static void every_default_is_allowed(void **state)
     }
 }
 
+static void threads_are_a_number_or_chosen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        uint64_t want;
+    } cases[] = {{"auto", 0}, {"AUTO", 0}, {"1", 1}, {"64", 64}};
+    assert_int_equal(load(""), DOCKET_OK);
+    assert_int_equal(config.cpu_threads, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        setenv("CPU_THREADS", cases[i].value, 1);
+        assert_int_equal(load(""), DOCKET_OK);
+        assert_int_equal(config.cpu_threads, cases[i].want);
+    }
+}
+
 static void a_platform_makes_it_eager_and_logs_json(void **state)
 {
     (void)state;
@@ -136,6 +152,9 @@ static void a_malformed_value_of_the_user_is_refused_with_name_value_and_range(v
         {"leading space", "MAX_CONCURRENCY", " 4", "want a whole number from 1 to 256"},
         {"hexadecimal", "MAX_CONCURRENCY", "0x10", "want a whole number from 1 to 256"},
         {"zero", "MAX_CONCURRENCY", "0", "want a whole number from 1 to 256"},
+        {"neither auto nor a number", "CPU_THREADS", "all", "want auto or a whole number from 1 to 64"},
+        {"no threads", "CPU_THREADS", "0", "want auto or a whole number from 1 to 64"},
+        {"auto where it means nothing", "MAX_CONCURRENCY", "auto", "want a whole number from 1 to 256"},
         {"share above one", "GPU_MEMORY_UTILIZATION", "1.5", "want a number from 0.01 to 1"},
         {"not a number", "GPU_MEMORY_UTILIZATION", "nan", "want a number from 0.01 to 1"},
         {"infinity", "GPU_PRICE_PER_SECOND", "inf", "want a number from 0 to 1000"},
@@ -404,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_table),
         TEST(every_default_is_allowed),
+        TEST(threads_are_a_number_or_chosen),
         TEST(a_platform_makes_it_eager_and_logs_json),
         TEST(a_malformed_value_of_the_user_is_refused_with_name_value_and_range),
         TEST(an_empty_text_counts_as_not_set),
