@@ -2,9 +2,13 @@
  * suite (test_placement) holds the two equal. */
 #include "kernels/kernels.h"
 
-#define ATTENTION_ROWS 16u /* of one tile of attention */
-#define TILE_BYTES     12u
-#define SOURCE_BYTES   ((size_t)16 << 20)
+#define SOURCE_BYTES ((size_t)16 << 20)
+/* Attention's plan: its items are of 28 bytes and cover at least 16 rows, its merges of 12. */
+#define EXACT_ROWS     16u
+#define ITEM_BYTES     28u
+#define MERGE_BYTES    12u
+#define PARTIAL_CHUNKS 16u
+#define PARTIAL_BYTES  ((size_t)16 << 20)
 
 static size_t round_up(size_t n)
 {
@@ -13,9 +17,16 @@ static size_t round_up(size_t n)
 
 static size_t batch_bytes(size_t rows, size_t sequences)
 {
-    size_t tiles = rows / ATTENTION_ROWS + sequences + 1;
-    return 4 * round_up(rows * 4) + round_up(sequences * sizeof(struct kernels_sequence)) + round_up(sequences) +
-           round_up(tiles * TILE_BYTES);
+    return 4 * round_up(rows * 4) + round_up(sequences * sizeof(struct kernels_sequence)) + round_up(sequences);
+}
+
+static size_t attention_bytes(const struct kernels_limits *l)
+{
+    size_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 1;
+    size_t partials = l->max_rows * PARTIAL_CHUNKS * l->n_heads * (l->head_size + 2) * sizeof(float);
+    size_t plan = (l->max_rows * group / EXACT_ROWS + l->max_sequences + 64) * ITEM_BYTES +
+                  l->max_rows * (3 * sizeof(uint32_t) + MERGE_BYTES) + 4 * 256;
+    return plan + (partials < PARTIAL_BYTES ? partials : PARTIAL_BYTES);
 }
 
 size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
@@ -24,5 +35,5 @@ size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
     return pairs * l->ffn_dim * sizeof(float) + results * sizeof(float) +
            (3 * pairs + l->n_experts + 1) * sizeof(uint32_t) + SOURCE_BYTES +
-           (l->has_int8 ? pairs * sizeof(float) : 0) + batch_bytes(l->max_rows, l->max_sequences);
+           (l->has_int8 ? pairs * sizeof(float) : 0) + attention_bytes(l) + batch_bytes(l->max_rows, l->max_sequences);
 }
