@@ -61,7 +61,7 @@ def test_R2_a_pass_without_memory_is_halved_and_nothing_is_lost(worker):
     assert [(r["status"], r["label"], r["confidence"]) for r in got] == [(r["status"], r["label"], r["confidence"]) for r in want]
     [event] = running.wait_log("out_of_memory", timeout_s=20)
     assert event["done"] == "halved" and event["pass_tokens"] > 1
-    assert running.alive()
+    assert running.alive
 
 
 @pytest.mark.parametrize("memory", [1_000_000, 30_000_000])
