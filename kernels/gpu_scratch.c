@@ -3,11 +3,11 @@
 #include "kernels/kernels.h"
 
 #define SOURCE_BYTES ((size_t)16 << 20)
-/* Attention's plan: its items are of 28 bytes and cover at least 16 rows, its merges of 12. */
+/* Attention's plan: its items are of 28 bytes and cover 64 rows times heads, its merges are of 12. */
+#define ATTENTION_ROWS 64u
 #define EXACT_ROWS     16u
 #define ITEM_BYTES     28u
 #define MERGE_BYTES    12u
-#define PARTIAL_CHUNKS 16u
 #define PARTIAL_BYTES  ((size_t)16 << 20)
 
 static size_t round_up(size_t n)
@@ -20,13 +20,21 @@ static size_t batch_bytes(size_t rows, size_t sequences)
     return 4 * round_up(rows * 4) + round_up(sequences * sizeof(struct kernels_sequence)) + round_up(sequences);
 }
 
+/* Chunks of rows that may be computed one by one. */
+static size_t most_partials(const struct kernels_limits *l)
+{
+    size_t most = PARTIAL_BYTES / (l->n_heads * (l->head_size + 2) * sizeof(float));
+    return most < l->max_rows * 16 ? most : l->max_rows * 16;
+}
+
 static size_t attention_bytes(const struct kernels_limits *l)
 {
-    size_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 1;
-    size_t partials = l->max_rows * PARTIAL_CHUNKS * l->n_heads * (l->head_size + 2) * sizeof(float);
-    size_t plan = (l->max_rows * group / EXACT_ROWS + l->max_sequences + 64) * ITEM_BYTES +
-                  l->max_rows * (3 * sizeof(uint32_t) + MERGE_BYTES) + 4 * 256;
-    return plan + (partials < PARTIAL_BYTES ? partials : PARTIAL_BYTES);
+    size_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 1, least = ATTENTION_ROWS / EXACT_ROWS;
+    size_t whole = l->max_rows * (group > least ? group : least) / ATTENTION_ROWS + l->max_sequences + 1;
+    size_t partials = l->n_heads ? most_partials(l) : 0;
+    size_t items = whole + 2 * partials * (group / ATTENTION_ROWS + 1);
+    return items * ITEM_BYTES + l->max_rows * (3 * sizeof(uint32_t) + MERGE_BYTES) + 4 * 256 +
+           partials * l->n_heads * (l->head_size + 2) * sizeof(float);
 }
 
 size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
