@@ -684,6 +684,7 @@ static void handler_state(void *self, void (*number)(void *context, const char *
     if (isfinite(gpu.utilization)) number(context, "gpu_utilization", gpu.utilization);
     engine_state(m->engine, &state);
     number(context, "busy_seconds", state.busy_seconds);
+    number(context, "passes_halved_total", (double)state.splits);
     number(context, "last_inference_age_seconds", state.idle_seconds_now);
 }
 

@@ -2,9 +2,13 @@
  * suite (test_placement) holds the two equal. */
 #include "kernels/kernels.h"
 
-#define ATTENTION_ROWS 16u /* of one tile of attention */
-#define TILE_BYTES     12u
-#define SOURCE_BYTES   ((size_t)16 << 20)
+#define SOURCE_BYTES ((size_t)16 << 20)
+/* Attention's plan: its items are of 28 bytes and cover 64 rows times heads, its merges are of 12. */
+#define ATTENTION_ROWS 64u
+#define EXACT_ROWS     16u
+#define ITEM_BYTES     28u
+#define MERGE_BYTES    12u
+#define PARTIAL_BYTES  ((size_t)16 << 20)
 
 static size_t round_up(size_t n)
 {
@@ -13,9 +17,24 @@ static size_t round_up(size_t n)
 
 static size_t batch_bytes(size_t rows, size_t sequences)
 {
-    size_t tiles = rows / ATTENTION_ROWS + sequences + 1;
-    return 4 * round_up(rows * 4) + round_up(sequences * sizeof(struct kernels_sequence)) + round_up(sequences) +
-           round_up(tiles * TILE_BYTES);
+    return 4 * round_up(rows * 4) + round_up(sequences * sizeof(struct kernels_sequence)) + round_up(sequences);
+}
+
+/* Chunks of rows that may be computed one by one. */
+static size_t most_partials(const struct kernels_limits *l)
+{
+    size_t most = PARTIAL_BYTES / (l->n_heads * (l->head_size + 2) * sizeof(float));
+    return most < l->max_rows * 16 ? most : l->max_rows * 16;
+}
+
+static size_t attention_bytes(const struct kernels_limits *l)
+{
+    size_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 1, least = ATTENTION_ROWS / EXACT_ROWS;
+    size_t whole = l->max_rows * (group > least ? group : least) / ATTENTION_ROWS + l->max_sequences + 1;
+    size_t partials = l->n_heads ? most_partials(l) : 0;
+    size_t items = whole + 2 * partials * (group / ATTENTION_ROWS + 1);
+    return items * ITEM_BYTES + l->max_rows * (3 * sizeof(uint32_t) + MERGE_BYTES) + 4 * 256 +
+           partials * l->n_heads * (l->head_size + 2) * sizeof(float);
 }
 
 size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
@@ -24,5 +43,5 @@ size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
     return pairs * l->ffn_dim * sizeof(float) + results * sizeof(float) +
            (3 * pairs + l->n_experts + 1) * sizeof(uint32_t) + SOURCE_BYTES +
-           (l->has_int8 ? pairs * sizeof(float) : 0) + batch_bytes(l->max_rows, l->max_sequences);
+           (l->has_int8 ? pairs * sizeof(float) : 0) + attention_bytes(l) + batch_bytes(l->max_rows, l->max_sequences);
 }

@@ -74,6 +74,9 @@ OPTION(TEXT, gpu_memory_budget, "GPU_MEMORY_BUDGET", "--gpu-memory-budget", "(GP
        "memory of the GPU that docket may take, the driver's own share counted: 12GiB, 24GB. What does not fit goes to "
        "the "
        "host's memory: the embedding, then experts, then whole layers, which the CPU computes")
+OPTION(NUMBER, vram_safety, "VRAM_SAFETY", "--vram-safety", "0.90", RANGE(0.05, 1), "SHARE", "wclb",
+       "share of the cache of keys and values that the documents in hand may take together: more of them wait, and one "
+       "that needs more alone is refused with the numbers")
 OPTION(TEXT, gpu_layers, "GPU_LAYERS", "--gpu-layers", "auto", ANY, "N", "wclb",
        "layers that the GPU computes, the last ones of the model; the CPU computes the others. auto: as many as fit")
 

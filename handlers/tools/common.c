@@ -60,7 +60,8 @@ enum status tool_model_options(const struct config *config, struct model_options
                                              .n_threads = (unsigned)config->cpu_threads},
                                   .chat_template = config->chat_template,
                                   .max_model_len = (size_t)config->max_model_len,
-                                  .memory_utilization = config->gpu_memory_utilization};
+                                  .memory_utilization = config->gpu_memory_utilization,
+                                  .safety = config->vram_safety};
     out->keep_copy = config->quant_cache;
     if (config->gpu_memory_budget && !size_text_read(&out->memory_budget, config->gpu_memory_budget))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "%s: \"%.40s\": want a size such as 12GiB or 24GB",

@@ -124,7 +124,8 @@ static enum status make_plan(struct planned *p, const struct tool_call *call, st
     if (v->context) return add_row(p, (size_t)v->context, err);
     /* Below 8192 tokens an engine takes what it takes for 8192, unless the device is too small for that. */
     size_t most = p->config.max_position;
-    for (size_t n = p->device_bytes ? 2048 : 8192; st == DOCKET_OK && n < most && p->n_rows + 1 < MAX_ROWS; n *= 2) st = add_row(p, n, err);
+    for (size_t n = p->device_bytes ? 2048 : 8192; st == DOCKET_OK && n < most && p->n_rows + 1 < MAX_ROWS; n *= 2)
+        st = add_row(p, n, err);
     return st == DOCKET_OK ? add_row(p, most, err) : st;
 }
 

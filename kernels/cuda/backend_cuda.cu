@@ -23,10 +23,29 @@ enum kernels_status cuda_fail(struct kernels_device *device, enum kernels_status
     return status;
 }
 
-/* What no call of the process will recover from. */
+/* What no call of the process will recover from: the context is gone, or the card's memory is. By number, as older runtimes lack names. */
 static bool is_sticky(cudaError_t result)
 {
-    return result >= cudaErrorIllegalAddress;
+    switch ((int)result) {
+    case 214: /* ECC error that was not corrected */
+    case 220: /* the same on NVLink */
+    case 700: /* illegal address */
+    case 702: /* launch timeout */
+    case 708: /* no context */
+    case 709: /* context destroyed */
+    case 710: /* assertion */
+    case 714: /* hardware stack error */
+    case 715: /* illegal instruction */
+    case 716: /* misaligned address */
+    case 717: /* invalid address space */
+    case 718: /* invalid program counter */
+    case 719: /* launch failure */
+    case 721: /* external device */
+    case 999: /* unknown */
+        return true;
+    default:
+        return false;
+    }
 }
 
 static enum kernels_status status_of(cudaError_t result)

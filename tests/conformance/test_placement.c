@@ -223,6 +223,35 @@ static void scratch_takes_what_was_said(void **state)
     }
 }
 
+/* What plans count with is what the driver counts, but for its rounding: within 2 %. */
+static void the_driver_counts_what_the_backend_counts(void **state)
+{
+    enum { SLOTS = 4096, HEADS = 8, HEAD_SIZE = 128, LAYERS = 4, SLAB = 256 << 20 };
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        struct rig *r = &rigs.all[i];
+        const struct kernels_limits limits = {
+            .max_rows = 512, .max_sequences = 256, .dim = 1024, .ffn_dim = 2048, .n_experts = 8, .top_k = 2};
+        struct kernels_memory before, after;
+        if (!r->is_gpu) continue;
+        r->table->memory(r->device, &before);
+        assert_int_equal(r->table->weights_reserve(r->device, SLAB, NULL), KERNELS_OK);
+        assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
+        struct kernels_kv *kv = r->table->kv_create(r->device, KERNELS_F16, LAYERS, SLOTS, HEADS, HEAD_SIZE, NULL);
+        assert_non_null(kv);
+        r->table->memory(r->device, &after);
+        double said = (double)(after.used_bytes - before.used_bytes);
+        double taken = (double)before.free_bytes - (double)after.free_bytes;
+        if (!(fabs(taken - said) <= 0.02 * said))
+            fail_msg("%.0f bytes were counted, the driver says %.0f", said, taken);
+        r->table->kv_free(r->device, kv);
+        assert_int_equal(r->table->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+    }
+    rigs_close(&rigs);
+}
+
 static void memory_of_the_host_is_counted_apart(void **state)
 {
     struct rigs rigs;
@@ -255,6 +284,7 @@ int main(void)
         cmocka_unit_test(what_is_laid_out_differently_is_not_fetched),
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
         cmocka_unit_test(scratch_takes_what_was_said),
+        cmocka_unit_test(the_driver_counts_what_the_backend_counts),
         cmocka_unit_test(memory_of_the_host_is_counted_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

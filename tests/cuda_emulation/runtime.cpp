@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <malloc.h>
 
 struct emulated_stream {
     int unused;
@@ -15,18 +16,54 @@ struct emulated_event {
 namespace
 {
 long n_calls, fail_at;
-cudaError_t fail_with, last_error, sticky;
+cudaError_t fail_with, last_error, sticky, ordered;
+long n_ordered;
 size_t n_live;
+
+/* Of the errors that a test puts in, those that a real device does not recover from. */
+bool stays(cudaError_t error)
+{
+    return error == 214 || (error >= cudaErrorIllegalAddress && error < 720 && error != 701);
+}
+
+/* EMULATION_FAIL=FILE: once there is such a file, the next calls fail: it holds the error's number and how many of them (1). */
+void look_for_orders()
+{
+    static const char *const path = std::getenv("EMULATION_FAIL");
+    static bool read;
+    std::FILE *file = path && !read ? std::fopen(path, "r") : nullptr;
+    int error = 0;
+    if (!file) return;
+    if (std::fscanf(file, "%d %ld", &error, &n_ordered) == 1) n_ordered = 1;
+    std::fclose(file);
+    ordered = (cudaError_t)error;
+    read = true;
+}
 
 /* Counts the call; what it is to fail with, if it is. */
 cudaError_t turn()
 {
     n_calls++;
+    look_for_orders();
+    if (n_ordered > 0) {
+        n_ordered--;
+        if (stays(ordered)) sticky = ordered;
+        last_error = ordered;
+        return ordered;
+    }
     if (sticky != cudaSuccess) return sticky;
     if (fail_at == 0 || --fail_at != 0) return cudaSuccess;
-    if (fail_with >= cudaErrorIllegalAddress) sticky = fail_with;
+    if (stays(fail_with)) sticky = fail_with;
     last_error = fail_with;
     return fail_with;
+}
+
+/* EMULATION_MEMORY=BYTES: cudaMalloc gives no more than that, whatever cudaMemGetInfo says: somebody else has the rest. */
+size_t n_device_bytes;
+size_t most_device_bytes()
+{
+    static const char *const text = std::getenv("EMULATION_MEMORY");
+    return text ? (size_t)std::strtoull(text, nullptr, 10) : (size_t)-1;
 }
 
 /* Not zeroed: what is read before it is written should show. */
@@ -35,8 +72,10 @@ cudaError_t take(void **out, size_t size_bytes)
     cudaError_t error = turn();
     *out = nullptr;
     if (error != cudaSuccess) return error;
-    *out = std::malloc(size_bytes ? size_bytes : 1);
-    if (!*out) return cudaErrorMemoryAllocation;
+    if (posix_memalign(out, 256, size_bytes ? size_bytes : 1) != 0) { /* aligned as the real one's */
+        *out = nullptr;
+        return cudaErrorMemoryAllocation;
+    }
     std::memset(*out, 0xff, size_bytes);
     n_live++;
     return cudaSuccess;
@@ -159,17 +198,26 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
-    *free_bytes = *total_bytes = (size_t)4 << 30;
+    *total_bytes = (size_t)4 << 30;
+    *free_bytes = *total_bytes - n_device_bytes;
     return turn();
 }
 
 cudaError_t cudaMalloc(void **out, size_t size_bytes)
 {
-    return take(out, size_bytes);
+    if (n_device_bytes > most_device_bytes() || size_bytes > most_device_bytes() - n_device_bytes) {
+        *out = nullptr;
+        cudaError_t error = turn();
+        return error != cudaSuccess ? error : (last_error = cudaErrorMemoryAllocation);
+    }
+    cudaError_t error = take(out, size_bytes);
+    if (error == cudaSuccess) n_device_bytes += malloc_usable_size(*out);
+    return error;
 }
 
 cudaError_t cudaFree(void *memory)
 {
+    n_device_bytes -= memory ? malloc_usable_size(memory) : 0;
     return give_back(memory);
 }
 

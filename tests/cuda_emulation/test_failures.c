@@ -160,11 +160,43 @@ static void a_lost_device_at_any_call_is_reported(void **state)
     every_failed_call_is_reported_and_nothing_is_kept(ILLEGAL_ADDRESS);
 }
 
+/* Row R3 and its neighbours: which errors end the device, and which only the work in hand. */
+static void every_error_is_of_its_kind(void **state)
+{
+    static const struct {
+        int error;
+        enum kernels_status want;
+    } cases[] = {{2, KERNELS_NO_MEMORY},     {1, KERNELS_FAILED},        {701, KERNELS_FAILED},
+                 {704, KERNELS_FAILED},      {214, KERNELS_DEVICE_LOST}, {700, KERNELS_DEVICE_LOST},
+                 {710, KERNELS_DEVICE_LOST}, {714, KERNELS_DEVICE_LOST}, {716, KERNELS_DEVICE_LOST},
+                 {718, KERNELS_DEVICE_LOST}, {719, KERNELS_DEVICE_LOST}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct kernels_backend *b = docket_cuda_backend();
+        struct host host = {.n_workers = 1};
+        struct kernels_options options = host_options(&host, NULL);
+        struct kernels_error error = {0};
+        emulation_fail_call(0, 0);
+        struct kernels_device *d = b->open(&options, &error);
+        assert_non_null(d);
+        emulation_fail_call(1, cases[i].error);
+        b->buffer_allocate(d, 100, NULL);
+        emulation_fail_call(0, 0); /* the runtime would go on; the device may not */
+        if (b->synchronize(d, &error) != cases[i].want)
+            fail_msg("error %d: %s", cases[i].error, docket_kernels_status_name(error.code));
+        bool again = b->synchronize(d, NULL) == KERNELS_OK, lost = cases[i].want == KERNELS_DEVICE_LOST;
+        assert_int_equal(again, !lost);
+        if (lost) assert_null(b->buffer_allocate(d, 100, NULL));
+        b->close(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(out_of_memory_at_any_call_is_reported),
         cmocka_unit_test(a_lost_device_at_any_call_is_reported),
+        cmocka_unit_test(every_error_is_of_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ def test_an_nvml_that_dies_later_costs_its_numbers_only(tmp_path):
     assert log.count("state=lost") == 1 and "GPU is lost" in log
 
 
-DRIVER = 520 << 20                  # what docket plan counts for the driver; the emulation takes nothing
+DRIVER = 512 << 20                  # what docket plan counts for the driver, less what the emulated one takes
 
 
 def _budgets():

@@ -117,8 +117,12 @@ class Sums:
         up = lambda n: -(-n // 256) * 256   # noqa: E731
         pairs, q, k = rows * self.top_k, self.heads * self.head, self.kv_heads * self.head
         ours = 4 * (4 * rows * self.dim + 2 * rows * q + 2 * rows * k + 2 * pairs + max(64 * self.vocab, 65536))
-        batch = 4 * up(rows * 4) + up(256 * 56) + up(256) + up((rows // 16 + 257) * 12)
-        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + 3 * pairs + self.experts + 1) + 2**24 + batch
+        batch = 4 * up(rows * 4) + up(256 * 56) + up(256)
+        group, partial = self.heads // self.kv_heads, self.heads * (self.head + 2) * 4
+        partials = min(2**24 // partial, 16 * rows)
+        items = rows * max(group, 4) // 64 + 256 + 1 + 2 * partials * (group // 64 + 1)
+        attention = items * 28 + rows * 24 + 1024 + partials * partial
+        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + 3 * pairs + self.experts + 1) + 2**24 + attention + batch
 
     def ways(self):
         """(what, device bytes, of an expert per room) in the order in which they are tried."""

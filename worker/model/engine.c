@@ -13,6 +13,8 @@
 
 #define MAX_RANGES          4096 /* of the cache, taken at a time */
 #define MAX_UNUSED_PREFIXES 64
+#define DEFAULT_SAFETY      0.90
+#define PASSES_TO_GROW      8 /* that went well, before one that was halved may be twice as large again */
 
 struct engine_prefix {
     int32_t *ids;
@@ -28,12 +30,16 @@ struct engine_prefix {
 
 struct engine {
     const struct device *device;
+    const struct model_config *config;
     struct transformer *transformer;
     struct transformer_limits limits;
     size_t max_tokens;
     pthread_t thread;
     bool started;
     struct pass pass;
+    size_t safe_slots;               /* of the cache; the rest is taken only by a request that is alone in it */
+    size_t rows;                     /* of a pass: limits.max_rows, or fewer since the device had no memory for them */
+    unsigned good_passes;            /* since then */
     struct engine_prefix *computing; /* the prefix that this pass computes, alone in it; NULL: it answers requests */
     struct kv_slots kv;              /* batch thread only */
 
@@ -45,7 +51,7 @@ struct engine {
     bool closing;
     bool poisoned;
     struct error poison;
-    uint64_t tokens, passes;
+    uint64_t tokens, passes, splits;
     double busy_seconds, seconds_a_token;
     uint64_t pass_started_ns, pass_ended_ns, pass_rows; /* pass_started_ns 0: none runs */
     struct kernels_memory memory;                       /* as the backend said it then */
@@ -165,21 +171,41 @@ static bool prefix_ready(struct engine *e, struct engine_prefix *prefix)
     if (!prefix->has_slots) prefix->has_slots = take_slots(e, prefix->n_ids, prefix, &prefix->first_slot);
     if (!prefix->has_slots) return false;
     size_t n = prefix->n_ids - prefix->n_fed;
-    if (n > e->limits.max_rows) n = e->limits.max_rows;
+    if (n > e->rows) n = e->rows;
     pass_add_tokens(p, prefix->ids, n, prefix->n_fed, NULL, prefix->first_slot, 0);
     e->computing = prefix;
     return false;
+}
+
+/* A document's last token goes with its trie. */
+static size_t least_rows(const struct score_request *r)
+{
+    return r->trie->n_fed + 1;
+}
+
+/* Slots for a request; none while others hold as much of the cache as is safe. */
+static bool admit(struct engine *e, struct score_request *r, size_t n)
+{
+    for (;;) {
+        size_t taken = e->limits.kv_slots - e->kv.n_free;
+        bool alone = true;
+        for (const struct score_request *other = e->first; other && alone; other = other->next)
+            alone = !other->has_slots;
+        if (alone || taken + n <= e->safe_slots) return take_slots(e, n, r->prefix, &r->first_slot);
+        if (!evict_prefix(e, r->prefix)) return false;
+    }
 }
 
 /* Adds what fits of the request; false when the pass is full. */
 static bool add_request(struct engine *e, struct score_request *r)
 {
     struct pass *p = &e->pass;
-    size_t room = e->limits.max_rows - p->n_rows, left = r->n_tokens - r->n_fed, trie = r->trie->n_fed;
+    size_t rows = least_rows(r) > e->rows ? least_rows(r) : e->rows, room = rows > p->n_rows ? rows - p->n_rows : 0;
+    size_t left = r->n_tokens - r->n_fed, trie = r->trie->n_fed;
     r->n_rows = 0;
     r->last_chunk = false;
     if (p->n_sequences + 2 > PASS_MAX_SEQUENCES || room == 0) return false;
-    if (!r->has_slots) r->has_slots = take_slots(e, r->n_tokens + trie, r->prefix, &r->first_slot);
+    if (!r->has_slots) r->has_slots = admit(e, r, r->n_tokens + trie);
     if (!r->has_slots) return false;
     bool last = left + trie <= room;
     size_t n = last ? left : left - 1 < room ? left - 1 : room; /* the last token goes with the trie */
@@ -245,12 +271,30 @@ static void poison(struct engine *e, const struct error *why)
     e->poison = *why;
 }
 
+/* The device had no memory for this pass: its requests stay as they are and come again in smaller ones. false: it cannot be smaller. Under
+ * the lock. */
+static bool halve(struct engine *e, const struct error *why)
+{
+    size_t rows = e->pass.n_rows, least = 1;
+    for (const struct score_request *r = e->first; r && !e->computing; r = r->next)
+        if (r->n_rows > 0 && least_rows(r) > least) least = least_rows(r); /* what add_request gives it in any case */
+    bool smaller = rows > least && rows / 2 > 0;
+    log_event(smaller ? LOG_WARN : LOG_ERROR, EVENT_out_of_memory, F_STR("where", "forward pass"),
+              F_STR("done", smaller ? "halved" : "its documents fail"), F_U64("pass_tokens", rows), F_ERROR(why));
+    if (!smaller) return false;
+    e->rows = rows / 2;
+    e->good_passes = 0;
+    e->splits++;
+    return true;
+}
+
 /* After a pass: progress, answers, failures. Under the lock. */
 static void settle(struct engine *e, enum status st, const struct error *why, double seconds,
                    struct score_request *const *done, size_t n_done)
 {
     struct pass *p = &e->pass;
     double a_row = seconds / (double)p->n_rows;
+    if (st == DOCKET_NO_DEVICE_MEMORY && halve(e, why)) return;
     if (st != DOCKET_OK) {
         if (st == DOCKET_DEVICE || st == DOCKET_INTERNAL) poison(e, why);
         struct score_request *next;
@@ -262,6 +306,10 @@ static void settle(struct engine *e, enum status st, const struct error *why, do
             finish(e, r, st);
         }
         return;
+    }
+    if (e->rows < e->limits.max_rows && ++e->good_passes >= PASSES_TO_GROW) {
+        e->rows = e->rows * 2 < e->limits.max_rows ? e->rows * 2 : e->limits.max_rows;
+        e->good_passes = 0;
     }
     e->tokens += p->n_rows;
     if (e->computing) {
@@ -379,8 +427,12 @@ enum status engine_open(struct engine **out, const struct device *device, const 
     pthread_cond_init(&e->submitted, NULL);
     pthread_cond_init(&e->finished, NULL);
     e->device = device;
+    e->config = config;
     e->max_tokens = options->max_tokens ? options->max_tokens : config->max_position;
     engine_limits(config, options, &e->limits);
+    e->rows = e->limits.max_rows;
+    double safety = options->safety > 0 ? options->safety : DEFAULT_SAFETY;
+    e->safe_slots = (size_t)((double)e->limits.kv_slots * safety);
     enum status st = transformer_open(&e->transformer, device, config, weights, &e->limits, err);
     if (st != DOCKET_OK) goto failed;
     if (!pass_init(&e->pass, e->limits.max_rows) || !kv_slots_init(&e->kv, e->limits.kv_slots, MAX_RANGES)) {
@@ -463,6 +515,14 @@ void engine_prefix_close(struct engine *e, struct engine_prefix *prefix)
     pthread_mutex_unlock(&e->lock);
 }
 
+static double cache_megabytes(const struct engine *e, size_t slots)
+{
+    const struct model_config *c = e->config;
+    return (double)e->device->backend->kv_size(e->device->handle, e->limits.kv_format, c->n_layers, slots,
+                                               c->n_kv_heads, c->head_size) /
+           1e6;
+}
+
 void engine_submit(struct engine *e, struct score_request *r)
 {
     r->next = NULL;
@@ -477,6 +537,14 @@ void engine_submit(struct engine *e, struct score_request *r)
     if (all > e->max_tokens || r->trie->n_fed + 1 > e->limits.max_rows || r->n_tokens == 0) {
         r->status = fail(&r->error, DOCKET_LIMIT, CODE_document_too_long,
                          "%zu tokens with labels and instructions, the context has %zu", all, e->max_tokens);
+        r->done = true;
+        return;
+    }
+    if (all > e->safe_slots) {
+        r->status =
+            fail(&r->error, DOCKET_LIMIT, CODE_job_exceeds_memory_plan,
+                 "%zu tokens take %.1f MB of the key/value cache, %.1f MB of its %.1f may be taken", all,
+                 cache_megabytes(e, all), cache_megabytes(e, e->safe_slots), cache_megabytes(e, e->limits.kv_slots));
         r->done = true;
         return;
     }
@@ -503,6 +571,7 @@ void engine_state(struct engine *e, struct engine_state *out)
     pthread_mutex_lock(&e->lock);
     *out = (struct engine_state){.tokens = e->tokens,
                                  .passes = e->passes,
+                                 .splits = e->splits,
                                  .busy_seconds = e->busy_seconds,
                                  .waiting = e->n_waiting,
                                  .memory = e->memory};

@@ -16,6 +16,7 @@ struct engine_options {
     size_t max_tokens; /* of one sequence: prefix, document and continuation */
     size_t max_rows;   /* tokens of one pass; 0: chosen */
     size_t kv_slots;   /* tokens in the cache; 0: chosen */
+    double safety;     /* share of the cache that requests may take together, 0 < s <= 1; 0: 0.90 */
     enum kv_format kv_format;
 };
 
@@ -66,6 +67,7 @@ void engine_wait(struct engine *engine, struct score_request *request);
 
 struct engine_state {
     uint64_t tokens, passes;               /* through the model since open */
+    uint64_t splits;                       /* passes that the device had no memory for, and that were halved */
     double busy_seconds, idle_seconds_now; /* since the last pass ended, 0 while one runs */
     size_t waiting;                        /* requests not done */
     struct kernels_memory memory;          /* of the device, at most a second older than the last pass */

@@ -201,7 +201,8 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                               : memory.total_bytes ? memory.total_bytes / 2
                                                    : UNKNOWN_CARD_BYTES;
         uint64_t own = memory.free_bytes ? taken_by_context(&memory) : PLACEMENT_CONTEXT_BYTES;
-        struct placement_wish wish = {.config = &o->config,
+        struct placement_wish wish = {.device = &m->device,
+                                      .config = &o->config,
                                       .sizes = &sizes,
                                       .kv = m->kv_format,
                                       .has_int8 = int8,
@@ -311,6 +312,7 @@ enum status model_open(struct model *out, const struct model_options *options, c
     if (st != DOCKET_OK) goto failed;
     engine.max_tokens = m.max_model_len;
     engine.kv_format = m.kv_format;
+    engine.safety = options->safety;
     struct kernels_memory before;
     m.device.backend->memory(m.device.handle, &before);
     if ((st = plan_memory(&m, &o, options, &engine, err)) != DOCKET_OK) goto failed;

@@ -17,6 +17,7 @@ struct model_options {
     const char *chat_template; /* name of a format; NULL, "auto": what the model's files hold */
     size_t max_model_len;      /* tokens; 0: what the model was made for, at most 32,768 */
     double memory_utilization; /* of the memory that is free, 0 < u <= 1; 0: 0.90 */
+    double safety;             /* engine.h; 0: 0.90 */
     uint64_t memory_budget;    /* of a GPU, instead of that share; 0: none */
     size_t gpu_layers;         /* that a GPU computes; 0: as many as fit */
 };

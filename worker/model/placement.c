@@ -30,7 +30,9 @@ static uint64_t scratch_of(const struct placement_wish *w, const struct transfor
 {
     struct kernels_limits limits;
     transformer_kernels_limits(&limits, w->config, l, w->has_int8);
-    return transformer_activation_size(w->config, l) + docket_kernels_gpu_scratch_size(&limits);
+    size_t scratch = w->device ? w->device->backend->scratch_size(w->device->handle, &limits)
+                               : docket_kernels_gpu_scratch_size(&limits);
+    return transformer_activation_size(w->config, l) + scratch;
 }
 
 /* Weights of all layers but their experts. */

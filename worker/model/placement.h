@@ -11,6 +11,8 @@
 #define PLACEMENT_AUTO_LAYERS   SIZE_MAX
 
 struct placement_wish {
+    const struct device
+        *device; /* that says what its scratch takes; NULL: there is none, docket_kernels_gpu_scratch_size says it */
     const struct model_config *config;
     const struct plan_sizes *sizes;
     enum kv_format kv;

@@ -238,6 +238,104 @@ static void numbers_that_are_not_finite_are_tried_twice_and_said(void **state)
     engine_close(e);
 }
 
+/* A device that has no memory for passes of more rows than that. */
+static const struct kernels_backend *real;
+static size_t most_rows, n_refused;
+
+static enum kernels_status small_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *args)
+{
+    if (args->n_rows <= most_rows) return real->expert_ffn(device, args);
+    n_refused++;
+    return KERNELS_NO_MEMORY;
+}
+
+static void r2_a_pass_that_the_device_has_no_memory_for_comes_again_in_smaller_ones(void **state)
+{
+    struct fixture *f = *state;
+    static double want[N * 5], got[N * 5];
+    struct kernels_backend small = *f->model.device.backend;
+    struct engine_state s;
+    struct engine *e = open_engine(f, 2048, 0);
+    score_all(f, e, false, want);
+    engine_close(e);
+    real = f->model.device.backend;
+    small.expert_ffn = small_expert_ffn;
+    f->model.device.backend = &small;
+    for (most_rows = 7; most_rows < 150; most_rows = most_rows * 4 + 1) {
+        memset(got, 0, sizeof(got));
+        n_refused = 0;
+        e = open_engine(f, 2048, 0);
+        score_all(f, e, false, got);
+        engine_state(e, &s);
+        assert_true(engine_healthy(e, NULL));
+        engine_close(e);
+        assert_memory_equal(got, want, sizeof(want));
+        if (n_refused == 0 || s.splits != n_refused)
+            fail_msg("at most %zu rows: %zu passes were refused, %llu halved", most_rows, n_refused,
+                     (unsigned long long)s.splits);
+    }
+    f->model.device.backend = real;
+}
+
+/* Nothing fits: each document says so, the engine lives, and works again when there is memory. */
+static void r2_what_fits_in_no_pass_is_a_documents_error(void **state)
+{
+    struct fixture *f = *state;
+    struct kernels_backend small = *f->model.device.backend;
+    double p[5];
+    real = f->model.device.backend;
+    small.expert_ffn = small_expert_ffn;
+    f->model.device.backend = &small;
+    struct engine *e = open_engine(f, 2048, 0);
+    struct score_request r = {
+        .tokens = f->documents[3], .n_tokens = f->lengths[3], .trie = &f->trie, .log_probabilities = p};
+    most_rows = 0;
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_NO_DEVICE_MEMORY);
+    assert_int_equal(r.error.code, CODE_inference_out_of_memory);
+    assert_true(error_code_retryable(r.error.code));
+    assert_true(engine_healthy(e, NULL));
+    most_rows = SIZE_MAX;
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_OK);
+    engine_close(e);
+    f->model.device.backend = real;
+}
+
+static struct engine *open_safe_engine(struct fixture *f, double safety)
+{
+    struct engine *e = NULL;
+    struct error err = {0};
+    const struct engine_options options = {.max_tokens = 400, .max_rows = 64, .kv_slots = 800, .safety = safety};
+    if (engine_open(&e, &f->model.device, &f->model.config, &f->model.weights, &options, &err) != DOCKET_OK)
+        fail_msg("%s", err.message);
+    return e;
+}
+
+static void what_is_safe_bounds_what_is_in_hand_and_changes_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    static double want[N * 5], got[N * 5];
+    double p[5];
+    struct engine *e = open_safe_engine(f, 1);
+    score_all(f, e, false, want);
+    engine_close(e);
+    e = open_safe_engine(f, 0.35); /* one or two documents at a time */
+    score_all(f, e, false, got);
+    engine_close(e);
+    assert_memory_equal(got, want, sizeof(want));
+    e = open_safe_engine(f, 0.1);
+    struct score_request r = {.tokens = f->documents[5], .n_tokens = 150, .trie = &f->trie, .log_probabilities = p};
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_LIMIT);
+    assert_int_equal(r.error.code, CODE_job_exceeds_memory_plan);
+    assert_non_null(strstr(r.error.message, "MB"));
+    engine_close(e);
+}
+
 static void closing_answers_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -310,6 +408,9 @@ int main(void)
         cmocka_unit_test(a_stopped_request_is_cancelled_and_the_others_go_on),
         cmocka_unit_test(what_is_too_long_is_refused_at_once),
         cmocka_unit_test(numbers_that_are_not_finite_are_tried_twice_and_said),
+        cmocka_unit_test(r2_a_pass_that_the_device_has_no_memory_for_comes_again_in_smaller_ones),
+        cmocka_unit_test(r2_what_fits_in_no_pass_is_a_documents_error),
+        cmocka_unit_test(what_is_safe_bounds_what_is_in_hand_and_changes_no_answer),
         cmocka_unit_test(closing_answers_what_waits),
         cmocka_unit_test(a_pass_with_answers_is_waited_for_once),
     };
