@@ -1,5 +1,6 @@
 /* test_company.c: the bits of a row do not depend on what else is in the batch: alone, beside sequences that look at the same prefix, in
- * a crowd that fills the device. A backend may cut the work in another way for each of these; the result must not show it.
+ * a crowd that fills the device; nor on a power of two that queries and scale share. A backend may cut the work in another way for
+ * each of these; the result must not show it.
  *
  * All keys lie in the cache from the start, a token a slot, more of them than any backend takes at a time. */
 #include "tests/conformance/rig.h"
@@ -141,9 +142,9 @@ static void fill_cache(const struct rig *rig, const struct shapes *c, struct ker
     free(p);
 }
 
-/* What the company's rows come to, [rows, h d], guarded. */
+/* What the company's rows come to, [rows, h d], guarded; queries are multiplied by 2^shift, the scale by 2^-shift. */
 static float *attend(const struct rig *rig, const struct shapes *c, struct kernels_kv *kv, struct kernels_batch *batch,
-                     const struct packed *p, const float *q)
+                     const struct packed *p, const float *q, int shift)
 {
     const size_t width = c->h * c->d;
     float *rows = host_values(p->n_rows * width), *device_q, *out;
@@ -151,10 +152,12 @@ static float *attend(const struct rig *rig, const struct shapes *c, struct kerne
     struct kernels_error error = {0};
 
     for (size_t i = 0; i < p->n_rows; i++) memcpy(rows + i * width, q + p->slots[i] * width, width * sizeof *rows);
+    for (size_t i = 0; i < p->n_rows * width; i++) rows[i] = ldexpf(rows[i], shift);
     device_q = rig_upload(rig, rows, p->n_rows * width);
     out = guarded(rig, NULL, p->n_rows * width);
     if (rig->table->batch_set(rig->device, batch, &desc, &error) != KERNELS_OK) fail_msg("%s", error.message);
-    const struct kernels_attention args = {batch, device_q, kv, out, 0, c->h, c->g, c->d, 0.5f, c->window};
+    const struct kernels_attention args = {batch,    device_q, kv, out, 0, c->h, c->g, c->d, ldexpf(0.5f, -shift),
+                                           c->window};
     assert_int_equal(rig->table->attention(rig->device, &args), KERNELS_OK);
     free(rows);
     rows = unguard(rig, "attention", out, p->n_rows * width);
@@ -202,7 +205,7 @@ static void judge(const struct shapes *c, const struct rig *rig, float *want[N_W
     rig->table->memory(rig->device, &before);
     for (size_t i = 0; i < sizeof companies / sizeof companies[0]; i++) {
         pack(p, &companies[i]);
-        float *got = attend(rig, c, kv, batch, p, q);
+        float *got = attend(rig, c, kv, batch, p, q, 0);
         rig->table->memory(rig->device, &after);
         if (rig->is_gpu) assert_int_equal(after.used_bytes, before.used_bytes);
         for (size_t m = 0; m < companies[i].n_members; m++) {
@@ -226,6 +229,14 @@ static void judge(const struct shapes *c, const struct rig *rig, float *want[N_W
         }
         free(got);
     }
+    pack(p, &companies[4]);
+    for (int shift = -40; shift <= 40; shift += 20) { /* nothing overflows, nothing falls out of a number's range */
+        float *got = attend(rig, c, kv, batch, p, q, shift);
+        snprintf(name, sizeof name, "%s: d=%zu %s: queries times 2^%d", rig->name, c->d,
+                 docket_kernels_format_name(c->format), shift);
+        assert_true(compare_equal(name, got + p->first_row[FEW] * width, first[FEW], watched[FEW].n_rows * width));
+        free(got);
+    }
     for (size_t i = 0; i < N_WATCHED; i++) free(first[i]);
     rig->table->batch_free(rig->device, batch);
     rig->table->kv_free(rig->device, kv);
@@ -235,7 +246,7 @@ static void judge(const struct shapes *c, const struct rig *rig, float *want[N_W
     free(v);
 }
 
-static void the_bits_of_a_row_are_the_same_in_any_company(void **state)
+static void the_bits_of_a_row_are_the_same_in_any_company_and_at_any_scale(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -249,7 +260,7 @@ static void the_bits_of_a_row_are_the_same_in_any_company(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_bits_of_a_row_are_the_same_in_any_company),
+        cmocka_unit_test(the_bits_of_a_row_are_the_same_in_any_company_and_at_any_scale),
     };
     return cmocka_run_group_tests(tests, open_rigs, close_rigs);
 }
