@@ -95,7 +95,7 @@ struct kernels_description {
     char name[96];    /* "AMD EPYC 9B45" or "NVIDIA H200" */
     char variant[32]; /* instruction set or compute capability */
     bool is_gpu;
-    char bus_id[24]; /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
+    char bus_id[24];    /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
     char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8"; empty where the backend does not say */
 };
 

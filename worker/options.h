@@ -55,9 +55,11 @@ OPTION(PATH, cuda_library, "CUDA_LIBRARY", "--cuda-library",
        "(libdocket_cuda.so beside the program, then where the loader looks)", ANY, "FILE", "wclbqv", "the CUDA backend")
 OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1 where the loader looks)", ANY, "FILE",
        "wcb", "the driver's library that a GPU's memory, errors and energy are read from; without it they are null")
-OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto", WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"),
-       "NAME", "wclbqv", "instruction set of the CPU to use")
-OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME", "wclbqv",
+OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto",
+       WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"), "NAME", "wclbqv",
+       "instruction set of the CPU to use")
+OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME",
+       "wclbqv",
        "what the CPU multiplies in: bf16 (auto's choice, where the processor has it), int8, which is faster and rounds "
        "more, or f32, which is slower and rounds nothing but sums; docket validate measures what each costs")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "(the CPUs of this process, at most 64)", RANGE(1, 64), "N",
