@@ -39,7 +39,9 @@ ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mfma -mf16c -mavx2
 ISA_avx512_bf16 := $(ISA_avx512) -mavx512bf16
 ISA_avx512_vnni := $(ISA_avx512) -mavx512vnni
-isa_flags   = $(foreach i,avx2 avx512 avx512_bf16 avx512_vnni,$(if $(findstring _$(i).c,$(1)),$(ISA_$(i))))
+ISA_amx := $(ISA_avx512) -mavx512bf16 -mavx512vnni -mamx-tile -mamx-bf16 -mamx-int8
+ISA_amx_twin := $(ISA_avx512)
+isa_flags   = $(foreach i,avx2 avx512 avx512_bf16 avx512_vnni amx amx_twin,$(if $(findstring _$(i).c,$(1)),$(ISA_$(i))))
 
 sources  = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 KERNELS  := $(filter-out kernels/examples/%,$(call sources,kernels))

@@ -85,8 +85,9 @@ struct kernels_options {
     void (*parallel_for)(void *context, size_t n_items, size_t grain, kernels_task task, void *task_context);
     void *context;
     unsigned n_workers;  /* 0 means 1 */
-    const char *cpu_isa; /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16",
-                            "avx512_vnni" (with int8) */
+    /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16", "amx_bf16"; with int8
+     * "avx512_vnni", "amx_int8"; for tests "amx_bf16_twin", "amx_int8_twin", AMX's without its instructions. */
+    const char *cpu_isa;
     int device_index;
     enum kernels_arithmetic arithmetic;
 };

@@ -58,8 +58,8 @@ OPTION(COUNT, cuda_device, "CUDA_DEVICE", "--cuda-device", "0", RANGE(0, 255), "
 OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1 where the loader looks)", ANY, "FILE",
        "wcb", "the driver's library that a GPU's memory, errors and energy are read from; without it they are null")
 OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto",
-       WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"), "NAME", "wclbqv",
-       "instruction set of the CPU to use")
+       WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"), "NAME",
+       "wclbqv", "instruction set of the CPU to use")
 OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME",
        "wclbqv",
        "what the CPU multiplies in: bf16 (auto's choice, where the processor has it), int8, which is faster and rounds "

@@ -19,8 +19,8 @@ static struct kernels_device *fast_open(const struct kernels_options *options, s
     if (!cpu_choose(options ? options->cpu_isa : NULL, arithmetic, &choice)) {
         kernels_fail(
             error, KERNELS_UNSUPPORTED,
-            "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16 or avx512_vnni (that one for int8), on a "
-            "processor that has it, got %s for %s",
+            "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16, amx_bf16, or for int8 avx512_vnni or amx_int8, "
+            "on a processor that has it, got %s for %s",
             options && options->cpu_isa ? options->cpu_isa : "auto", names[arithmetic]);
         return NULL;
     }

@@ -60,7 +60,8 @@ struct cpu_core {
                 const struct core_rows *rows, size_t first_row, size_t m, float *sums);
 };
 
-extern const struct cpu_core cpu_core_avx512_bf16, cpu_core_avx512_vnni;
+extern const struct cpu_core cpu_core_avx512_bf16, cpu_core_avx512_vnni, cpu_core_amx_bf16, cpu_core_amx_int8;
+extern const struct cpu_core cpu_core_amx_bf16_twin, cpu_core_amx_int8_twin; /* the same without AMX, for tests */
 
 /* dispatch.c: the best this processor and its system run, or what is named: false if it is unknown, cannot run, or does not
  * compute in that arithmetic. A core comes with inner loops for everything else. */

@@ -32,6 +32,51 @@ INLINE __m512 load_some(const float *x, size_t n, size_t at)
     return _mm512_maskz_loadu_ps(left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1), x + at);
 }
 
+INLINE size_t core_n_blocks(size_t cols)
+{
+    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
+}
+
+/* Behind the values of a row in bf16: the sum of each block. */
+INLINE float *bf16_row_sums(const uint8_t *row, size_t cols)
+{
+    return (float *)(void *)(row + core_n_blocks(cols) * TILE_BLOCK * 2);
+}
+
+/* Behind the codes of a row in int8: what scales each block back, and its sum. */
+INLINE float *int8_row_scales(const uint8_t *row, size_t cols)
+{
+    return (float *)(void *)(row + core_n_blocks(cols) * TILE_BLOCK);
+}
+
+INLINE int32_t *int8_row_sums(const uint8_t *row, size_t cols)
+{
+    return (int32_t *)(void *)(int8_row_scales(row, cols) + core_n_blocks(cols));
+}
+
+/* The sum of a block of int8, with what stands before it. */
+INLINE __m512 int8_add_block(__m512 total, __m512i sum, __m512 scale, const __m512 *zero, float x_scale, int32_t x_sum)
+{
+    __m512 of_x = _mm512_set1_ps(x_scale);
+
+    total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, of_x), total);
+    if (zero) total = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps((float)x_sum), of_x), *zero, total);
+    return total;
+}
+
+/* Where the steps of a tile's block begin; they are CORE_PAIR * 64 bytes apart. */
+INLINE uint8_t *panel_values(const struct core_panel *panel, size_t steps, size_t tile, size_t block)
+{
+    size_t pair = tile / CORE_PAIR;
+
+    return (uint8_t *)panel->values + ((pair * CORE_BLOCKS + block) * steps * CORE_PAIR + tile % CORE_PAIR) * 64;
+}
+
+INLINE size_t panel_scales(size_t tile, size_t block)
+{
+    return ((tile / CORE_PAIR * CORE_BLOCKS + block) * CORE_PAIR + tile % CORE_PAIR) * TILE_ROWS;
+}
+
 /* Where the codes lie that take this block's place in the panel next: on their way while this panel is multiplied. */
 INLINE const uint8_t *core_ahead(const struct kernels_weight *weight, size_t tile, size_t block, size_t end)
 {

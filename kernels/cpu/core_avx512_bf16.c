@@ -127,15 +127,10 @@ static size_t row_bytes(size_t cols)
     return (lines | 1) * TILE_LINE; /* odd: rows next to each other lie in different sets of the cache */
 }
 
-INLINE const float *row_sums(const uint8_t *row, size_t cols)
-{
-    return (const float *)(const void *)(row + (cols + TILE_BLOCK - 1) / TILE_BLOCK * TILE_BLOCK * 2);
-}
-
 static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *row)
 {
     __m512 sum = _mm512_setzero_ps();
-    float *sums = (float *)(void *)(row + (cols + TILE_BLOCK - 1) / TILE_BLOCK * TILE_BLOCK * 2);
+    float *sums = bf16_row_sums(row, cols);
 
     for (size_t c = 0; c < TILE_BLOCK; c += 32) {
         __m512 low = load_some(x, n, c), high = load_some(x, n, c + 16);
@@ -149,18 +144,6 @@ static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *r
 
 /* --- panels --- */
 
-INLINE uint8_t *panel_values(const struct core_panel *panel, size_t tile, size_t block)
-{
-    size_t pair = tile / CORE_PAIR;
-
-    return (uint8_t *)panel->values + ((pair * CORE_BLOCKS + block) * STEPS * CORE_PAIR + tile % CORE_PAIR) * 64;
-}
-
-INLINE size_t panel_scales(size_t tile, size_t block)
-{
-    return ((tile / CORE_PAIR * CORE_BLOCKS + block) * CORE_PAIR + tile % CORE_PAIR) * TILE_ROWS;
-}
-
 INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
                         size_t end, __m512i table, struct core_panel *to)
 {
@@ -168,7 +151,7 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, siz
 
     for (size_t block = begin; block < end; block++) {
         const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
-        uint8_t *out = panel_values(to, at, block - begin);
+        uint8_t *out = panel_values(to, STEPS, at, block - begin);
         for (size_t v = 0; v < STEPS / per_vector; v++) {
             __m512i now = _mm512_load_si512(codes + v * 64);
             _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
@@ -225,7 +208,7 @@ static void expand(const struct kernels_weight *weight, size_t tile, size_t n, s
 
 static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
 {
-    uint16_t *out = (uint16_t *)(void *)panel_values(to, tile, block);
+    uint16_t *out = (uint16_t *)(void *)panel_values(to, STEPS, tile, block);
 
     for (size_t step = 0; step < STEPS; step++)
         for (size_t lane = 0; lane < TILE_ROWS; lane++)
@@ -239,7 +222,7 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
                           size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
     const uint8_t *row = rows->data + first_row * rows->stride;
-    const uint8_t *w = panel_values(panel, pair * CORE_PAIR, 0);
+    const uint8_t *w = panel_values(panel, STEPS, pair * CORE_PAIR, 0);
     __m512 total[ROWS_TILE][CORE_PAIR];
 
     UNROLL for (size_t i = 0; i < m; i++)
@@ -273,8 +256,9 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
                                   ? sum[i][t]
                                   : _mm512_fmadd_ps(sum[i][t], _mm512_load_ps(panel->scales + at), total[i][t]);
                 if (kind == CORE_SCALED_FROM_ZERO)
-                    total[i][t] = _mm512_fmadd_ps(_mm512_set1_ps(row_sums(row + i * rows->stride, rows->cols)[block]),
-                                                  _mm512_load_ps(panel->zeros + at), total[i][t]);
+                    total[i][t] =
+                        _mm512_fmadd_ps(_mm512_set1_ps(bf16_row_sums(row + i * rows->stride, rows->cols)[block]),
+                                        _mm512_load_ps(panel->zeros + at), total[i][t]);
             }
         }
     }
@@ -391,9 +375,9 @@ INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum 
                     total[i][t] =
                         kind == CORE_WHOLE ? sum[i][t] : _mm512_fmadd_ps(sum[i][t], readers[t].scales[b], total[i][t]);
                     if (kind == CORE_SCALED_FROM_ZERO)
-                        total[i][t] =
-                            _mm512_fmadd_ps(_mm512_set1_ps(row_sums(row + i * rows->stride, rows->cols)[first + b]),
-                                            readers[t].zeros[b], total[i][t]);
+                        total[i][t] = _mm512_fmadd_ps(
+                            _mm512_set1_ps(bf16_row_sums(row + i * rows->stride, rows->cols)[first + b]),
+                            readers[t].zeros[b], total[i][t]);
                 }
             }
         }

@@ -74,28 +74,13 @@ INLINE __m512i four_of(const uint8_t *x)
     return _mm512_set1_epi32(four);
 }
 
-static size_t n_blocks_of(size_t cols)
-{
-    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
-}
-
 /* Codes, then for each block what scales them back, then for each their sum. */
 static size_t row_bytes(size_t cols)
 {
-    size_t n_blocks = n_blocks_of(cols);
+    size_t n_blocks = core_n_blocks(cols);
     size_t lines = n_blocks + (n_blocks * (sizeof(float) + sizeof(int32_t)) + TILE_LINE - 1) / TILE_LINE;
 
     return (lines | 1) * TILE_LINE; /* odd: rows next to each other lie in different sets of the cache */
-}
-
-INLINE float *row_scales(const uint8_t *row, size_t cols)
-{
-    return (float *)(void *)(row + n_blocks_of(cols) * TILE_BLOCK);
-}
-
-INLINE int32_t *row_sums(const uint8_t *row, size_t cols)
-{
-    return (int32_t *)(void *)(row_scales(row, cols) + n_blocks_of(cols));
 }
 
 static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *row)
@@ -118,24 +103,12 @@ static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *r
         sum = _mm512_add_epi32(sum, codes);
         _mm_storeu_si128((void *)(row + block * TILE_BLOCK + 16 * v), _mm512_cvtepi32_epi8(codes));
     }
-    row_scales(row, cols)[block] = absmax > 0 ? 1 / factor : absmax;
-    if (!(absmax <= 3.0e38f)) row_scales(row, cols)[block] = absmax; /* NaN and infinity: not to be hidden */
-    row_sums(row, cols)[block] = _mm512_reduce_add_epi32(sum);
+    int8_row_scales(row, cols)[block] = absmax > 0 ? 1 / factor : absmax;
+    if (!(absmax <= 3.0e38f)) int8_row_scales(row, cols)[block] = absmax; /* NaN and infinity: not to be hidden */
+    int8_row_sums(row, cols)[block] = _mm512_reduce_add_epi32(sum);
 }
 
 /* --- panels --- */
-
-INLINE uint8_t *panel_values(const struct core_panel *panel, size_t tile, size_t block)
-{
-    size_t pair = tile / CORE_PAIR;
-
-    return (uint8_t *)panel->values + ((pair * CORE_BLOCKS + block) * STEPS * CORE_PAIR + tile % CORE_PAIR) * 64;
-}
-
-INLINE size_t panel_scales(size_t tile, size_t block)
-{
-    return ((tile / CORE_PAIR * CORE_BLOCKS + block) * CORE_PAIR + tile % CORE_PAIR) * TILE_ROWS;
-}
 
 INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
                         size_t end, __m512i table, struct core_panel *to)
@@ -144,7 +117,7 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, siz
 
     for (size_t block = begin; block < end; block++) {
         const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
-        uint8_t *out = panel_values(to, at, block - begin);
+        uint8_t *out = panel_values(to, STEPS, at, block - begin);
         for (size_t v = 0; v < STEPS / per_vector; v++) {
             __m512i now = _mm512_load_si512(codes + v * 64);
             _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
@@ -193,7 +166,7 @@ static void expand(const struct kernels_weight *weight, size_t tile, size_t n, s
 /* As nf4: times 127 by the largest of each row's block. */
 static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
 {
-    uint8_t *out = panel_values(to, tile, block);
+    uint8_t *out = panel_values(to, STEPS, tile, block);
 
     to->added = 128;
     for (size_t lane = 0; lane < TILE_ROWS; lane++) {
@@ -211,24 +184,14 @@ static void expand_values(const float *values, size_t tile, size_t block, struct
     }
 }
 
-/* The sum of a block, with what stands before it. */
-INLINE __m512 add_block(__m512 total, __m512i sum, __m512 scale, const __m512 *zero, float x_scale, int32_t x_sum)
-{
-    __m512 of_x = _mm512_set1_ps(x_scale);
-
-    total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, of_x), total);
-    if (zero) total = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps((float)x_sum), of_x), *zero, total);
-    return total;
-}
-
 /* m rows with n tiles of one pair. */
 INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
                           size_t end, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
     const uint8_t *row = rows->data + first_row * rows->stride;
-    const uint8_t *w = panel_values(panel, pair * CORE_PAIR, 0);
-    const float *x_scales = row_scales(row, rows->cols);
-    const int32_t *x_sums = row_sums(row, rows->cols);
+    const uint8_t *w = panel_values(panel, STEPS, pair * CORE_PAIR, 0);
+    const float *x_scales = int8_row_scales(row, rows->cols);
+    const int32_t *x_sums = int8_row_sums(row, rows->cols);
     const size_t stride = rows->stride / sizeof(float);
     __m512 total[ROWS_TILE][CORE_PAIR];
 
@@ -261,8 +224,8 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
             __m512 scale = _mm512_load_ps(panel->scales + at), zero = _mm512_setzero_ps();
             if (kind == CORE_SCALED_FROM_ZERO) zero = _mm512_load_ps(panel->zeros + at);
             UNROLL for (size_t i = 0; i < m; i++) total[i][t] =
-                add_block(total[i][t], sum[i][t], scale, kind == CORE_SCALED_FROM_ZERO ? &zero : NULL,
-                          x_scales[i * stride + block], x_sums[i * stride + block]);
+                int8_add_block(total[i][t], sum[i][t], scale, kind == CORE_SCALED_FROM_ZERO ? &zero : NULL,
+                               x_scales[i * stride + block], x_sums[i * stride + block]);
         }
     }
     UNROLL for (size_t i = 0; i < m; i++)
@@ -327,8 +290,8 @@ INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum 
 {
     const unsigned per_vector = 8 / bits_of(form);
     const uint8_t *row = rows->data + first_row * rows->stride;
-    const float *x_scales = row_scales(row, rows->cols);
-    const int32_t *x_sums = row_sums(row, rows->cols);
+    const float *x_scales = int8_row_scales(row, rows->cols);
+    const int32_t *x_sums = int8_row_sums(row, rows->cols);
     const size_t stride = rows->stride / sizeof(float);
     size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
     struct coding coding = coding_of(weight->desc.format);
@@ -373,9 +336,9 @@ INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum 
             UNROLL for (size_t t = 0; t < n; t++)
             {
                 UNROLL for (size_t i = 0; i < m; i++) total[i][t] =
-                    add_block(total[i][t], sum[i][t], readers[t].scales[b],
-                              kind == CORE_SCALED_FROM_ZERO ? &readers[t].zeros[b] : NULL,
-                              x_scales[i * stride + first + b], x_sums[i * stride + first + b]);
+                    int8_add_block(total[i][t], sum[i][t], readers[t].scales[b],
+                                   kind == CORE_SCALED_FROM_ZERO ? &readers[t].zeros[b] : NULL,
+                                   x_scales[i * stride + first + b], x_sums[i * stride + first + b]);
             }
         }
     }

@@ -3,6 +3,10 @@
 #include "kernels/cpu/core.h"
 
 #include <string.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -22,8 +26,20 @@ static bool all(uint64_t value, uint64_t bits)
 
 /* What there is, in the order of the best. */
 struct found {
-    bool avx2, avx512, avx512_bf16, avx512_vnni;
+    bool avx2, avx512, avx512_bf16, avx512_vnni, amx;
 };
+
+/* The system keeps the tiles' state of a process that has asked for it; the threads it starts later have it too. */
+static bool amx_is_given(void)
+{
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    const long request = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
+#else
+    return false;
+#endif
+}
 
 static struct found find(void)
 {
@@ -38,7 +54,9 @@ static struct found find(void)
     f.avx512 =
         f.avx2 && all(state, 0xe6) && all(extended, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(c, 1u << 1);
     f.avx512_vnni = f.avx512 && all(c, 1u << 11);
+    f.amx = f.avx512_vnni && all(state, 3u << 17) && all(d, 1u << 22 | 1u << 24 | 1u << 25); /* bf16, tiles, int8 */
     if (a >= 1 && __get_cpuid_count(7, 1, &low, &b, &c, &d)) f.avx512_bf16 = f.avx512 && all(low, 1u << 5);
+    f.amx = f.amx && f.avx512_bf16 && amx_is_given();
     return f;
 }
 
@@ -68,17 +86,29 @@ static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct 
 
     *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512 : f.avx2 ? &cpu_isa_avx2 : &cpu_isa_plain};
     if (any && int8) {
-        out->core = &cpu_core_avx512_vnni;
+        out->core = f.amx ? &cpu_core_amx_int8 : &cpu_core_avx512_vnni;
         return f.avx512_vnni;
     }
     if (any) {
-        out->core = rounds && f.avx512_bf16 ? &cpu_core_avx512_bf16 : NULL;
+        out->core = !rounds || !f.avx512_bf16 ? NULL : f.amx ? &cpu_core_amx_bf16 : &cpu_core_avx512_bf16;
         return true;
     }
-    if (strcmp(name, "avx512_vnni") == 0) {
-        out->core = &cpu_core_avx512_vnni;
-        return f.avx512_vnni && int8;
-    }
+    const struct {
+        const struct cpu_core *core;
+        bool is_there, int8;
+    } cores[] = {
+        {&cpu_core_avx512_bf16, f.avx512_bf16, false},
+        {&cpu_core_avx512_vnni, f.avx512_vnni, true},
+        {&cpu_core_amx_bf16, f.amx, false},
+        {&cpu_core_amx_int8, f.amx, true},
+        {&cpu_core_amx_bf16_twin, f.avx512_bf16, false},
+        {&cpu_core_amx_int8_twin, f.avx512_vnni, true},
+    };
+    for (size_t i = 0; i < sizeof cores / sizeof cores[0]; i++)
+        if (strcmp(name, cores[i].core->name) == 0) {
+            out->core = cores[i].core;
+            return cores[i].is_there && (cores[i].int8 ? int8 : rounds);
+        }
     if (int8) return false;
     if (strcmp(name, "reference") == 0) {
         out->isa = &cpu_isa_plain;
@@ -89,10 +119,6 @@ static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct 
         return f.avx2;
     }
     if (strcmp(name, "avx512") == 0) return f.avx512;
-    if (strcmp(name, "avx512_bf16") == 0) {
-        out->core = &cpu_core_avx512_bf16;
-        return f.avx512_bf16 && rounds;
-    }
     return false;
 }
 

@@ -70,13 +70,14 @@ static inline void rig_close(struct rig *rig)
 
 /* Every device that this machine can open, the reference first. Unknown instruction sets are named, not skipped silently. */
 struct rigs {
-    struct rig all[24];
+    struct rig all[40];
     size_t n;
 };
 
 static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
 {
-    static const char *const isas[] = {"reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni"};
+    static const char *const isas[] = {"reference", "avx2",     "avx512",        "avx512_bf16",  "avx512_vnni",
+                                       "amx_bf16",  "amx_int8", "amx_bf16_twin", "amx_int8_twin"};
 
     rigs->n = 0;
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
