@@ -63,7 +63,7 @@ struct bench {
     const struct kernels_backend *table;
     struct kernels_device *device;
     double best_flops, best_bytes;
-    struct ceiling *ceiling;
+    struct machine *ceiling;
     struct host *host;
 };
 
