@@ -11,6 +11,9 @@
 #include "kernels/formats/nf4_loops.h"
 
 #define QUANTIZE_CHUNK 1024u
+#ifndef QUANTIZE_NF4_BLOCK /* an instruction set may have its own, of the same bits */
+#define QUANTIZE_NF4_BLOCK nf4_loop_block
+#endif
 
 /* values[i] *= the scale of element at + i of the weight, run by run within a tile's row. */
 static inline void quantize_scale(const struct kernels_source_scale *scale, const struct kernels_weight_desc *desc,
@@ -47,7 +50,7 @@ static inline unsigned quantize_block(const struct kernels_weight *weight, size_
     switch (weight->desc.format) {
     case KERNELS_NF4:
     case KERNELS_NF4_NESTED:
-        flags = nf4_loop_block(values, to, weight->absmax + block) ? 0 : LOWBIT_NOT_FINITE;
+        flags = QUANTIZE_NF4_BLOCK(values, to, weight->absmax + block) ? 0 : LOWBIT_NOT_FINITE;
         break;
     case KERNELS_FP4:
     case KERNELS_FP4_NESTED:

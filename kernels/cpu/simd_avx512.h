@@ -3,6 +3,7 @@
 #define DOCKET_KERNELS_CPU_SIMD_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -153,5 +154,44 @@ INLINE void v_block4(const uint8_t *codes, const float *table, float scale, floa
     out[2] = _mm512_permutexvar_ps(_mm512_srli_epi32(words, 16), scaled);
     out[3] = _mm512_permutexvar_ps(_mm512_srli_epi32(words, 24), scaled);
 }
+
+/* One block of NF4, the bits of nf4_loop_block. No two thresholds lie in one sixteenth, and none near an end of one: the sixteenth
+ * that a value lies in says the code but for one comparison. */
+INLINE bool v_nf4_block(const float *values, uint8_t *codes, float *absmax)
+{
+    static const uint32_t thresholds[32] = {
+        0x7f800000u, 0x7f800000u, 0xbf591cd9u, 0x7f800000u, 0x7f800000u, 0x7f800000u, 0xbf1c5270u, 0x7f800000u,
+        0xbeeb8480u, 0x7f800000u, 0xbeadea76u, 0x7f800000u, 0xbe703cecu, 0xbe0d38bcu, 0x7f800000u, 0xbd3a7871u,
+        0x3d22faffu, 0x3df64863u, 0x7f800000u, 0x3e5067e0u, 0x3e9582d4u, 0x7f800000u, 0x3ec753f9u, 0x7f800000u,
+        0x3f006d03u, 0x7f800000u, 0x3f248dafu, 0x7f800000u, 0x7f800000u, 0x3f5c89d9u, 0x7f800000u, 0x7f800000u};
+    static const uint32_t below[32] = {0, 0, 0, 1, 1,  1,  1,  2,  2,  3,  3,  4,  4,  5,  6,  6,
+                                       7, 8, 9, 9, 10, 11, 11, 12, 12, 13, 13, 14, 14, 14, 15, 15};
+    const __m512 low = _mm512_castsi512_ps(_mm512_loadu_si512(thresholds));
+    const __m512 high = _mm512_castsi512_ps(_mm512_loadu_si512(thresholds + 16));
+    const __m512i codes_low = _mm512_loadu_si512(below), codes_high = _mm512_loadu_si512(below + 16);
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512i most = _mm512_setzero_si512(), bytes = most;
+    int32_t largest;
+    vf reciprocal;
+
+    for (size_t v = 0; v < 4; v++)
+        most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_loadu_si512(values + 16 * v), magnitude));
+    largest = _mm512_reduce_max_epi32(most);
+    __builtin_memcpy(absmax, &largest, sizeof largest);
+    reciprocal = _mm512_set1_ps(1.0f / (*absmax > 1e-38f ? *absmax : 1e-38f));
+    for (size_t v = 0; v < 4; v++) {
+        vf x = _mm512_mul_ps(_mm512_loadu_ps(values + 16 * v), reciprocal), sixteen = _mm512_set1_ps(16);
+        __m512i at = _mm512_cvttps_epi32(_mm512_fmadd_ps(x, sixteen, sixteen)), code;
+        at = _mm512_max_epi32(_mm512_setzero_si512(), _mm512_min_epi32(at, _mm512_set1_epi32(31)));
+        code = _mm512_permutex2var_epi32(codes_low, at, codes_high);
+        code = _mm512_mask_add_epi32(code, _mm512_cmp_ps_mask(x, _mm512_permutex2var_ps(low, at, high), _CMP_GT_OQ),
+                                     code, _mm512_set1_epi32(1));
+        _mm_storeu_si128((__m128i *)(void *)&bytes + v, _mm512_cvtepi32_epi8(code));
+    }
+    bytes = _mm512_or_si512(_mm512_slli_epi16(bytes, 4), _mm512_srli_epi16(bytes, 8)); /* the earlier one above */
+    _mm256_storeu_si256((void *)codes, _mm512_cvtepi16_epi8(bytes));
+    return largest < 0x7f800000;
+}
+#define QUANTIZE_NF4_BLOCK v_nf4_block
 
 #endif
