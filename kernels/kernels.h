@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 3u
+#define KERNELS_ABI 4u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
@@ -77,6 +77,15 @@ enum kernels_arithmetic {
                                 f16 and bf16 weights are multiplied in f32 */
 };
 
+/* Who makes products of rounded operands (bf16, and the formats that are expanded to it) on a GPU. A row's bits are the same from run
+ * to run with each; with OWN and LIBRARY, and with AUTO, they are also the same in whatever company the row comes. */
+enum kernels_products {
+    KERNELS_PRODUCTS_AUTO,    /* LIBRARY if it is there, from the first reserve on whose passes are large; else OWN */
+    KERNELS_PRODUCTS_OWN,     /* the backend's kernels, which expand weights as they read them */
+    KERNELS_PRODUCTS_LIBRARY, /* the vendor's library; open fails where it is not there */
+    KERNELS_PRODUCTS_BY_ROWS, /* LIBRARY for many rows, OWN for few: a row's bits depend on how many come with it */
+};
+
 struct kernels_options {
     /* Memory, aligned to 64 bytes; NULL result means no memory. Both or neither; neither means aligned_alloc and free. */
     void *(*allocate)(void *context, size_t size_bytes);
@@ -90,6 +99,7 @@ struct kernels_options {
     const char *cpu_isa;
     int device_index;
     enum kernels_arithmetic arithmetic;
+    enum kernels_products products;
 };
 
 struct kernels_description {
@@ -98,6 +108,7 @@ struct kernels_description {
     bool is_gpu;
     char bus_id[24];    /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
     char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8"; empty where the backend does not say */
+    char products[128]; /* of a GPU: who makes them, and why not the library; known for good after reserve */
 };
 
 struct kernels_memory {
@@ -220,6 +231,7 @@ struct kernels_linear {
     float *out;
     size_t n_rows;
     bool accumulate;
+    bool as_gathered; /* to the bit what gather_logits gives */
 };
 
 /* Rotates q[m, h, d] and k[m, g, d] in place by the rows' positions (half-split pairs: i and i + d/2, angle
@@ -400,6 +412,12 @@ struct kernels_backend {
     enum kernels_status (*weight_fetch)(struct kernels_device *device, struct kernels_weight *to,
                                         const struct kernels_weight *from, uint64_t after);
     enum kernels_status (*weight_arrived)(struct kernels_device *device);
+
+    /* Keeps a 16-bit form beside the finished weight, rows x cols x 2 bytes more, so that products of many rows need not expand it
+     * each time: the same values, the same bits. KERNELS_UNSUPPORTED where no product would use it, KERNELS_NO_MEMORY: the weight is
+     * as it was. Nothing is added to a weight that is stored so. */
+    enum kernels_status (*weight_expand)(struct kernels_device *device, struct kernels_weight *weight,
+                                         struct kernels_error *error);
 };
 
 #pragma GCC visibility push(default)

@@ -66,6 +66,15 @@ OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("a
        "more, or f32, which is slower and rounds nothing but sums; docket validate measures what each costs")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "auto", AUTO_OR_RANGE(1, 64), "N", "wclbqv",
        "threads that compute; auto: the CPUs of this process by its affinity and control groups, at most 64")
+OPTION(
+    WORD, gpu_products, "GPU_PRODUCTS", "--gpu-products", "auto", WORDS("auto", "own", "library", "by-rows"), "WHO",
+    "wclbqv",
+    "who multiplies on a GPU: docket's kernels, or NVIDIA's library (cuBLASLt) for all rows; auto: the library if it "
+    "is there and passes are large. By-rows is faster where passes are small and large by turns, but a document's scores "
+    "then depend, by rounding, on what is classified beside it")
+OPTION(WORD, expand, "EXPAND", "--expand", "auto", WORDS("auto", "on", "off"), "ON", "wclbv",
+       "keep quantized layers in 16 bits too, where the library multiplies: faster, the same results, four times the "
+       "memory in nf4; auto: as many layers as there is room for; on: all, or refuse to start")
 OPTION(NUMBER, gpu_memory_utilization, "GPU_MEMORY_UTILIZATION", "--gpu-memory-utilization", "0.90", RANGE(0.01, 1),
        "SHARE", "wclbv", "share of the free memory of the device (of the machine without one) that the model may take")
 

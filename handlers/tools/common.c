@@ -75,6 +75,8 @@ enum status tool_model_options(const struct config *config, struct model_options
                         config->set_by[SETTING_gpu_layers], config->gpu_layers);
         out->gpu_layers = n;
     }
+    device_products_by_name(config->gpu_products, &out->device.products);
+    expand_mode_by_name(config->expand, &out->expand);
     kv_format_by_name(config->kv_cache_format, &out->kv_format);
     const char *name = config->set_by[SETTING_quantization];
     return quantization_parse(&out->quantization, name ? name : "QUANTIZATION", config->quantization, err);

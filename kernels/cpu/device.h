@@ -142,6 +142,8 @@ void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weigh
 void cpu_weight_values(const struct kernels_weight *weight, size_t first, size_t n, float *out);
 struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                              const struct kernels_parts *parts, struct kernels_error *error);
+enum kernels_status cpu_weight_expand(struct kernels_device *device, struct kernels_weight *weight,
+                                      struct kernels_error *error);
 enum kernels_status cpu_weight_read_parts(struct kernels_device *device, const struct kernels_weight *weight,
                                           struct kernels_parts *parts);
 
@@ -203,7 +205,7 @@ enum kernels_status cpu_weight_arrived(struct kernels_device *device);
     .buffer_allocate = cpu_buffer_allocate, .buffer_free = cpu_buffer_free, .upload = cpu_copy, .download = cpu_copy,  \
     .weight_size = cpu_weight_size, .weight_begin = cpu_weight_begin, .weight_write = cpu_weight_write,                \
     .weight_finish = cpu_weight_finish, .weight_scale = cpu_weight_scale, .weight_from_parts = cpu_weight_from_parts,  \
-    .weight_read_parts = cpu_weight_read_parts, .weight_read = cpu_weight_read,                                        \
+    .weight_read_parts = cpu_weight_read_parts, .weight_read = cpu_weight_read, .weight_expand = cpu_weight_expand,    \
     .weight_describe = cpu_weight_describe, .weight_free = cpu_weight_free, .kv_size = cpu_kv_size,                    \
     .kv_create = cpu_kv_create, .kv_free = cpu_kv_free, .batch_create = cpu_batch_create, .batch_set = cpu_batch_set,  \
     .batch_free = cpu_batch_free, .record = cpu_record, .wait = cpu_wait, .synchronize = cpu_synchronize,              \

@@ -336,6 +336,15 @@ void cpu_weight_values(const struct kernels_weight *weight, size_t first, size_t
     }
 }
 
+/* There is no product here that a larger form would make faster. */
+enum kernels_status cpu_weight_expand(struct kernels_device *device, struct kernels_weight *weight,
+                                      struct kernels_error *error)
+{
+    (void)device;
+    (void)weight;
+    return kernels_fail(error, KERNELS_UNSUPPORTED, "weight_expand: products on the CPU use the weight as it is");
+}
+
 enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out)
 {
     if (weight == NULL || !weight->finished || out == NULL)

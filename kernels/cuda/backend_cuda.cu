@@ -1,5 +1,6 @@
 /* backend_cuda.cu: table "cuda": opening a device, memory, checked calls, and waiting. One stream; nothing runs on the default one. */
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/experts.cuh"
+#include "kernels/cuda/library.cuh"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -145,6 +146,7 @@ static void cuda_close(struct kernels_device *device)
 {
     if (!device) return;
     if (device->stream) cudaStreamSynchronize(device->stream);
+    cuda_library_close(device);
     while (device->buffers) {
         struct cuda_buffer *next = device->buffers->next;
         cudaFree(device->buffers->memory);
@@ -220,6 +222,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaMemsetAsync(device->wrong, 0, sizeof *device->wrong, device->stream), "cudaMemset");
+    if (status == KERNELS_OK) status = cuda_library_open(device, options, facts.major >= 8);
     if (status != KERNELS_OK) {
         kernels_fail(error, status, "cuda: %s", device->failure.message);
         cuda_close(device);
@@ -239,6 +242,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
 static void cuda_describe(const struct kernels_device *device, struct kernels_description *out)
 {
     *out = device->facts;
+    cuda_library_describe(device, out->products, sizeof out->products);
 }
 
 static void cuda_memory(const struct kernels_device *device, struct kernels_memory *out)
@@ -249,26 +253,27 @@ static void cuda_memory(const struct kernels_device *device, struct kernels_memo
 }
 
 /* The one place that says what scratch there is. */
-static void scratch_sizes(const struct kernels_limits *l, size_t wanted[CUDA_N_SCRATCH])
+static void scratch_sizes(const struct kernels_device *device, const struct kernels_limits *l,
+                          size_t wanted[CUDA_N_SCRATCH])
 {
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
     wanted[CUDA_SCRATCH_HIDDEN] = pairs * l->ffn_dim * sizeof(float);
     wanted[CUDA_SCRATCH_RESULTS] = results * sizeof(float);
-    wanted[CUDA_SCRATCH_SORT] = (3 * pairs + l->n_experts + 1) * sizeof(uint32_t);
+    wanted[CUDA_SCRATCH_SORT] = sort_words(pairs, l->n_experts) * sizeof(uint32_t);
     wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
     wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
     wanted[CUDA_SCRATCH_PLAN] =
         cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads, l->head_size);
     wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
+    cuda_library_scratch(device, l, wanted);
 }
 
 static size_t cuda_scratch_size(const struct kernels_device *device, const struct kernels_limits *l)
 {
     size_t wanted[CUDA_N_SCRATCH], total = l ? cuda_batch_size(l->max_rows, l->max_sequences) : 0;
-    (void)device;
     if (!l) return 0;
-    scratch_sizes(l, wanted);
+    scratch_sizes(device, l, wanted);
     for (int i = 0; i < CUDA_N_SCRATCH; i++) total += wanted[i];
     return total;
 }
@@ -277,12 +282,13 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
                                         struct kernels_error *error)
 {
     size_t wanted[CUDA_N_SCRATCH];
-    scratch_sizes(l, wanted);
+    scratch_sizes(device, l, wanted);
     cuda_placement_trim(device); /* what was being loaded is loaded */
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
             return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
                                 device->failure.message);
+    cuda_library_decide(device, l);
     return KERNELS_OK;
 }
 
@@ -409,6 +415,7 @@ static struct kernels_backend make_table(void)
     t.weight_like = cuda_weight_like;
     t.weight_fetch = cuda_weight_fetch;
     t.weight_arrived = cuda_weight_arrived;
+    t.weight_expand = cuda_weight_expand;
     return t;
 }
 

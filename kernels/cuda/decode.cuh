@@ -146,17 +146,12 @@ static __device__ __forceinline__ void decode_eight(const weight_view &w, const 
     }
 }
 
-/* To bf16, nearest, ties to even; two neighbours in a word, the earlier one low. No NaN comes here from a weight. */
+/* To bf16, nearest, ties to even. */
 static __device__ __forceinline__ uint32_t bf16_bits(float value)
 {
     uint32_t bits = bits_from_float(value);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return bits >> 16 | 0x40u;
     return (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
-}
-
-static __device__ __forceinline__ uint32_t bf16_pair(float earlier, float later)
-{
-    return bf16_bits(earlier) | bf16_bits(later) << 16;
 }
 
 #endif

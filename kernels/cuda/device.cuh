@@ -19,6 +19,11 @@ enum cuda_scratch {
     CUDA_SCRATCH_ABSMAX,   /* int8: of each row of activations */
     CUDA_SCRATCH_PLAN,     /* of attention */
     CUDA_SCRATCH_PARTIALS, /* of attention: chunks that wait for each other */
+    CUDA_SCRATCH_ROWS16,   /* library.cu: activations in 16 bits */
+    CUDA_SCRATCH_SLOT_0,   /* weights in 16 bits, by turns */
+    CUDA_SCRATCH_SLOT_1,
+    CUDA_SCRATCH_GATED, /* gate and up of some rows */
+    CUDA_SCRATCH_WORKSPACE,
     CUDA_N_SCRATCH,
 };
 
@@ -51,6 +56,7 @@ struct kernels_device {
         struct attention_shape shape;
         struct attention_plan plan;
     } planned;
+    struct cuda_library *library; /* library.cuh; there from open to close */
 };
 
 struct source_flags; /* quantize.cuh */
@@ -74,6 +80,8 @@ struct kernels_weight {
         size_t block_rows, block_cols;
         struct source_flags *flags;
     } filling;
+    uint16_t *expanded;   /* library.cu: the 16-bit form, or NULL */
+    mutable bool is_seen; /* the second stream knows that it is loaded */
 };
 
 struct kernels_kv {

@@ -43,34 +43,94 @@ __global__ void __launch_bounds__(THREADS) route_rows(const float *logits, uint3
     if (lane < top_k) weights[(size_t)row * top_k + lane] = chosen / (renormalize ? kept : sum);
 }
 
-/* One block: thread e counts and places expert e's pairs. Rows of a pass are at most tens of thousands, experts at most 256: it reads
- * ids once per expert, from the cache. */
-__global__ void __launch_bounds__(KERNELS_MAX_EXPERTS) sort_pairs(sort_args a)
+/* The sort works on chunks of as many pairs as there are threads: thread e counts expert e's in a chunk, chunks and experts are summed
+ * up, and thread i places pair i behind the pairs before it that have its expert. Every place is known from counts, so nothing depends
+ * on who comes first. A chunk is read from shared memory 256 times, a few microseconds however many there are. */
+constexpr uint32_t CHUNK = SORT_CHUNK;
+static_assert(CHUNK == KERNELS_MAX_EXPERTS && CHUNK == THREADS, "a thread for each expert, and for each pair");
+
+/* The chunk's ids; -1 behind the last. A pair whose id is no expert is said, and gets a place that can be read. */
+__device__ __forceinline__ void load_ids(const sort_args &a, int32_t *ids)
 {
-    SHARED_ARRAY(uint32_t, counts, [KERNELS_MAX_EXPERTS]);
-    uint32_t e = threadIdx.x, n = a.n_rows * a.top_k, count = 0, at = 0;
-    bool wrong = false;
-    for (uint32_t i = 0; i < n; i++) {
-        count += a.ids[i] == (int32_t)e;
-        if (e == 0) wrong |= a.ids[i] < 0 || a.ids[i] >= (int32_t)a.n_experts;
+    uint32_t i = blockIdx.x * CHUNK + threadIdx.x;
+    int32_t id = i < a.n_rows * a.top_k ? a.ids[i] : -1;
+    bool wrong = i < a.n_rows * a.top_k && (id < 0 || id >= (int32_t)a.n_experts);
+    if (wrong) {
+        flag_set(a.wrong);
+        a.places[i] = 0;
     }
-    counts[e] = count;
-    BLOCK_BARRIER();
-    for (uint32_t before = 0; before < e; before++) at += counts[before];
-    if (e < a.n_experts) a.starts[e] = at;
-    if (e + 1 == a.n_experts) a.starts[a.n_experts] = at + count;
-    if (e == 0 && wrong) *a.wrong = 1;
-    for (uint32_t i = 0; i < n && e < a.n_experts; i++)
-        if (a.ids[i] == (int32_t)e) {
-            a.rows[at] = i / a.top_k;
-            a.pairs[at++] = i;
-        }
+    ids[threadIdx.x] = wrong ? -1 : id;
 }
 
-__global__ void __launch_bounds__(THREADS) invert(const uint32_t *pairs, uint32_t *places, uint32_t n)
+__device__ __forceinline__ uint32_t count_ids(const int32_t *ids)
 {
-    uint32_t i = blockIdx.x * THREADS + threadIdx.x;
-    if (i < n) places[pairs[i]] = i;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < CHUNK; i++) count += ids[i] == (int32_t)threadIdx.x;
+    return count;
+}
+
+/* Pair i of the chunk goes behind those before it; `begin`: of the chunk's pairs of that expert. */
+__device__ __forceinline__ void place_pair(const sort_args &a, const int32_t *ids, uint32_t begin)
+{
+    uint32_t pair = blockIdx.x * CHUNK + threadIdx.x, at = begin;
+    for (uint32_t i = 0; i < threadIdx.x; i++) at += ids[i] == ids[threadIdx.x];
+    a.rows[at] = pair / a.top_k;
+    a.places[pair] = at;
+}
+
+/* Where expert e begins, from the number of each one's pairs; all threads come here. */
+__device__ __forceinline__ uint32_t begin_of(const sort_args &a, uint32_t *counts, uint32_t count)
+{
+    uint32_t at = 0;
+    counts[threadIdx.x] = count;
+    BLOCK_BARRIER(); /* all counts are there */
+    for (uint32_t before = 0; before < threadIdx.x; before++) at += counts[before];
+    if (threadIdx.x < a.n_experts) a.starts[threadIdx.x] = at;
+    if (threadIdx.x + 1 == a.n_experts) a.starts[a.n_experts] = at + count;
+    return at;
+}
+
+/* All of it for one chunk: a pass of few rows. */
+__global__ void __launch_bounds__(CHUNK) sort_few(sort_args a)
+{
+    SHARED_ARRAY(int32_t, ids, [CHUNK]);
+    SHARED_ARRAY(uint32_t, counts, [CHUNK]);
+    SHARED_ARRAY(uint32_t, begins, [CHUNK]);
+    load_ids(a, ids);
+    BLOCK_BARRIER(); /* the ids are there */
+    begins[threadIdx.x] = begin_of(a, counts, count_ids(ids));
+    BLOCK_BARRIER(); /* and the begins */
+    if (ids[threadIdx.x] >= 0) place_pair(a, ids, begins[ids[threadIdx.x]]);
+}
+
+__global__ void __launch_bounds__(CHUNK) count_chunks(sort_args a)
+{
+    SHARED_ARRAY(int32_t, ids, [CHUNK]);
+    load_ids(a, ids);
+    BLOCK_BARRIER(); /* the ids are there */
+    if (threadIdx.x < a.n_experts) a.counts[(size_t)blockIdx.x * a.n_experts + threadIdx.x] = count_ids(ids);
+}
+
+/* One block: counts of chunks become sums of the chunks before. */
+__global__ void __launch_bounds__(CHUNK) sum_chunks(sort_args a, uint32_t n_chunks)
+{
+    SHARED_ARRAY(uint32_t, counts, [CHUNK]);
+    uint32_t sum = 0;
+    for (uint32_t chunk = 0; chunk < n_chunks && threadIdx.x < a.n_experts; chunk++) {
+        uint32_t *at = &a.counts[(size_t)chunk * a.n_experts + threadIdx.x], count = *at;
+        *at = sum;
+        sum += count;
+    }
+    begin_of(a, counts, sum);
+}
+
+__global__ void __launch_bounds__(CHUNK) place_chunks(sort_args a)
+{
+    SHARED_ARRAY(int32_t, ids, [CHUNK]);
+    load_ids(a, ids);
+    BLOCK_BARRIER(); /* the ids are there */
+    int32_t id = ids[threadIdx.x];
+    if (id >= 0) place_pair(a, ids, a.starts[id] + a.counts[(size_t)blockIdx.x * a.n_experts + (uint32_t)id]);
 }
 
 __global__ void __launch_bounds__(THREADS) combine_rows(combine_args a)
@@ -79,7 +139,7 @@ __global__ void __launch_bounds__(THREADS) combine_rows(combine_args a)
     for (uint32_t c = threadIdx.x; c < a.cols; c += THREADS) {
         float sum = a.out[(size_t)row * a.cols + c];
         for (uint32_t t = 0; t < a.top_k; t++) {
-            uint32_t pair = row * a.top_k + t, place = a.pairs ? a.places[pair] : pair;
+            uint32_t pair = row * a.top_k + t, place = a.places ? a.places[pair] : pair;
             sum = fmaf(a.weights ? a.weights[pair] : 1.0f, a.results[(size_t)place * a.cols + c], sum);
         }
         a.out[(size_t)row * a.cols + c] = sum;
@@ -98,14 +158,18 @@ void cuda_route(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, boo
 
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
 {
-    LAUNCH(sort_pairs, dim3(1), dim3(KERNELS_MAX_EXPERTS), 0, stream, args);
+    const uint32_t n = args.n_rows * args.top_k, n_chunks = (n + CHUNK - 1) / CHUNK;
+    const dim3 threads(CHUNK);
+    if (n_chunks <= 1) {
+        LAUNCH(sort_few, dim3(1), threads, 0, stream, args);
+        return;
+    }
+    LAUNCH(count_chunks, dim3(n_chunks), threads, 0, stream, args);
+    LAUNCH(sum_chunks, dim3(1), threads, 0, stream, args, n_chunks);
+    LAUNCH(place_chunks, dim3(n_chunks), threads, 0, stream, args);
 }
 
 void cuda_combine(const combine_args &args, cudaStream_t stream)
 {
-    uint32_t n = args.n_rows * args.top_k;
-    if (n == 0) return;
-    if (args.pairs)
-        LAUNCH(invert, dim3((n + THREADS - 1) / THREADS), dim3(THREADS), 0, stream, args.pairs, args.places, n);
-    LAUNCH(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
+    if (args.n_rows) LAUNCH(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
 }

@@ -8,20 +8,27 @@
 void cuda_route(const float *logits, uint32_t n_rows, uint32_t n_experts, uint32_t top_k, bool renormalize,
                 int32_t *ids, float *weights, cudaStream_t stream);
 
-/* From ids [m, t]: starts [e + 1], and for each place behind it the row it comes from (rows) and the pair row * t + i (pairs), experts one
- * after the other, rows ascending in each. counts [e] is scratch; *wrong is set where an id is no expert. */
+/* From ids [m, t]: starts [e + 1]; for each place behind it the row it comes from (rows), experts one after the other, rows ascending in
+ * each; and where each pair went (places). *wrong is set where an id is no expert: such a pair has no place of its own. */
 struct sort_args {
     const int32_t *ids;
-    uint32_t *starts, *rows, *pairs, *wrong;
+    uint32_t *starts, *rows, *places, *counts, *wrong; /* counts: scratch */
     uint32_t n_rows, n_experts, top_k;
 };
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream);
 
-/* place [pair] = where the pair's result stands, then out[i] += sum over t, in order, of weight * results[place]. */
+#define SORT_CHUNK 256u /* pairs */
+
+/* Words that a sort needs. */
+static inline size_t sort_words(size_t n_pairs, size_t n_experts)
+{
+    return n_experts + 1 + 2 * n_pairs + (n_pairs + SORT_CHUNK - 1) / SORT_CHUNK * n_experts;
+}
+
+/* out[i] += sum over t, in order, of weight * results[place]. */
 struct combine_args {
     const float *results, *weights; /* weights NULL: 1 */
-    const uint32_t *pairs;          /* NULL: the result of row i is at i */
-    uint32_t *places;               /* [m * t] scratch */
+    const uint32_t *places;         /* NULL: the result of row i is at i */
     float *out;
     uint32_t n_rows, top_k, cols;
 };

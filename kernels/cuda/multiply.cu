@@ -151,6 +151,8 @@ void cuda_multiply(const multiply_args &a, cudaStream_t stream)
         launch_exact<KERNELS_F16>(a, stream);
     else if (a.exact)
         LAUNCH((multiply_exact<DECODE_ANY, false>), exact_grid(a), dim3(THREADS), 0, stream, a);
+    else if (a.as_codes)
+        cuda_multiply_codes(a, stream);
     else if (format == KERNELS_BF16)
         launch_tiles<KERNELS_BF16>(a, stream);
     else if (format >= KERNELS_Q8)
@@ -163,6 +165,10 @@ void cuda_multiply_items(const float *x, const weight_view &w, const uint32_t *r
                          uint32_t n_items, cudaStream_t stream)
 {
     if (n_items == 0) return;
+    if (cuda_are_codes(w) && (uintptr_t)x % 16 == 0) {
+        cuda_multiply_items_codes(x, w, rows, tokens, out, n_items, stream);
+        return;
+    }
     dim3 tiles((n_items + 31) / 32), blocks((n_items + THREADS - 1) / THREADS), threads(THREADS);
     switch (w.format) {
     case KERNELS_F32:

@@ -15,7 +15,8 @@ struct multiply_args {
     const uint32_t *starts, *rows; /* on the device */
     uint32_t n_groups, m, n, k;
     bool accumulate;
-    bool exact; /* f32 arithmetic whatever the format: the router; not with `second` */
+    bool as_codes; /* every weight is what cuda_are_codes says, and x is at a multiple of 16 */
+    bool exact;    /* f32 arithmetic whatever the format: the router; not with `second` */
     enum kernels_activation activation;
     float *absmax;   /* int8: [x_rows] scratch on the device, one a row of x */
     uint32_t x_rows; /* int8: rows that x has, where they are not m */
@@ -26,12 +27,18 @@ void cuda_multiply(const multiply_args &args, cudaStream_t stream);
 
 /* The same for one family of formats each; cuda_multiply chooses. */
 void cuda_multiply_4bit(const multiply_args &args, cudaStream_t stream);
+void cuda_multiply_codes(const multiply_args &args, cudaStream_t stream);
 void cuda_multiply_lowbit(const multiply_args &args, cudaStream_t stream);
 void cuda_multiply_int8(const multiply_args &args, cudaStream_t stream);
+
+/* NF4 and FP4 whose rows are whole blocks of 64: multiply_codes.cuh has their order of sums. */
+bool cuda_are_codes(const weight_view &weight);
 
 /* out[i] = x[rows[i]] . W[tokens[i]], to the bit what the whole product would give. rows and tokens on the device. */
 void cuda_multiply_items(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
                          float *out, uint32_t n_items, cudaStream_t stream);
+void cuda_multiply_items_codes(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
+                               float *out, uint32_t n_items, cudaStream_t stream);
 void cuda_multiply_items_int8(const float *x, const weight_view &weight, const uint32_t *rows, const int32_t *tokens,
                               float *out, uint32_t n_items, cudaStream_t stream);
 

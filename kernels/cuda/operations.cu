@@ -1,6 +1,6 @@
 /* operations.cu: the operations of the table: arguments that cannot be are refused as the CPU refuses them, the rest is queued. */
-#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/experts.cuh"
+#include "kernels/cuda/library.cuh"
 #include "kernels/cuda/multiply.cuh"
 
 static bool is_plain(const struct kernels_weight *w)
@@ -68,6 +68,7 @@ static multiply_args product(const float *x, const struct kernels_weight *w, flo
     args.weight = w->view;
     args.n_groups = 1;
     args.m = (uint32_t)m, args.n = w->view.rows, args.k = w->view.cols;
+    args.as_codes = cuda_are_codes(w->view) && (uintptr_t)x % 16 == 0;
     return args;
 }
 
@@ -76,6 +77,8 @@ enum kernels_status cuda_op_linear(struct kernels_device *device, const struct k
     if (is_lost(device)) return KERNELS_DEVICE_LOST;
     if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
+    enum kernels_status status;
+    if (cuda_library_linear(device, a, &status)) return status;
     multiply_args args = product(a->x, a->weight, a->out, a->n_rows);
     args.accumulate = a->accumulate;
     if (!multiply(device, args, a->n_rows)) return device->failure.code;
@@ -200,47 +203,77 @@ static const weight_view *stage_views(struct kernels_device *device, const struc
     return (const weight_view *)cuda_stage(device, views, 3 * n * sizeof *views);
 }
 
-enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *a)
+/* The parts of the sort's scratch. */
+static sort_args sort_places(uint32_t *words, const struct kernels_expert_ffn *a, size_t n_experts, size_t top_k,
+                             uint32_t *wrong)
 {
-    enum kernels_status status = check_experts(device, a);
-    if (status != KERNELS_OK || a->n_rows == 0) return status;
-    const size_t n = a->ids ? a->n_experts : 1, top_k = a->ids ? a->top_k : 1, pairs = a->n_rows * top_k;
-    const size_t f = a->gate[0]->desc.rows, k = a->gate[0]->desc.cols;
-    const weight_view *views = stage_views(device, a, n);
-    float *hidden = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_HIDDEN, pairs * f * sizeof *hidden);
-    float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
-    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, (3 * pairs + n + 1) * sizeof *sort);
-    if (!views || !hidden || !results || !sort) return device->failure.code;
+    const size_t pairs = a->n_rows * top_k;
+    sort_args order = {};
+    order.ids = a->ids;
+    order.starts = words, order.rows = words + n_experts + 1, order.places = order.rows + pairs;
+    order.counts = order.places + pairs, order.wrong = wrong;
+    order.n_rows = (uint32_t)a->n_rows, order.n_experts = (uint32_t)n_experts, order.top_k = (uint32_t)top_k;
+    return order;
+}
 
-    sort_args order = {
-        a->ids,      sort,           sort + n + 1, sort + n + 1 + pairs, device->wrong, (uint32_t)a->n_rows,
-        (uint32_t)n, (uint32_t)top_k};
-    uint32_t *places = sort + n + 1 + 2 * pairs;
-    if (a->ids) {
-        status = cuda_check(device, cudaMemsetAsync(sort, 0, (3 * pairs + n + 1) * sizeof *sort, device->stream),
-                            "expert_ffn");
-        if (status != KERNELS_OK) return status;
-        cuda_sort_by_expert(order, device->stream);
-    }
+/* Experts of one format may still have blocks of different sizes. */
+static bool are_codes(const struct kernels_weight *const *weights, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!cuda_are_codes(weights[i]->view)) return false;
+    return true;
+}
+
+/* The own kernels: one launch for all experts' gate and up, one for down. */
+static enum kernels_status multiply_experts(struct kernels_device *device, const struct kernels_expert_ffn *a,
+                                            const weight_view *views, const sort_args &order, float *results)
+{
+    const size_t n = order.n_experts, pairs = (size_t)order.n_rows * order.top_k, f = a->gate[0]->desc.rows;
+    float *hidden = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_HIDDEN, pairs * f * sizeof *hidden);
+    if (!hidden) return device->failure.code;
     multiply_args gated = product(a->x, a->gate[0], hidden, pairs);
     gated.weights = views, gated.second = views + n;
     gated.n_groups = (uint32_t)n;
     gated.starts = a->ids ? order.starts : NULL, gated.rows = a->ids ? order.rows : NULL;
     gated.activation = a->activation;
+    gated.as_codes = gated.as_codes && are_codes(a->gate, n) && are_codes(a->up, n);
     if (!multiply(device, gated, a->n_rows)) return device->failure.code;
     multiply_args down = product(hidden, a->down[0], results, pairs);
     down.weights = views + 2 * n;
     down.n_groups = (uint32_t)n;
     down.starts = gated.starts;
-    if (!multiply(device, down, pairs)) return device->failure.code;
-    combine_args sums = {results,
-                         a->ids ? a->weights : NULL,
-                         a->ids ? order.pairs : NULL,
-                         places,
-                         a->out,
-                         (uint32_t)a->n_rows,
-                         (uint32_t)top_k,
-                         (uint32_t)k};
+    down.as_codes = down.as_codes && are_codes(a->down, n);
+    return multiply(device, down, pairs) ? KERNELS_OK : device->failure.code;
+}
+
+enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const struct kernels_expert_ffn *a)
+{
+    enum kernels_status status = check_experts(device, a);
+    if (status != KERNELS_OK || a->n_rows == 0) return status;
+    const size_t n = a->ids ? a->n_experts : 1, top_k = a->ids ? a->top_k : 1, pairs = a->n_rows * top_k;
+    const size_t k = a->gate[0]->desc.cols;
+    const weight_view *views = stage_views(device, a, n);
+    const bool by_library = cuda_library_takes_experts(device, a, n, pairs, &status);
+    float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
+    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, sort_words(pairs, n) * sizeof *sort);
+    if (status != KERNELS_OK) return status;
+    if (!views || !results || !sort) return device->failure.code;
+
+    const sort_args order = sort_places(sort, a, n, top_k, device->wrong);
+    if (a->ids) cuda_sort_by_expert(order, device->stream);
+    status = cuda_check_launch(device, "expert_ffn"); /* what follows reads places: they have to be there */
+    if (status != KERNELS_OK) return status;
+    if (by_library) {
+        const struct cuda_library_experts experts = {a, views, a->ids ? order.starts : NULL, a->ids ? order.rows : NULL,
+                                                     n, pairs};
+        status = cuda_library_multiply_experts(device, &experts, results);
+    } else {
+        status = multiply_experts(device, a, views, order, results);
+    }
+    if (status != KERNELS_OK) return status;
+    const combine_args sums = {results,    a->ids ? a->weights : NULL, a->ids ? order.places : NULL,
+                               a->out,     (uint32_t)a->n_rows,        (uint32_t)top_k,
+                               (uint32_t)k};
     cuda_combine(sums, device->stream);
     return cuda_check_launch(device, "expert_ffn");
 }

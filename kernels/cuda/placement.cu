@@ -330,6 +330,7 @@ enum kernels_status cuda_weight_fetch(struct kernels_device *device, struct kern
     if (status == KERNELS_OK) status = cuda_check(device, cudaEventRecord(p->fetched, p->copies), "fetch");
     if (status != KERNELS_OK) return status;
     to->view.nested_offset = from->view.nested_offset;
+    to->is_seen = false; /* by the stream that expands weights */
     p->has_fetched = true;
     return KERNELS_OK;
 }

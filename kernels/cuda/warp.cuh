@@ -86,6 +86,31 @@ static __device__ __forceinline__ int dot_bytes(uint32_t a, uint32_t b, int sum)
     return __dp4a((int)a, (int)b, sum);
 }
 
+/* Eight bytes that nobody reads again: past the first cache, and the rest of their 128 brought nearer. */
+static __device__ __forceinline__ uint2 load_once(const void *from)
+{
+    uint2 value;
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(value.x), "=r"(value.y)
+                 : "l"(from));
+    return value;
+}
+
+/* To bf16, nearest, ties to even; two neighbours in a word, the earlier one low. */
+static __device__ __forceinline__ uint32_t bf16_pair(float earlier, float later)
+{
+#if __CUDA_ARCH__ >= 800
+    uint32_t pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(later), "f"(earlier));
+    return pair;
+#else
+    uint32_t low = __float_as_uint(earlier), high = __float_as_uint(later);
+    low = (low & 0x7fffffffu) > 0x7f800000u ? low >> 16 | 0x40u : (low + 0x7fffu + (low >> 16 & 1u)) >> 16;
+    high = (high & 0x7fffffffu) > 0x7f800000u ? high >> 16 | 0x40u : (high + 0x7fffu + (high >> 16 & 1u)) >> 16;
+    return low | high << 16;
+#endif
+}
+
 /* Any number of threads may set it; somebody else reads it after the kernel. */
 static __device__ __forceinline__ void flag_set(uint32_t *flag)
 {

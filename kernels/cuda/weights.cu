@@ -105,15 +105,14 @@ static enum kernels_status copy_parts(struct kernels_device *device, const struc
     enum kernels_status status = device->failure.code == KERNELS_DEVICE_LOST ? KERNELS_DEVICE_LOST : KERNELS_OK;
     for (size_t i = 0; i < sizeof all / sizeof all[0] && status == KERNELS_OK; i++)
         if (all[i].host && all[i].bytes)
-            status =
-                cuda_check(device,
-                           cudaMemcpyAsync(to_host ? (void *)all[i].host : (void *)all[i].device,
-                                           to_host ? all[i].device : all[i].host, all[i].bytes,
-                                           w->on_host ? cudaMemcpyDefault
-                                           : to_host  ? cudaMemcpyDeviceToHost
-                                                      : cudaMemcpyHostToDevice,
-                                           device->stream),
-                           "parts");
+            status = cuda_check(device,
+                                cudaMemcpyAsync(to_host ? (void *)all[i].host : (void *)all[i].device,
+                                                to_host ? all[i].device : all[i].host, all[i].bytes,
+                                                w->on_host ? cudaMemcpyDefault
+                                                : to_host  ? cudaMemcpyDeviceToHost
+                                                           : cudaMemcpyHostToDevice,
+                                                device->stream),
+                                "parts");
     return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "parts") : status;
 }
 
@@ -200,6 +199,7 @@ void cuda_weight_free(struct kernels_device *device, struct kernels_weight *w)
 {
     if (!w) return;
     cuda_weight_filled(device, w);
+    cuda_release(device, w->expanded, w->n_elements * sizeof *w->expanded);
     cuda_weight_memory_free(device, w);
     free(w);
 }

@@ -46,15 +46,17 @@ static inline bool rig_open(struct rig *rig, const char *backend, const char *is
     struct kernels_options options;
 
     *rig = (struct rig){.table = docket_kernels_backend(backend), .host = {.n_workers = n_workers}};
-    if (!strcmp(backend, "cuda")) rig->table = docket_cuda_backend();
+    rig->is_gpu = !strncmp(backend, "cuda", 4);
+    if (rig->is_gpu) rig->table = docket_cuda_backend();
     snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
     rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
-    if ((rig->is_gpu = !strcmp(backend, "cuda"))) rig->lanes = 1;
+    if (rig->is_gpu) rig->lanes = 1;
     rig->rounds = rig->is_gpu || (isa && strstr(isa, "bf16"));
     rig->codes = isa && (strstr(isa, "vnni") || strstr(isa, "int8"));
     if (rig->rounds || rig->codes) rig->lanes = 1; /* an output has one lane */
     options = host_options(&rig->host, isa);
     if (rig->codes) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+    options.products = !strcmp(backend, "cuda library") ? KERNELS_PRODUCTS_LIBRARY : KERNELS_PRODUCTS_OWN;
     return (rig->device = rig->table->open(&options, NULL)) != NULL;
 }
 
@@ -83,6 +85,10 @@ static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
     if (docket_cuda_backend) { /* a program of its own, which judges nothing else */
         assert_true(rig_open(&rigs->all[rigs->n++], "cuda", NULL, 1));
+        if (rig_open(&rigs->all[rigs->n], "cuda library", NULL, 1))
+            rigs->n++;
+        else
+            print_message("[  NOTE    ] there is no cuBLASLt here\n");
         return;
     }
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++)

@@ -46,11 +46,11 @@ struct linear_case {
 };
 
 static const struct linear_case linear_cases[] = {
-    {0, 3, 5},     {1, 1, 1},     {2, 1, 15},     {3, 5, 16},     {4, 6, 17},    {5, 7, 31},
-    {6, 12, 33},   {7, 47, 63},   {8, 48, 64},    {9, 49, 65},    {4, 50, 96},   {5, 33, 96},
-    {1, 97, 128},  {2, 95, 192},  {31, 13, 192},  {32, 96, 256},  {33, 4, 320},  {95, 6, 64},
-    {96, 48, 128}, {97, 49, 64},  {130, 7, 100},  {1, 9, 1023},   {5, 9, 1024},  {3, 10, 1025},
-    {4, 52, 1088}, {6, 11, 2112}, {100, 60, 320}, {1, 130, 2048}, {2, 3, 14336}, {17, 200, 192},
+    {0, 3, 5},     {1, 1, 1},      {2, 1, 15},     {3, 5, 16},     {4, 6, 17},    {5, 7, 31},     {6, 12, 33},
+    {7, 47, 63},   {8, 48, 64},    {9, 49, 65},    {4, 50, 96},    {5, 33, 96},   {1, 97, 128},   {2, 95, 192},
+    {31, 13, 192}, {32, 96, 256},  {33, 4, 320},   {95, 6, 64},    {96, 48, 128}, {97, 49, 64},   {130, 7, 100},
+    {1, 9, 1023},  {5, 9, 1024},   {3, 10, 1025},  {4, 52, 1088},  {6, 11, 2112}, {100, 60, 320}, {1, 130, 2048},
+    {2, 3, 14336}, {17, 200, 192}, {20, 70, 1088}, {70, 20, 1088},
 };
 
 /* Pieces of 16 x 64 x 64, of which the work is made. */
@@ -66,16 +66,26 @@ static void name_linear(char *name, size_t size, const struct rig *rig, enum ker
              c->k, accumulate ? " accumulate" : "");
 }
 
-static float *run_linear(const struct rig *rig, const struct kernels_weight *weight, const float *x,
-                         const float *before, size_t m, size_t n, size_t k)
+static float *run_linear_as(const struct rig *rig, const struct kernels_weight *weight, const float *x,
+                            const float *before, size_t m, size_t n, size_t k, bool as_gathered)
 {
     float *device_x = rig_upload(rig, x, m * k), *out = guarded(rig, before, m * n);
-    struct kernels_linear args = {
-        .x = device_x, .weight = weight, .out = out, .n_rows = m, .accumulate = before != NULL};
+    struct kernels_linear args = {.x = device_x,
+                                  .weight = weight,
+                                  .out = out,
+                                  .n_rows = m,
+                                  .accumulate = before != NULL,
+                                  .as_gathered = as_gathered};
 
     assert_int_equal(rig->table->linear(rig->device, &args), KERNELS_OK);
     rig->table->buffer_free(rig->device, device_x);
     return unguard(rig, "linear", out, m * n);
+}
+
+static float *run_linear(const struct rig *rig, const struct kernels_weight *weight, const float *x,
+                         const float *before, size_t m, size_t n, size_t k)
+{
+    return run_linear_as(rig, weight, x, before, m, n, k, false);
 }
 
 static void check_linear(enum kernels_format format, const struct linear_case *c, bool accumulate)
@@ -178,6 +188,8 @@ static const struct ffn_case ffn_cases[] = {
     {"dense_fp4", 5, 64, 128, 1, 1, KERNELS_FP4, KERNELS_FP4_NESTED, KERNELS_SILU, true},
     {"mixture_int8", 19, 100, 72, 4, 2, KERNELS_INT8, KERNELS_INT8, KERNELS_SILU, false},
     {"mixture_int8_down_q4", 7, 64, 128, 3, 2, KERNELS_INT8, KERNELS_Q4, KERNELS_SILU, false},
+    {"mixture_int8_many_rows", 150, 64, 80, 2, 1, KERNELS_INT8, KERNELS_INT8, KERNELS_GELU_TANH, false},
+    {"dense_int8_many_rows", 70, 64, 48, 1, 1, KERNELS_INT8, KERNELS_INT8, KERNELS_SILU, true},
     {"mixture_q8_down_int8", 130, 64, 64, 2, 1, KERNELS_Q8, KERNELS_INT8, KERNELS_SILU, false},
     {"mixture_q4", 12, 64, 192, 4, 2, KERNELS_Q4, KERNELS_Q4, KERNELS_SILU, false},
     {"mixture_q2_odd_rows", 6, 48, 96, 4, 2, KERNELS_Q2, KERNELS_Q2, KERNELS_SILU, false},
@@ -581,7 +593,7 @@ static void single_logits_equal_those_of_the_whole_head(void **state)
             const struct rig *rig = &rigs.all[r];
             struct kernels_weight *head = rig_weight(rig, formats[f], VOCABULARY, K, w);
             float *device_x = rig_upload(rig, x, ROWS * K), *out = guarded(rig, NULL, ITEMS), *got;
-            float *all = run_linear(rig, head, x, NULL, ROWS, VOCABULARY, K);
+            float *all = run_linear_as(rig, head, x, NULL, ROWS, VOCABULARY, K, true);
             struct kernels_gather_logits args = {
                 .x = device_x, .head = head, .out = out, .n_items = ITEMS, .rows = rows, .token_ids = ids};
             assert_int_equal(rig->table->gather_logits(rig->device, &args), KERNELS_OK);

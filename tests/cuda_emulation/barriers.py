@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
-SUITES = ("test_backends", "test_attention", "test_company")
+SUITES = ("test_backends", "test_products", "test_attention", "test_company")
 SECONDS = 600
 
 

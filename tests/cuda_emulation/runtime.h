@@ -46,8 +46,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
@@ -61,6 +61,9 @@ namespace emulation
 /* The nth call from now on fails with this error, launches included; 0: none does. A sticky error stays. */
 void fail_call(long n, cudaError_t error);
 long calls_made();
+/* For what stands beside the runtime: counts a call, and says what it is to fail with; counts what is made and given back. */
+cudaError_t count_call();
+void count_live(long difference);
 void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
 } // namespace emulation
 

@@ -19,27 +19,33 @@ struct pieces {
     struct kernels_weight *w, *int8; /* quantized in the two ways that keep something while they are filled */
     struct kernels_weight *host, *room;
     void *pinned;
+    struct kernels_weight *other; /* with a 16-bit form, where products use one */
     struct kernels_kv *kv;
     struct kernels_batch *batch;
     float *x, *out;
     int32_t *ids;
 };
 
-static bool make(struct pieces *p, struct kernels_error *error)
+static bool make(struct pieces *p, enum kernels_products products, struct kernels_error *error)
 {
     static float values[K * K];
-    static const int32_t ids[ROWS] = {1, 2, 3}, positions[ROWS] = {0, 1, 2}, experts[ROWS] = {0, 1, 0};
+    static const int32_t ids[ROWS] = {1, 2, 3}, positions[ROWS] = {0, 1, 2}, experts[ROWS] = {0, 1, 2};
     static const uint32_t slots[ROWS] = {0, 1, 2};
     const struct kernels_sequence sequence = {.n_rows = ROWS, .own = {0, ROWS, 0}};
     const struct kernels_batch_desc desc = {ROWS, 1, ids, positions, slots, &sequence};
     const struct kernels_weight_desc weight = {KERNELS_NF4_NESTED, K, K}, other = {KERNELS_INT8, K, K};
     static const float two = 2;
-    const struct kernels_limits limits = {.max_rows = ROWS, .dim = K, .ffn_dim = K, .n_experts = 2, .top_k = 1};
+    const struct kernels_limits limits = {.max_rows = ROWS, .dim = K, .ffn_dim = K, .n_experts = 3, .top_k = 1};
+    const bool has_form = products == KERNELS_PRODUCTS_LIBRARY;
     const struct kernels_source_scale scale = {.values = &two};
     for (size_t i = 0; i < K * K; i++) values[i] = (float)(i % 37) / 37 - 0.5f;
-    return (p->w = p->b->weight_begin(p->d, &weight, error)) &&
+    return p->b->reserve(p->d, &limits, error) == KERNELS_OK && (p->w = p->b->weight_begin(p->d, &weight, error)) &&
            p->b->weight_write(p->d, p->w, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
            p->b->weight_finish(p->d, p->w, error) == KERNELS_OK &&
+           (p->other = p->b->weight_begin(p->d, &weight, error)) &&
+           p->b->weight_write(p->d, p->other, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
+           p->b->weight_finish(p->d, p->other, error) == KERNELS_OK &&
+           (!has_form || p->b->weight_expand(p->d, p->other, error) == KERNELS_OK) &&
            (p->int8 = p->b->weight_begin(p->d, &other, error)) &&
            p->b->weight_scale(p->d, p->int8, &scale, error) == KERNELS_OK &&
            p->b->weight_write(p->d, p->int8, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
@@ -64,7 +70,7 @@ static bool make(struct pieces *p, struct kernels_error *error)
 static bool run(struct pieces *p, float *result)
 {
     static const float frequency[HEAD / 2] = {1};
-    const struct kernels_weight *two[2] = {p->w, p->room};
+    const struct kernels_weight *two[3] = {p->w, p->room, p->other};
     const struct kernels_linear linear = {.x = p->x, .weight = p->w, .out = p->out, .n_rows = ROWS};
     const struct kernels_linear whole = {
         .x = p->x, .weight = p->int8, .out = p->out, .n_rows = ROWS, .accumulate = true};
@@ -89,7 +95,7 @@ static bool run(struct pieces *p, float *result)
                                            .gate = two,
                                            .up = two,
                                            .down = two,
-                                           .n_experts = 2,
+                                           .n_experts = 3,
                                            .ids = p->ids,
                                            .weights = p->x,
                                            .out = p->out,
@@ -103,40 +109,42 @@ static bool run(struct pieces *p, float *result)
 }
 
 /* One life of a device. Whether all of it went well; *complained: whether somebody said that it did not. */
-static bool live(float *result, bool *complained)
+static bool live(enum kernels_products products, float *result, bool *complained)
 {
     struct host host = {.n_workers = 1};
     struct kernels_options options = host_options(&host, NULL);
     struct kernels_error error = {0}, late = {0};
     struct pieces p = {.b = docket_cuda_backend()};
+    options.products = products;
     bool good = false;
     *complained = true;
     if (!(p.d = p.b->open(&options, &error))) return false;
-    good = make(&p, &error) && run(&p, result);
+    good = make(&p, products, &error) && run(&p, result);
     *complained = p.b->synchronize(p.d, &late) != KERNELS_OK || !good;
     if (*complained && error.code == KERNELS_OK && late.code == KERNELS_OK) fail_msg("a failure without a word");
     p.b->weight_free(p.d, p.w);
     p.b->weight_free(p.d, p.int8);
     p.b->weight_free(p.d, p.host);
     p.b->weight_free(p.d, p.room);
+    p.b->weight_free(p.d, p.other);
     p.b->kv_free(p.d, p.kv);
     p.b->batch_free(p.d, p.batch);
     p.b->close(p.d);
     return good && !*complained;
 }
 
-static void every_failed_call_is_reported_and_nothing_is_kept(int kind)
+static void every_failed_call_is_reported_and_nothing_is_kept(enum kernels_products products, int kind)
 {
     float want[ROWS * K], got[ROWS * K];
     bool complained;
     emulation_fail_call(0, 0);
-    assert_true(live(want, &complained));
+    assert_true(live(products, want, &complained));
     long calls = emulation_calls_made(), unseen = 0;
     assert_true(calls > 30);
     for (long n = 1; n <= calls; n++) {
         memset(got, 0xff, sizeof got);
         emulation_fail_call(n, kind);
-        bool good = live(got, &complained);
+        bool good = live(products, got, &complained);
         emulation_fail_call(0, 0);
         if (good && memcmp(got, want, sizeof want))
             fail_msg("call %ld failed, nobody noticed, and the numbers are wrong", n);
@@ -151,13 +159,15 @@ static void every_failed_call_is_reported_and_nothing_is_kept(int kind)
 static void out_of_memory_at_any_call_is_reported(void **state)
 {
     (void)state;
-    every_failed_call_is_reported_and_nothing_is_kept(OUT_OF_MEMORY);
+    every_failed_call_is_reported_and_nothing_is_kept(KERNELS_PRODUCTS_AUTO, OUT_OF_MEMORY);
+    every_failed_call_is_reported_and_nothing_is_kept(KERNELS_PRODUCTS_LIBRARY, OUT_OF_MEMORY);
 }
 
 static void a_lost_device_at_any_call_is_reported(void **state)
 {
     (void)state;
-    every_failed_call_is_reported_and_nothing_is_kept(ILLEGAL_ADDRESS);
+    every_failed_call_is_reported_and_nothing_is_kept(KERNELS_PRODUCTS_AUTO, ILLEGAL_ADDRESS);
+    every_failed_call_is_reported_and_nothing_is_kept(KERNELS_PRODUCTS_LIBRARY, ILLEGAL_ADDRESS);
 }
 
 /* Row R3 and its neighbours: which errors end the device, and which only the work in hand. */

@@ -19,6 +19,8 @@ struct bench {
     FILE *json;
     double copy_rate, product_rate;
     bool tiny, has_rows;
+    bool expand;     /* weights get their 16-bit form */
+    const char *who; /* makes the products */
 };
 
 static double now_seconds(void)
@@ -108,13 +110,13 @@ static void row(struct bench *b, const char *operation, const char *format, cons
     double copy = b->copy_rate > 0 ? bytes / took / b->copy_rate : 0;
     double product = b->product_rate > 0 ? operations / took / b->product_rate : 0;
 
-    printf("%-16s %-10s %-36s %10.4f ms %8.1f GB/s %5.1f %% %8.2f TFLOP/s %5.1f %%\n", operation, format, shape,
-           took * 1e3, bytes / took * 1e-9, 100 * copy, operations / took * 1e-12, 100 * product);
-    fprintf(
-        b->json,
-        "%s\n    {\"operation\": \"%s\", \"format\": \"%s\", \"shape\": \"%s\", \"seconds\": %.9g, \"bytes\": %.0f, "
-        "\"operations\": %.0f, \"of_copy\": %.4f, \"of_products\": %.4f}",
-        b->has_rows ? "," : "", operation, format, shape, took, bytes, operations, copy, product);
+    printf("%-16s %-10s %-8s %-40s %10.4f ms %8.1f GB/s %5.1f %% %8.2f TFLOP/s %5.1f %%\n", operation, format, b->who,
+           shape, took * 1e3, bytes / took * 1e-9, 100 * copy, operations / took * 1e-12, 100 * product);
+    fprintf(b->json,
+            "%s\n    {\"operation\": \"%s\", \"format\": \"%s\", \"by\": \"%s\", \"shape\": \"%s\", \"seconds\": %.9g, "
+            "\"bytes\": %.0f, "
+            "\"operations\": %.0f, \"of_copy\": %.4f, \"of_products\": %.4f}",
+            b->has_rows ? "," : "", operation, format, b->who, shape, took, bytes, operations, copy, product);
     b->has_rows = true;
     fflush(stdout);
 }
@@ -198,9 +200,11 @@ static void bench_experts(struct bench *b, enum kernels_format format, size_t m,
         weights[0][e] = make_weight(b, format, f, k);
         weights[1][e] = make_weight(b, format, f, k);
         weights[2][e] = make_weight(b, format, k, f);
+        for (size_t i = 0; i < 3 && b->expand; i++)
+            demand(b->table->weight_expand(b->device, weights[i][e], NULL) == KERNELS_OK, "a 16-bit form", NULL);
     }
     took = measure(b, do_experts, &args, "expert_ffn");
-    snprintf(shape, sizeof shape, "m=%zu f=%zu k=%zu, %d of %d", m, f, k, T, E);
+    snprintf(shape, sizeof shape, "m=%zu f=%zu k=%zu, %d of %d%s", m, f, k, T, E, b->expand ? ", expanded" : "");
     row(b, "expert_ffn", docket_kernels_format_name(format), shape, took,
         3.0 * (double)n_used * (double)b->table->weight_size(b->device, &desc) + 8.0 * (double)(m * k),
         6.0 * (double)(m * T) * (double)f * (double)k);
@@ -313,6 +317,20 @@ static void bench_attentions(struct bench *b)
     for (size_t i = 0; i < n; i++) bench_attention(b, b->tiny ? &tiny[i] : &works[i]);
 }
 
+/* What large passes do: cuBLASLt, with weights expanded on the way and with those that are kept so. */
+static void many(struct bench *b)
+{
+    const size_t f = b->tiny ? 64 : 14336, k = b->tiny ? 64 : 4096;
+
+    bench_linear(b, KERNELS_NF4_NESTED, f, k);
+    for (size_t m = b->tiny ? 4 : 512; m <= (b->tiny ? 4 : 32768); m *= 4)
+        bench_experts(b, KERNELS_NF4_NESTED, m, f, k);
+    b->expand = true;
+    for (size_t m = b->tiny ? 4 : 2048; m <= (b->tiny ? 4 : 32768); m *= 4)
+        bench_experts(b, KERNELS_NF4_NESTED, m, f, k);
+    b->expand = false;
+}
+
 static void all(struct bench *b)
 {
     static const enum kernels_format formats[] = {KERNELS_NF4_NESTED, KERNELS_BF16};
@@ -339,6 +357,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench FILE [tiny]\n");
         return 2;
     }
+    options.products = KERNELS_PRODUCTS_OWN;
+    b.who = "own";
     demand((b.device = b.table->open(&options, &error)) != NULL, "opening the device", &error);
     if ((b.json = fopen(argv[1], "w")) == NULL) {
         perror(argv[1]);
@@ -353,6 +373,13 @@ int main(int argc, char **argv)
     fprintf(b.json, "{\n  \"copy_bytes_per_second\": %.0f,\n  \"products_per_second\": %.0f,\n  \"rows\": [",
             b.copy_rate, b.product_rate);
     all(&b);
+    b.table->close(b.device);
+    options.products = KERNELS_PRODUCTS_LIBRARY;
+    b.who = "cuBLASLt";
+    if ((b.device = b.table->open(&options, &error)) != NULL)
+        many(&b);
+    else
+        printf("without cuBLASLt: %s\n", error.message);
     fprintf(b.json, "\n  ]\n}\n");
     b.table->close(b.device);
     if (fclose(b.json) != 0) {

@@ -4,6 +4,34 @@
 #include <chrono>
 #ifdef HAVE_CUBLASLT
 #include <cublasLt.h>
+
+#include "kernels/cuda/blas_abi.cuh"
+
+/* What kernels/cuda/blas_abi.cuh says of cuBLASLt, against its own header. */
+static_assert(sizeof(blas_algorithm) == sizeof(cublasLtMatmulAlgo_t) &&
+                  sizeof(blas_choice) == sizeof(cublasLtMatmulHeuristicResult_t) &&
+                  offsetof(blas_choice, workspace_bytes) == offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize) &&
+                  offsetof(blas_choice, status) == offsetof(cublasLtMatmulHeuristicResult_t, state),
+              "structs");
+static_assert((int)BLAS_BF16 == CUDA_R_16BF && (int)BLAS_F16 == CUDA_R_16F && (int)BLAS_F32 == CUDA_R_32F &&
+                  (int)BLAS_I8 == CUDA_R_8I && (int)BLAS_I32 == CUDA_R_32I,
+              "types");
+static_assert((int)BLAS_SUMS_F32 == CUBLAS_COMPUTE_32F && (int)BLAS_SUMS_I32 == CUBLAS_COMPUTE_32I &&
+                  (int)BLAS_TRANSPOSED == CUBLAS_OP_T && (int)BLAS_DESC_TRANSPOSE_A == CUBLASLT_MATMUL_DESC_TRANSA,
+              "products");
+static_assert((int)BLAS_PREFERENCE_WORKSPACE == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES &&
+                  (int)BLAS_PREFERENCE_REDUCTIONS == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK &&
+                  (int)BLAS_PREFERENCE_ALIGNMENT_A == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
+                  (int)BLAS_PREFERENCE_ALIGNMENT_D == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES &&
+                  CUBLASLT_REDUCTION_SCHEME_NONE == 0,
+              "preferences");
+static_assert((int)BLAS_NOT_INITIALIZED == CUBLAS_STATUS_NOT_INITIALIZED &&
+                  (int)BLAS_NO_MEMORY == CUBLAS_STATUS_ALLOC_FAILED &&
+                  (int)BLAS_BAD_VALUE == CUBLAS_STATUS_INVALID_VALUE &&
+                  (int)BLAS_OTHER_GPU == CUBLAS_STATUS_ARCH_MISMATCH &&
+                  (int)BLAS_NOT_RUN == CUBLAS_STATUS_EXECUTION_FAILED &&
+                  (int)BLAS_NOT_SUPPORTED == CUBLAS_STATUS_NOT_SUPPORTED,
+              "statuses");
 #endif
 
 namespace

@@ -84,6 +84,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     step truth truth
     rm -f "$out/truth.bin"
     step test_backends env CONFORMANCE=$length "$programs/test_backends"
+    step test_products env CONFORMANCE=$length "$programs/test_products"
     step test_attention env CONFORMANCE=$length "$programs/test_attention"
     step test_placement "$programs/test_placement"
     step test_company env CONFORMANCE=$length "$programs/test_company"
@@ -99,7 +100,7 @@ if [ "$part" = sanitize ] || [ "$part" = all ]; then
         elif [ -z "$sanitizer" ]; then
             note $tool left_out 0 'compute-sanitizer is not installed'
         else
-            for suite in test_backends test_attention test_company; do
+            for suite in test_backends test_products test_attention test_company; do
                 step "$tool-$suite" env CONFORMANCE=short timeout 150 "$sanitizer" --tool $tool --error-exitcode 9 "$programs/$suite"
             done
         fi

@@ -25,7 +25,10 @@ enum section {
     BITS,
     F16_TO_F32,
     F32_TO_F16,
+    TO_BF16,
+    LOAD_ONCE,
     MMA,
+    MMA_TURNED,
     FROM_LANE_U32,
     F16_PAIR,
     MMA_F16,
@@ -35,10 +38,10 @@ enum section {
     EXP2,
     N_SECTIONS
 };
-const char *const names[N_SECTIONS] = {"warp_from_lane",     "warp_across",    "warp_across_u32", "warp_across_f64",
-                                       "float_from_bits",    "float_from_f16", "f16_from_float",  "mma_bf16",
-                                       "warp_from_lane_u32", "f16_pair",       "mma_f16",         "load_matrices",
-                                       "load_matrices_tr",   "copy_async_16",  "exp2_fast"};
+const char *const names[N_SECTIONS] = {
+    "warp_from_lane", "warp_across", "warp_across_u32", "warp_across_f64",  "float_from_bits", "float_from_f16",
+    "f16_from_float", "bf16_pair",   "load_once",       "mma_bf16",         "mma_bf16 turned", "warp_from_lane_u32",
+    "f16_pair",       "mma_f16",     "load_matrices",   "load_matrices_tr", "copy_async_16",   "exp2_fast"};
 constexpr uint32_t WORDS = 4; /* of a result */
 constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
 
@@ -68,6 +71,10 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     to[F32_TO_F16][0] = f16_from_float(float_from_bits(word));
     float small = float_from_bits((other & 0x87ffffffu) | 0x30000000u); /* around what f16 can hold */
     to[F32_TO_F16][1] = f16_from_float(small);
+    to[TO_BF16][0] = bf16_pair(float_from_bits(word), small);
+    to[TO_BF16][1] = bf16_pair(float_from_bits(other), float_from_bits(word ^ other));
+    const uint2 eight = load_once(random + (size_t)lane * INPUTS + 2);
+    to[LOAD_ONCE][0] = eight.x, to[LOAD_ONCE][1] = eight.y;
     const uint32_t *mine = finite + lane * INPUTS;
     float sum[4] = {0, 1, -1, 0.5f};
     mma_bf16(sum, mine, mine + 4);
@@ -99,6 +106,18 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     to[COPY][2] = others.x ^ others.y, to[COPY][3] = others.z ^ others.w;
     load_matrices(to[MATRICES], &pieces[threadIdx.x % 2][(threadIdx.x * 5 + from) % 32]);
     load_matrices_transposed(to[TRANSPOSED], &pieces[threadIdx.x % 2][(threadIdx.x * 5 + from) % 32]);
+
+    /* The same products with the operands' places exchanged, as multiply_few.cu and multiply_codes.cu have them: the same bits, so 0. */
+    const uint32_t turned_a[4] = {mine[4], 0, mine[5], 0}, turned_b[2] = {mine[0], mine[2]}, g = warp_lane() / 4;
+    float straight[4] = {0, 0, 0, 0}, turned[4] = {0, 0, 0, 0};
+    mma_bf16(straight, mine, mine + 4);
+    mma_bf16(turned, turned_a, turned_b);
+    UNROLL for (uint32_t i = 0; i < 2; i++)
+    {
+        const uint32_t source = (warp_lane() % 4 * 2 + i) * 4 + g / 2;
+        const float even = warp_from_lane(turned[0], source), odd = warp_from_lane(turned[1], source);
+        to[MMA_TURNED][i] = bits_from_float(g % 2 ? odd : even) ^ bits_from_float(straight[i]);
+    }
 }
 
 void demand(cudaError_t result, const char *what)
@@ -124,12 +143,20 @@ bool same_half(uint32_t got, uint32_t want)
     return both_nan || (got & 0xffff) == (want & 0xffff);
 }
 
+bool same_bf16(uint32_t got, uint32_t want)
+{
+    return got == want || ((got & 0x7fff) > 0x7f80 && (want & 0x7fff) > 0x7f80);
+}
+
 bool same(int section, uint32_t got, uint32_t want)
 {
+    if (section == MMA_TURNED) return got == 0 && want == 0;
     if (got == want) return true;
     if (section == MMA || section == MMA_F16)
         return fabsf(as_float(got) - as_float(want)) <= MMA_LIMIT; /* another order of adding */
     if (section == F16_TO_F32) return std::isnan(as_float(got)) && std::isnan(as_float(want));
+    if (section == TO_BF16) /* each half: any NaN for NaN */
+        return same_bf16(got & 0xffff, want & 0xffff) && same_bf16(got >> 16, want >> 16);
     if (section == F32_TO_F16) return (got & 0x7fff) > 0x7c00 && (want & 0x7fff) > 0x7c00; /* any NaN */
     if (section == EXP2 && as_float(want) != 0 && as_float(want) != 1)
         return fabsf(as_float(got) - as_float(want)) <= 0x1p-21f * as_float(want) + 0x1p-125f;

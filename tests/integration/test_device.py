@@ -192,3 +192,21 @@ def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
     assert answer.returncode == 0 and json.loads(answer.stdout)["label"] == "invoice", answer.stderr
     found = [line for line in answer.stderr.splitlines() if "event=device_found" in line]
     assert len(found) == 1 and 'name="emulated on the host, number 1" variant=sm_86' in found[0], answer.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="what is computed, not how")
+def test_a_16_bit_form_changes_no_score_and_is_reported(tmp_path):
+    gpu = ("--device", "cuda", "--cuda-library", str(EMULATED), "--quantization", "nf4", "--gpu-products", "library")
+    without, beside = (_classify(tmp_path, *gpu, "--log-format", "json", "--expand", how) for how in ("off", "on"))
+    assert without.returncode == 0 and beside.returncode == 0, beside.stderr
+    assert json.loads(beside.stdout)["scores"] == json.loads(without.stdout)["scores"]
+    loaded = [json.loads(line) for answer in (without, beside) for line in answer.stderr.splitlines() if '"model_loaded"' in line]
+    assert [line["expanded_layers"] for line in loaded] == [0, 4]
+    assert loaded[0]["expanded_bytes"] == 0 and loaded[1]["expanded_bytes"] > loaded[1]["weights_bytes"]
+    assert all(line["products"].startswith("cuBLASLt") for line in loaded)
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+def test_a_16_bit_form_that_nobody_uses_is_refused(tmp_path):
+    answer = _classify(tmp_path, "--device", "cpu", "--quantization", "nf4", "--expand", "on")
+    assert answer.returncode != 0 and "EXPAND" in answer.stderr and "CPU" in answer.stderr, answer.stderr

@@ -11,6 +11,16 @@
 
 #define CUDA_LIBRARY "libdocket_cuda.so"
 
+void device_products_by_name(const char *name, enum kernels_products *out)
+{
+    static const char *const names[] = {[KERNELS_PRODUCTS_AUTO] = "auto",
+                                        [KERNELS_PRODUCTS_OWN] = "own",
+                                        [KERNELS_PRODUCTS_LIBRARY] = "library",
+                                        [KERNELS_PRODUCTS_BY_ROWS] = "by-rows"};
+    for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0) *out = (enum kernels_products)i;
+}
+
 static void *device_allocate(void *context, size_t size_bytes)
 {
     (void)context;
@@ -117,7 +127,8 @@ static enum status open_with(struct device *out, const struct kernels_backend *b
                                    .context = out->pool,
                                    .n_workers = pool_threads(out->pool),
                                    .cpu_isa = options->cpu_isa,
-                                   .device_index = options->cuda_device};
+                                   .device_index = options->cuda_device,
+                                   .products = options->products};
     if (!arithmetic_by_name(options->compute_dtype, &open.arithmetic))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16, int8 or f32, got %s",
                     options->compute_dtype);
@@ -150,7 +161,7 @@ enum status device_open(struct device *device, const struct device_options *opti
 {
     struct device out = {0};
     struct error why = {0};
-    struct kernels_description facts;
+    struct kernels_description facts = {0};
     const char *name = options->backend ? options->backend : "auto";
     enum status st = pool_open(&out.pool, options->n_threads, err);
     if (st != DOCKET_OK) return st;
@@ -170,7 +181,8 @@ enum status device_open(struct device *device, const struct device_options *opti
     out.backend->describe(out.handle, &facts);
     log_event(LOG_INFO, EVENT_device_found, F_STR("backend", out.backend->name), F_STR("name", facts.name),
               F_STR("variant", facts.variant), F_STR("arithmetic", facts.arithmetic),
-              F_U64("threads", pool_threads(out.pool)));
+              F_U64("threads", pool_threads(out.pool)),
+              F_STR("products", facts.is_gpu ? facts.products : "own kernels"));
     *device = out;
     return DOCKET_OK;
 }

@@ -29,7 +29,11 @@ struct device_options {
     int cuda_device;           /* which GPU, counted from 0 */
     unsigned n_threads;        /* 0: the CPUs of this process */
     const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8" */
+    enum kernels_products products;
 };
+
+/* "auto", "own", "library", "by-rows"; others leave *out as it is. */
+void device_products_by_name(const char *name, enum kernels_products *out);
 
 /* UNSUPPORTED or BAD_CONFIG name what is not there; DEVICE: the GPU that was asked for cannot be opened. "auto" takes the CPU where there
  * is no GPU, and says why. Logs device_found. */

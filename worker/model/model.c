@@ -158,6 +158,7 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
     engine->max_rows = c.max_rows;
     engine->kv_slots = c.kv_slots;
     m->device.placement = c.place;
+    m->budget_bytes = wish->budget_bytes > c.own_bytes ? wish->budget_bytes - c.own_bytes : 0;
     m->planned_bytes = c.device_bytes - c.own_bytes;
     m->layers_on_gpu = m->config.n_layers - c.place.lower_layers;
     log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", c.weight_bytes), F_U64("kv_cache_bytes", c.kv_bytes),
@@ -169,6 +170,11 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
               F_U64("layers_on_host", c.place.lower_layers), F_U64("layers", m->config.n_layers),
               F_U64("max_model_len", engine->max_tokens), F_U64("kv_slots", c.kv_slots),
               F_U64("pass_tokens", c.max_rows));
+    if (options->expand == EXPAND_ON && c.device_bytes + expand_predict(wish->sizes) > wish->budget_bytes)
+        return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
+                    "EXPAND: want auto or off, got on: the 16-bit form needs %.2f GiB, %.2f of %.2f are taken",
+                    (double)expand_predict(wish->sizes) / (double)GIB, (double)c.device_bytes / (double)GIB,
+                    (double)wish->budget_bytes / (double)GIB);
     if (c.place.lower_layers == 0) return DOCKET_OK;
     struct device_options lower = options->device;
     lower.backend = "cpu";
@@ -219,6 +225,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     size_t weights = (size_t)sizes.bytes, pass = transformer_size(&m->device, &o->config, &limits);
     size_t budget = (size_t)((double)available * utilization);
     m->planned_bytes = weights + pass;
+    m->budget_bytes = memory.used_bytes + budget;
     log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", weights), F_U64("kv_cache_and_scratch_bytes", pass),
               F_U64("budget_bytes", budget), F_U64("memory_available_bytes", available),
               F_U64("max_model_len", engine->max_tokens));
@@ -255,16 +262,19 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
 {
     size_t resident = memory_resident(NULL), available = memory_available(NULL);
     const struct load_report *r = &m->load;
-    log_event(LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
-              F_STR("revision", m->location.revision ? m->location.revision : "-"),
-              F_STR("quantization", m->quantization_name),
-              F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
-              F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
-              F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
-              F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
-              F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
-              F_U64("weights_bytes", r->weight_bytes), F_U64("memory_used_bytes", resident),
-              F_U64("memory_free_bytes", available));
+    struct kernels_description facts;
+    m->device.backend->describe(m->device.handle, &facts);
+    log_event(
+        LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
+        F_STR("revision", m->location.revision ? m->location.revision : "-"),
+        F_STR("quantization", m->quantization_name), F_STR("source", m->from_kept_copy ? "kept_copy" : "hub_cache"),
+        F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
+        F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
+        F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
+        F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
+        F_U64("weights_bytes", r->weight_bytes), F_U64("expanded_layers", m->expanded.n_layers),
+        F_U64("expanded_bytes", m->expanded.bytes), F_STR("products", facts.is_gpu ? facts.products : "own kernels"),
+        F_U64("memory_used_bytes", resident), F_U64("memory_free_bytes", available));
 }
 
 /* What the weights are, whoever quantized them: those of the first layer, and head and embedding. */
@@ -330,6 +340,8 @@ enum status model_open(struct model *out, const struct model_options *options, c
     memcpy(out->fingerprint, o.fingerprint, sizeof(o.fingerprint));
     /* the engine borrows device, config and weights where they lie now */
     st = engine_open(&out->engine, &out->device, &out->config, &out->weights, &engine, err);
+    if (st == DOCKET_OK)
+        st = expand_weights(&out->expanded, options->expand, &out->device, &out->weights, out->budget_bytes, err);
     if (st != DOCKET_OK) {
         model_close(out);
         return st;

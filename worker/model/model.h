@@ -5,6 +5,7 @@
 
 #include "worker/model/chat_template.h"
 #include "worker/model/engine.h"
+#include "worker/model/expand.h"
 #include "worker/model/hub_cache.h"
 #include "worker/model/load.h"
 
@@ -13,7 +14,8 @@ struct model_options {
     struct device_options device;
     struct quantization quantization;
     enum kv_format kv_format;
-    bool keep_copy;            /* kept_copy.h */
+    bool keep_copy; /* kept_copy.h */
+    enum expand_mode expand;
     const char *chat_template; /* name of a format; NULL, "auto": what the model's files hold */
     size_t max_model_len;      /* tokens; 0: what the model was made for, at most 32,768 */
     double memory_utilization; /* of the memory that is free, 0 < u <= 1; 0: 0.90 */
@@ -32,12 +34,14 @@ struct model {
     enum chat_template chat;
     struct engine *engine;
     struct load_report load;
+    struct expand_report expanded;
     struct quantization quantization;
     char quantization_name[QUANTIZATION_NAME_BYTES];
     enum kv_format kv_format;
     bool from_kept_copy;
     size_t max_model_len;
     size_t layers_on_gpu;
+    size_t budget_bytes;  /* that it may take of its device */
     size_t planned_bytes; /* weights, key/value cache and activations as predicted before loading */
     char fingerprint[65]; /* SHA-256 over name, revision, formats of weights and cache, config and tokenizer files */
 };

@@ -284,7 +284,12 @@ static enum kernels_status norm(struct transformer *t, const float *x, const str
 static enum kernels_status linear(struct transformer *t, const float *x, const struct kernels_weight *w, float *out,
                                   size_t rows, bool accumulate)
 {
-    const struct kernels_linear args = {.x = x, .weight = w, .out = out, .n_rows = rows, .accumulate = accumulate};
+    const struct kernels_linear args = {.x = x,
+                                        .weight = w,
+                                        .out = out,
+                                        .n_rows = rows,
+                                        .accumulate = accumulate,
+                                        .as_gathered = w == t->weights->head};
     return t->device->backend->linear(t->device->handle, &args);
 }
 

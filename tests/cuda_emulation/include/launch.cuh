@@ -16,6 +16,9 @@
 #define __launch_bounds__(...)
 #define __constant__
 
+struct alignas(8) uint2 {
+    uint32_t x, y;
+};
 struct alignas(16) float4 {
     float x, y, z, w;
 };

@@ -92,6 +92,16 @@ static inline int dot_bytes(uint32_t a, uint32_t b, int sum)
     return sum;
 }
 
+static inline uint2 load_once(const void *from)
+{
+    return *(const uint2 *)from;
+}
+
+static inline uint32_t bf16_pair(float earlier, float later)
+{
+    return half_bf16_from_f32(earlier) | (uint32_t)half_bf16_from_f32(later) << 16;
+}
+
 static inline void flag_set(uint32_t *flag)
 {
     __atomic_store_n(flag, 1u, __ATOMIC_RELAXED);
