@@ -93,7 +93,7 @@ struct kernels_options {
     /* Runs task over [0, n_items) in pieces of at most `grain` items and returns when all are done. NULL: runs inline. */
     void (*parallel_for)(void *context, size_t n_items, size_t grain, kernels_task task, void *task_context);
     void *context;
-    unsigned n_workers;  /* 0 means 1 */
+    unsigned n_workers; /* 0 means 1 */
     /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16", "amx_bf16"; with int8
      * "avx512_vnni", "amx_int8"; for tests "amx_bf16_twin", "amx_int8_twin", AMX's without its instructions. */
     const char *cpu_isa;

@@ -70,7 +70,8 @@ OPTION(
     WORD, gpu_products, "GPU_PRODUCTS", "--gpu-products", "auto", WORDS("auto", "own", "library", "by-rows"), "WHO",
     "wclbqv",
     "who multiplies on a GPU: docket's kernels, or NVIDIA's library (cuBLASLt) for all rows; auto: the library if it "
-    "is there and passes are large. By-rows is faster where passes are small and large by turns, but a document's scores "
+    "is there and passes are large. By-rows is faster where passes are small and large by turns, but a document's "
+    "scores "
     "then depend, by rounding, on what is classified beside it")
 OPTION(WORD, expand, "EXPAND", "--expand", "auto", WORDS("auto", "on", "off"), "ON", "wclbv",
        "keep quantized layers in 16 bits too, where the library multiplies: faster, the same results, four times the "

@@ -7,9 +7,9 @@
  * mock_text n (answers a string of n bytes), mock_raw (a string: answered as it is, valid JSON or not). */
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
+#include "worker/base/cpus.h"
 #include "worker/base/json.h"
 #include "worker/base/log.h"
-#include "worker/base/cpus.h"
 #include "worker/config.h"
 #include "worker/queue/backoff.h"
 #include "worker/queue/local.h"
