@@ -109,13 +109,13 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
 
     /* The same products with the operands' places exchanged, as multiply_few.cu and multiply_codes.cu have them: the same bits, so 0. */
     const uint32_t turned_a[4] = {mine[4], 0, mine[5], 0}, turned_b[2] = {mine[0], mine[2]}, g = warp_lane() / 4;
-    float straight[4] = {0, 0, 0, 0}, turned[4] = {0, 0, 0, 0};
+    float straight[4] = {0, 0, 0, 0}, exchanged[4] = {0, 0, 0, 0};
     mma_bf16(straight, mine, mine + 4);
-    mma_bf16(turned, turned_a, turned_b);
+    mma_bf16(exchanged, turned_a, turned_b);
     UNROLL for (uint32_t i = 0; i < 2; i++)
     {
         const uint32_t source = (warp_lane() % 4 * 2 + i) * 4 + g / 2;
-        const float even = warp_from_lane(turned[0], source), odd = warp_from_lane(turned[1], source);
+        const float even = warp_from_lane(exchanged[0], source), odd = warp_from_lane(exchanged[1], source);
         to[MMA_TURNED][i] = bits_from_float(g % 2 ? odd : even) ^ bits_from_float(straight[i]);
     }
 }
