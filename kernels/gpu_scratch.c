@@ -10,6 +10,24 @@
 #define MERGE_BYTES    12u
 #define PARTIAL_BYTES  ((size_t)16 << 20)
 
+#define SORT_CHUNK      256u
+#define LIBRARY_ROWS    512u
+#define GATED_ROWS      ((size_t)2048)
+#define INT8_CHUNK      ((size_t)1024)
+#define SLOT_BYTES      ((size_t)64 << 20)
+#define MOST_WEIGHTS    64u
+#define WORKSPACE_BYTES ((size_t)32 << 20)
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static size_t round_up(size_t n)
 {
     return (n + 255) & ~(size_t)255;
@@ -37,11 +55,33 @@ static size_t attention_bytes(const struct kernels_limits *l)
            partials * l->n_heads * (l->head_size + 2) * sizeof(float);
 }
 
-size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l)
+/* Of sorting by expert: starts, two lists of pairs, and a count for each expert of every chunk of pairs. */
+static size_t sort_bytes(size_t pairs, size_t n_experts)
+{
+    return (n_experts + 1 + 2 * pairs + (pairs + SORT_CHUNK - 1) / SORT_CHUNK * n_experts) * sizeof(uint32_t);
+}
+
+/* kernels/cuda/library.cu: activations and two slots of weights in 16 bits, gate and up of some rows, the workspace. */
+static size_t library_bytes(const struct kernels_limits *l, enum kernels_products products)
+{
+    size_t top_k = l->top_k ? l->top_k : 1, n_experts = l->n_experts ? l->n_experts : 1, pairs = l->max_rows * top_k;
+    size_t f = l->ffn_dim, k = l->dim, q = l->n_heads * l->head_size, widest = larger(q, k);
+    bool large = l->max_rows >= LIBRARY_ROWS && pairs / n_experts >= LIBRARY_ROWS / 2;
+    if (products == KERNELS_PRODUCTS_OWN || (products == KERNELS_PRODUCTS_AUTO && !large)) return 0;
+    size_t expert = 2 * f * k, together = expert ? SLOT_BYTES / (expert * 2) : 0, most = MOST_WEIGHTS / 2;
+    if (together > most) together = most;
+    if (together == 0) together = 1;
+    size_t slot = larger(smaller(together, n_experts) * expert, k * q) * 2;
+    size_t gated = smaller(pairs, GATED_ROWS) * 2 * f * sizeof(float);
+    if (l->has_int8) gated = larger(gated, smaller(pairs, INT8_CHUNK) * (larger(widest, f) + 2 * f) * sizeof(float));
+    return larger(pairs * k, l->max_rows * widest) * 2 + 2 * slot + gated + WORKSPACE_BYTES;
+}
+
+size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *l, enum kernels_products products)
 {
     size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
     size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
-    return pairs * l->ffn_dim * sizeof(float) + results * sizeof(float) +
-           (3 * pairs + l->n_experts + 1) * sizeof(uint32_t) + SOURCE_BYTES +
-           (l->has_int8 ? pairs * sizeof(float) : 0) + attention_bytes(l) + batch_bytes(l->max_rows, l->max_sequences);
+    return pairs * l->ffn_dim * sizeof(float) + results * sizeof(float) + sort_bytes(pairs, l->n_experts) +
+           SOURCE_BYTES + (l->has_int8 ? pairs * sizeof(float) : 0) + attention_bytes(l) +
+           batch_bytes(l->max_rows, l->max_sequences) + library_bytes(l, products);
 }

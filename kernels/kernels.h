@@ -427,8 +427,8 @@ const struct kernels_backend *docket_kernels_backend(const char *name);
 /* KERNELS_OK if the table is whole and of this ABI; else the error says what is wrong. */
 enum kernels_status docket_kernels_check_backend(const struct kernels_backend *backend, struct kernels_error *error);
 
-/* What scratch_size of the table "cuda" says, for plans that are made without a device. */
-size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *limits);
+/* What scratch_size of the table "cuda" says, for plans that are made without a device; cuBLASLt is taken to be there. */
+size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *limits, enum kernels_products products);
 
 const char *docket_kernels_status_name(enum kernels_status status);
 const char *docket_kernels_format_name(enum kernels_format format);

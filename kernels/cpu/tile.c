@@ -85,7 +85,9 @@ size_t cpu_tile_bytes(const struct kernels_weight_desc *desc)
 /* Bytes of one scale in a line. */
 static size_t scale_bytes(enum kernels_format format)
 {
-    return TILE_LINE / TILE_ROWS / tile_group(format);
+    size_t group = tile_group(format);
+
+    return TILE_LINE / TILE_ROWS / (group ? group : 1);
 }
 
 static void place_scale(const struct kernels_weight *weight, size_t block, uint8_t *line, size_t lane)

@@ -68,10 +68,12 @@ static inline uint8_t *tile_codes(const struct kernels_weight *weight, size_t ti
            (group ? (block / group + 1) * TILE_LINE : 0);
 }
 
+/* NULL for formats that have none. */
 static inline uint8_t *tile_scales(const struct kernels_weight *weight, size_t tile, size_t block)
 {
     size_t group = tile_group(weight->desc.format);
 
+    if (group == 0) return NULL;
     return weight->tiles + tile * weight->tile_bytes +
            block / group * (TILE_LINE + group * tile_block_bytes(weight->desc.format)) +
            block % group * (TILE_LINE / group);

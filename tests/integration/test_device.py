@@ -123,14 +123,16 @@ def _placed(tmp_path, *words):
         events[words.get("event")] = words
     plan, taken = events["memory_plan"], events["memory_taken"]
     assert abs(float(taken["off_percent"])) < 2 and int(taken["used_bytes"]) <= int(taken["peak_bytes"]) + 1
-    assert out["gpu"]["memory_peak_bytes"] <= 1.02 * int(plan["device_bytes"]), "more was taken than planned, while it ran"
+    expanded = int(events["model_loaded"]["expanded_bytes"])
+    assert out["gpu"]["memory_peak_bytes"] <= 1.02 * (int(plan["device_bytes"]) + expanded), "more was taken than planned, while it ran"
     return out, plan
 
 
 @pytest.mark.parametrize("quantization", ["none", "nf4"])
 def test_wherever_the_parts_lie_the_answer_is_the_same(tmp_path, budgets, quantization):
     """All on the GPU; the embedding, experts, or layers on the host because the budget is too small for them."""
-    form = ("--quantization", quantization)
+    # Unquantized with one regime of products, whatever the passes: then experts on the host give the same bits.
+    form = ("--quantization", quantization, *(("--gpu-products", "own") if quantization == "none" else ()))
     whole, plan = _placed(tmp_path, *form)
     assert (plan["embedding_on_host"], plan["experts_on_host"], plan["layers_on_host"]) == ("false", "0", "0")
     ways = {"experts", "layers"} if quantization == "none" else {"layers"}
@@ -140,8 +142,9 @@ def test_wherever_the_parts_lie_the_answer_is_the_same(tmp_path, budgets, quanti
         assert (int(plan["experts_on_host"]) > 0) == (way == "experts") and (int(plan["layers_on_host"]) > 0) == (way == "layers")
         got, want = out["results"][0], whole["results"][0]
         assert got["label"] == want["label"]
-        # Experts on the host are the same bytes; layers on the CPU have operands of f32 against bf16.
-        assert got["confidence"] == want["confidence"] if way == "experts" else abs(got["confidence"] - want["confidence"]) < 0.01
+        # Experts on the host are the same bytes; layers on the CPU are rounded elsewhere.
+        off = abs(got["confidence"] - want["confidence"])
+        assert off == 0 if way == "experts" else off < 0.01, (way, off, plan)
         assert out["gpu"]["layers_on_gpu"] == 4 - int(plan["layers_on_host"])
 
 

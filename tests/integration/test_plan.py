@@ -122,7 +122,16 @@ class Sums:
         partials = min(2**24 // partial, 16 * rows)
         items = rows * max(group, 4) // 64 + 256 + 1 + 2 * partials * (group // 64 + 1)
         attention = items * 28 + rows * 24 + 1024 + partials * partial
-        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + 3 * pairs + self.experts + 1) + 2**24 + attention + batch
+        sort = self.experts + 1 + 2 * pairs + -(-pairs // 256) * self.experts
+        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + sort) + 2**24 + attention + batch + self.library(rows, pairs, q)
+
+    def library(self, rows, pairs, q):
+        """What cuBLASLt's regime takes, where passes are large: rows and two slots of weights in 16 bits, gate and up, the workspace."""
+        if rows < 512 or pairs // self.experts < 256:
+            return 0
+        expert = 2 * self.ffn * self.dim
+        slot = 2 * max(min(max(min(2**26 // (2 * expert), 32), 1), self.experts) * expert, self.dim * q)
+        return 2 * max(pairs * self.dim, rows * max(q, self.dim)) + 2 * slot + min(pairs, 2048) * 2 * self.ffn * 4 + 2**25
 
     def ways(self):
         """(what, device bytes, of an expert per room) in the order in which they are tried."""

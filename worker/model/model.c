@@ -246,9 +246,10 @@ static void log_memory_taken(const struct model *m, size_t free_before)
     m->device.backend->describe(m->device.handle, &facts);
     if (!facts.is_gpu) return;
     m->device.backend->memory(m->device.handle, &now);
-    double off = m->planned_bytes ? ((double)now.used_bytes / (double)m->planned_bytes - 1) * 100 : 0;
-    log_event(LOG_INFO, EVENT_memory_taken, F_U64("planned_bytes", m->planned_bytes),
-              F_U64("used_bytes", now.used_bytes), F_U64("peak_bytes", now.peak_bytes),
+    size_t planned = m->planned_bytes + m->expanded.bytes;
+    double off = planned ? ((double)now.used_bytes / (double)planned - 1) * 100 : 0;
+    log_event(LOG_INFO, EVENT_memory_taken, F_U64("planned_bytes", planned), F_U64("used_bytes", now.used_bytes),
+              F_U64("peak_bytes", now.peak_bytes),
               F_U64("driver_bytes", free_before > now.free_bytes ? free_before - now.free_bytes : 0),
               F_U64("pinned_bytes", now.pinned_bytes), F_F64("off_percent", off));
 }

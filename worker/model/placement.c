@@ -31,7 +31,7 @@ static uint64_t scratch_of(const struct placement_wish *w, const struct transfor
     struct kernels_limits limits;
     transformer_kernels_limits(&limits, w->config, l, w->has_int8);
     size_t scratch = w->device ? w->device->backend->scratch_size(w->device->handle, &limits)
-                               : docket_kernels_gpu_scratch_size(&limits);
+                               : docket_kernels_gpu_scratch_size(&limits, KERNELS_PRODUCTS_AUTO);
     return transformer_activation_size(w->config, l) + scratch;
 }
 

@@ -231,8 +231,10 @@ static void blocks_of_any_legal_size_hold_the_values_that_their_bytes_say(void *
                         for (size_t k = 0; k < desc.cols; k++)
                             magnitude +=
                                 fabs((double)x[i / desc.rows * desc.cols + k] * want[i % desc.rows * desc.cols + k]);
-                        limits[i] =
-                            ULP * (sum_roundings(rig, desc.cols) + operand_roundings(rig, desc.format) + 3) * magnitude;
+                        limits[i] = ULP * (sum_roundings(rig, desc.cols) + operand_roundings(rig, desc.format) + 3) *
+                                        magnitude +
+                                    codes_off(rig, desc.format, x + i / desc.rows * desc.cols,
+                                              want + i % desc.rows * desc.cols, desc.cols);
                     }
                     if (r)
                         assert_true(compare_within(rig->name, y, first, limits, m * desc.rows));
