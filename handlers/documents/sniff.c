@@ -76,6 +76,9 @@ static const struct {
     MAGIC(0, "MSCF\0\0\0\0", KIND_UNREAD, "application/vnd.ms-cab-compressed"),
     MAGIC(0, "xar!\0", KIND_UNREAD, "application/x-xar"),
     MAGIC(0x8001, "CD001", KIND_UNREAD, "application/x-iso9660-image"),
+    MAGIC(0, "%!PS", KIND_UNREAD, "application/postscript"),
+    MAGIC(0, "\4%!PS", KIND_UNREAD, "application/postscript"),
+    MAGIC(0, "\xc5\xd0\xd3\xc6", KIND_UNREAD, "image/x-eps"),
     MAGIC(0, "SQLite format 3\0", KIND_UNREAD, "application/vnd.sqlite3"),
     MAGIC(0, "OggS\0", KIND_UNREAD, "application/ogg"),
     MAGIC(0, "fLaC\0", KIND_UNREAD, "audio/flac"),
@@ -315,6 +318,17 @@ static bool looks_like_html(const char *text, size_t length)
     return false;
 }
 
+/* A drawing: a program of another kind, which may fetch what it refers to. */
+static bool looks_like_svg(const char *text, size_t length)
+{
+    bool declared =
+        begins(text, length, "<?xml") || begins(text, length, "<!--") || begins(text, length, "<!doctype svg");
+    size_t near = length < 2048 ? length : 2048;
+    return begins(text, length, "<svg ") || begins(text, length, "<svg>") || begins(text, length, "<svg\n") ||
+           (declared && (memmem(text, near, "<svg ", 5) || memmem(text, near, "<svg\n", 5)) &&
+            !memmem(text, near, "<html", 5));
+}
+
 /* A block of header lines with From and one that only mail programs write. */
 static bool looks_like_mail(const char *text, size_t length)
 {
@@ -340,6 +354,7 @@ struct document_type sniff_text(const char *text, size_t length, const char *fil
 {
     while (length > 0 && strchr(" \t\n", *text)) text++, length--;
     if (looks_like_html(text, length)) return content(KIND_LATER, "text/html");
+    if (looks_like_svg(text, length)) return content(KIND_UNREAD, "image/svg+xml");
     for (size_t i = 0; i < ARRAY_LENGTH(text_names); i++)
         if (has_extension(filename, text_names[i].extension))
             return (struct document_type){text_names[i].kind, text_names[i].media_type, "name"};

@@ -24,9 +24,14 @@ _Static_assert(sizeof(struct amx_config) == 64, "what LDTILECFG reads");
         __asm__ volatile("" : : "r"(config) : "memory");                                                               \
         _tile_loadconfig(config);                                                                                      \
     } while (0)
-#define amx_release()               _tile_release()
-#define amx_zero(tile)              _tile_zero(tile)
-#define amx_load(tile, at, stride)  _tile_loadd(tile, at, (long)(stride))
+#define amx_release()  _tile_release()
+#define amx_zero(tile) _tile_zero(tile)
+/* The compiler is not told that it reads memory. */
+#define amx_load(tile, at, stride)                                                                                     \
+    do {                                                                                                               \
+        __asm__ volatile("" : : : "memory");                                                                           \
+        _tile_loadd(tile, at, (long)(stride));                                                                         \
+    } while (0)
 #define amx_store(tile, at, stride) _tile_stored(tile, at, (long)(stride))
 #define amx_bf16(sum, a, b)         _tile_dpbf16ps(sum, a, b)
 #define amx_int8(sum, a, b)         _tile_dpbsud(sum, a, b) /* a signed, b unsigned */

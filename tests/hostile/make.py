@@ -313,6 +313,17 @@ def png_noise(side):
     return png(side, side, data=b"".join(b"\0" + dots.randbytes(side) for _ in range(side)))
 
 
+def svg_that_fetches():
+    return (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+            b'<image xlink:href="http://127.0.0.1:9/a.png"/><text>Invoice 4711</text></svg>\n')
+
+
+def postscript(preview=False):
+    """A program that reads a file of the machine; a preview's header goes before it in EPS files of DOS."""
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file 999 string readstring pop show\nshowpage\n"
+    return (b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 30, len(program)) + bytes(18) if preview else b"") + program
+
+
 def png_one_color(side, value):
     return png(side, side, data=(b"\0" + bytes([value]) * side) * side)
 
