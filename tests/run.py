@@ -10,6 +10,7 @@ The last line is `N passed, M failed, K skipped`; the exit code is 0 when nothin
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import re
@@ -83,14 +84,16 @@ def suite_unit(count, build, _):
     failed = []
     names = [source.relative_to(TESTS).with_suffix("") for source in sources("unit", "conformance", "cuda_emulation", prefix="test")]
     names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance" or name.name == "test_parts"]
-    for name in names:
-        program = build / "tests" / name
-        output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
-        if may_be_load(output, code) and len(failed) < 3:
-            failed.append((name, program))
-            print(f"{output.rstrip()}\n  {name} failed; run once more at the end", flush=True)
-        else:
-            count.add(str(name), *cmocka_counts(output, code), seconds, output)
+    # The conformance suites compute and measure nothing: as many at once as there are processors. Everything else one by one.
+    heavy = [name for name in names if name.parts[0] in ("conformance", "cuda_emulation")]
+    run = lambda name: (name, *run_program([str(build / "tests" / name)], PROGRAM_SECONDS, environment_for(build)))     # noqa: E731
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, output, code, seconds in itertools.chain(pool.map(run, reversed(heavy)), map(run, (n for n in names if n not in heavy))):
+            if may_be_load(output, code) and len(failed) < 3:
+                failed.append((name, build / "tests" / name))
+                print(f"{output.rstrip()}\n  {name} failed; run once more at the end", flush=True)
+            else:
+                count.add(str(name), *cmocka_counts(output, code), seconds, output)
     for name, program in failed:
         output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
         count.add(str(name), *cmocka_counts(output, code), seconds, output)

@@ -35,7 +35,7 @@ static inline bool conformance_short(void)
 {
     const char *length = getenv("CONFORMANCE");
 
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     if (docket_cuda_backend) return true;
 #endif
     return length != NULL && strcmp(length, "short") == 0;
