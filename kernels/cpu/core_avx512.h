@@ -6,20 +6,8 @@
 #include <immintrin.h>
 
 #include "kernels/cpu/core.h"
+#include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
-
-#define INLINE static inline __attribute__((always_inline))
-/* Instrumented builds keep the loops: unrolled, they take minutes to compile. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNROLL
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNROLL
-#endif
-#endif
-#ifndef UNROLL
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 #define CORE_FETCH   2048u /* bytes ahead in a tile that few rows fetch */
 #define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 #include "kernels/formats/kv.h"
 #include "kernels/formats/nf4_loops.h"
@@ -34,17 +35,6 @@ INLINE void source_values(enum kernels_format format, const void *from, size_t a
 #include "kernels/cpu/quantize_loops.h"
 
 #define BLOCK_VECTORS (64u / LANES)
-/* Instrumented builds keep the loops: unrolled, they take minutes to compile. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNROLL
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNROLL
-#endif
-#endif
-#ifndef UNROLL
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* The last lanes of a row that is no multiple of the vector; zeros behind. */
 INLINE vf load_part(enum kernels_format format, const void *from, size_t at, size_t n)

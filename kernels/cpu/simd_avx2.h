@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/cpu/unroll.h"
 
 #define LANES  8u
 #define TILE_M 4u /* 8 sums, 4 rows of x, 2 of w: 14 of 16 registers */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/cpu/unroll.h"
 
 #define LANES  16u
 #define TILE_M 4u /* 24 sums, 4 rows of x, 1 of w: 29 of 32 registers; 10 loads for 24 multiply-adds */

@@ -7,9 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 #define LANES  4u
 #define TILE_M 4u
