@@ -87,7 +87,7 @@ enum kernels_products {
 };
 
 struct kernels_options {
-    /* Memory, aligned to 64 bytes; NULL result means no memory. Both or neither; neither means aligned_alloc and free. */
+    /* Memory, aligned to 64 bytes; NULL result means no memory. Both or neither; neither means posix_memalign (in huge pages from 2 MiB on) and free. */
     void *(*allocate)(void *context, size_t size_bytes);
     void (*release)(void *context, void *memory);
     /* Runs task over [0, n_items) in pieces of at most `grain` items and returns when all are done. NULL: runs inline. */

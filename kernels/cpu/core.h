@@ -15,7 +15,7 @@
 #define CORE_ROWS    192u                     /* rows of activations that share an expanded panel */
 #define CORE_BLOCKS  16u                      /* of columns expanded together: 128 KiB of bf16, in the second cache */
 #define CORE_PAIR    2u                       /* tiles that lie interleaved in a panel */
-#define CORE_FEW     4u                       /* up to here weights are expanded in registers, and used at once */
+#define CORE_FEW     96u /* up to here weights are expanded in registers again for each 8 rows: the panel costs more */
 
 /* What is left to do with the sum of a block. */
 enum core_kind {

@@ -8,6 +8,7 @@
 #include "kernels/cpu/core_avx512.h"
 
 #define AMX_ROWS 16u
+#define AMX_FEW  4u /* rows that need no tile registers */
 
 static size_t bf16_row_bytes(size_t cols)
 {
@@ -55,7 +56,7 @@ static void int8_expand_values(const float *values, size_t tile, size_t block, s
 static bool int8_dot(const struct kernels_weight *weight, enum core_kind kind, size_t tile, size_t n,
                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
-    return cpu_core_avx512_vnni.dot(weight, kind, tile, n, rows, first_row, m, sums);
+    return m <= AMX_FEW && cpu_core_avx512_vnni.dot(weight, kind, tile, n, rows, first_row, m, sums);
 }
 
 static bool bf16_dot(const struct kernels_weight *weight, enum core_kind kind, size_t tile, size_t n,

@@ -9,7 +9,7 @@
 #include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 
-#define CORE_FETCH   2048u /* bytes ahead in a tile that few rows fetch */
+#define CORE_FETCH   4096u /* bytes ahead in a tile that few rows fetch */
 #define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
 
 /* 16 of n values from `at` on, zeros behind the last. */
@@ -143,9 +143,8 @@ INLINE void look_up_map(const uint8_t *planes, const uint8_t *line, __m512 out[S
 }
 
 /* Scales of the group of blocks that `block` begins, times factor, and zeros. */
-INLINE void read_scales(struct scale_reader *r, size_t block)
+INLINE void read_scales(struct scale_reader *r, size_t block, const uint8_t *line)
 {
-    const uint8_t *line = tile_scales(r->weight, r->tile, block);
     const __m512 factor = _mm512_set1_ps(r->factor);
 
     if (r->weight->map_planes) {
@@ -169,5 +168,20 @@ INLINE void read_scales(struct scale_reader *r, size_t block)
     } else
         r->scales[0] = _mm512_mul_ps(_mm512_load_ps((const float *)(const void *)line), factor);
 }
+
+#define DOT_ROWS                                                                                                       \
+    8u /* with two tiles 16 sums, 2 of codes, 2 of weights, 1 of activations, the table: 22 of 32 registers */
+
+/* What one block of few rows needs. */
+struct core_dot {
+    const struct core_rows *rows;
+    const uint8_t *codes; /* of the first tile; the next is TILE_LINE on */
+    size_t step;          /* to a tile's next vector */
+    bool fetch;           /* what comes CORE_FETCH later */
+    float factor;
+    int32_t added;
+    __m512i table;
+    __m512 scales[CORE_TILES], zeros[CORE_TILES]; /* of this block */
+};
 
 #endif

@@ -17,6 +17,8 @@
 #define ROWS_TILE                                                                                                      \
     6u /* with two tiles 12 sums of a block, 12 of all, 2 of weights, 1 of activations: 27 of 32 registers */
 
+#define DOT_FETCH_FROM 2u /* rows above which the processor's own reading ahead no longer keeps the first cache full */
+
 static const uint16_t nf4_words[16] = {0xbfb8, 0xbf80, 0xbf41, 0xbf11, 0xbed1, 0xbe88, 0xbe06, 0x0000,
                                        0x3dea, 0x3e6d, 0x3eb5, 0x3ef9, 0x3f22, 0x3f4f, 0x3f85, 0x3fb8};
 static const uint16_t fp4_words[16] = {0x0000, 0x3d80, 0x4100, 0x4140, 0x4080, 0x40c0, 0x4000, 0x4040,
@@ -149,12 +151,14 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, siz
 {
     const unsigned per_vector = 16 / bits_of(form);
 
+    const size_t step = tile_step(weight, tile);
+
     for (size_t block = begin; block < end; block++) {
         const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
         uint8_t *out = panel_values(to, STEPS, at, block - begin);
         for (size_t v = 0; v < STEPS / per_vector; v++) {
-            __m512i now = _mm512_load_si512(codes + v * 64);
-            _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
+            __m512i now = _mm512_load_si512(codes + v * step);
+            _mm_prefetch(ahead + v * step, _MM_HINT_T1);
             UNROLL for (size_t s = 0; s < per_vector; s++)
             {
                 _mm512_store_si512(out, (__m512i)next_pairs(form, &now, table));
@@ -195,7 +199,7 @@ static void expand(const struct kernels_weight *weight, size_t tile, size_t n, s
         if (tile_group(weight->desc.format)) {
             struct scale_reader reader = scale_reader_of(weight, tile + t, factor);
             for (size_t block = begin; block < end; block += reader.group) {
-                read_scales(&reader, block);
+                read_scales(&reader, block, tile_scales(weight, tile + t, block));
                 for (size_t b = 0; b < reader.group && block + b < end; b++) {
                     _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
                     if (weight->has_zeros)
@@ -270,70 +274,57 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
 
 /* --- few rows --- */
 
-/* n tiles times m rows: codes go from memory through registers into the sums. */
-INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
-                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+/* One block of n tiles that lie side by side, times m rows: codes go from memory through registers into the sums. */
+INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind kind, size_t block, size_t t0,
+                      size_t n, size_t row, size_t m, float *sums)
 {
     const unsigned per_vector = 16 / bits_of(form);
-    const uint8_t *row = rows->data + first_row * rows->stride;
-    size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = kind == CORE_WHOLE ? 1 : tile_group(weight->desc.format);
-    float factor = factor_of(weight->desc.format);
-    __m512i table = table_of(weight->desc.format);
-    struct scale_reader readers[CORE_TILES];
-    __m512 total[CORE_FEW][CORE_TILES];
+    const size_t stride = dot->rows->stride, step = dot->step;
+    const uint8_t *codes = dot->codes + t0 * TILE_LINE, *of_row = dot->rows->data + row * stride;
+    const uint8_t *x = of_row + block * TILE_BLOCK * 2;
+    const __m512i table = dot->table;
+    __m512 sum[DOT_ROWS][CORE_TILES];
 
-    UNROLL for (size_t t = 0; t < n; t++)
+    UNROLL for (size_t i = 0; i < m; i++)
     {
-        if (kind != CORE_WHOLE) readers[t] = scale_reader_of(weight, tile + t, factor);
-        UNROLL for (size_t i = 0; i < m; i++) total[i][t] = _mm512_setzero_ps();
+        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] =
+            kind == CORE_WHOLE ? _mm512_load_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS) : _mm512_setzero_ps();
     }
-    for (size_t first = 0; first < n_blocks; first += group) {
-        UNROLL for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) read_scales(&readers[t], first);
-        for (size_t b = 0; b < group && first + b < n_blocks; b++) {
-            const uint8_t *codes[CORE_TILES], *x = row + (first + b) * TILE_BLOCK * 2;
-            __m512 sum[CORE_FEW][CORE_TILES];
-            UNROLL for (size_t t = 0; t < n; t++)
+    for (size_t v = 0; v < STEPS / per_vector; v++) {
+        __m512i now[CORE_TILES];
+        UNROLL for (size_t t = 0; t < n; t++)
+        {
+            now[t] = _mm512_load_si512(codes + v * step + t * TILE_LINE);
+            if (dot->fetch) _mm_prefetch(codes + v * step + t * TILE_LINE + CORE_FETCH, _MM_HINT_T0);
+        }
+        UNROLL for (size_t s = 0; s < per_vector; s++)
+        {
+            __m512bh of_w[CORE_TILES];
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_pairs(form, &now[t], table);
+            UNROLL for (size_t i = 0; i < m; i++)
             {
-                codes[t] = tile_codes(weight, tile + t, first + b);
-                UNROLL for (size_t i = 0; i < m; i++) sum[i][t] =
-                    kind == CORE_WHOLE ? total[i][t] : _mm512_setzero_ps();
-            }
-            for (size_t v = 0; v < STEPS / per_vector; v++) {
-                __m512i now[CORE_TILES];
-                UNROLL for (size_t t = 0; t < n; t++)
-                {
-                    now[t] = _mm512_load_si512(codes[t] + v * 64);
-                    _mm_prefetch(codes[t] + v * 64 + CORE_FETCH, _MM_HINT_T0);
-                }
-                UNROLL for (size_t s = 0; s < per_vector; s++)
-                {
-                    __m512bh of_w[CORE_TILES];
-                    UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_pairs(form, &now[t], table);
-                    UNROLL for (size_t i = 0; i < m; i++)
-                    {
-                        __m512bh of_x = pair_of(x + i * rows->stride + (v * per_vector + s) * 4);
-                        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbf16_ps(sum[i][t], of_w[t], of_x);
-                    }
-                }
-            }
-            UNROLL for (size_t t = 0; t < n; t++)
-            {
-                UNROLL for (size_t i = 0; i < m; i++)
-                {
-                    total[i][t] =
-                        kind == CORE_WHOLE ? sum[i][t] : _mm512_fmadd_ps(sum[i][t], readers[t].scales[b], total[i][t]);
-                    if (kind == CORE_SCALED_FROM_ZERO)
-                        total[i][t] = _mm512_fmadd_ps(
-                            _mm512_set1_ps(bf16_row_sums(row + i * rows->stride, rows->cols)[first + b]),
-                            readers[t].zeros[b], total[i][t]);
-                }
+                __m512bh of_x = pair_of(x + i * stride + (v * per_vector + s) * 4);
+                UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbf16_ps(sum[i][t], of_w[t], of_x);
             }
         }
     }
-    UNROLL for (size_t i = 0; i < m; i++)
+    UNROLL for (size_t t = 0; t < n; t++)
     {
-        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+        UNROLL for (size_t i = 0; i < m; i++)
+        {
+            float *to = sums + i * CORE_OUTPUTS + t * TILE_ROWS;
+            if (kind != CORE_WHOLE) sum[i][t] = _mm512_fmadd_ps(sum[i][t], dot->scales[t0 + t], _mm512_load_ps(to));
+            if (kind == CORE_SCALED_FROM_ZERO)
+                sum[i][t] = _mm512_fmadd_ps(_mm512_set1_ps(bf16_row_sums(of_row + i * stride, dot->rows->cols)[block]),
+                                            dot->zeros[t0 + t], sum[i][t]);
+            _mm512_store_ps(to, sum[i][t]);
+        }
     }
+}
+
+static struct core_dot dot_of(const struct kernels_weight *weight)
+{
+    return (struct core_dot){.factor = factor_of(weight->desc.format), .table = table_of(weight->desc.format)};
 }
 
 #include "kernels/cpu/core_loops.h"

@@ -16,6 +16,8 @@
 #define STEPS     (TILE_BLOCK / 4)
 #define ROWS_TILE 6u
 
+#define DOT_FETCH_FROM 6u /* rows above which the processor's own reading ahead no longer keeps the first cache full */
+
 enum form { FORM_4, FORM_2, FORM_1, FORM_8 };
 
 INLINE unsigned bits_of(enum form form)
@@ -115,12 +117,14 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, siz
 {
     const unsigned per_vector = 8 / bits_of(form);
 
+    const size_t step = tile_step(weight, tile);
+
     for (size_t block = begin; block < end; block++) {
         const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
         uint8_t *out = panel_values(to, STEPS, at, block - begin);
         for (size_t v = 0; v < STEPS / per_vector; v++) {
-            __m512i now = _mm512_load_si512(codes + v * 64);
-            _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
+            __m512i now = _mm512_load_si512(codes + v * step);
+            _mm_prefetch(ahead + v * step, _MM_HINT_T1);
             UNROLL for (size_t s = 0; s < per_vector; s++)
             {
                 _mm512_store_si512(out, next_bytes(form, &now, table));
@@ -154,7 +158,7 @@ static void expand(const struct kernels_weight *weight, size_t tile, size_t n, s
             break;
         }
         for (size_t block = begin; block < end; block += reader.group) {
-            read_scales(&reader, block);
+            read_scales(&reader, block, tile_scales(weight, tile + t, block));
             for (size_t b = 0; b < reader.group && block + b < end; b++) {
                 _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
                 if (weight->has_zeros) _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
@@ -236,68 +240,58 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t pair, size_t n,
 
 /* --- few rows --- */
 
-/* n tiles times m rows: codes go from memory through registers into the sums. */
-INLINE void dot_tiles(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
-                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+/* One block of n tiles that lie side by side, times m rows: codes go from memory through registers into the sums. */
+INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind kind, size_t block, size_t t0,
+                      size_t n, size_t row, size_t m, float *sums)
 {
     const unsigned per_vector = 8 / bits_of(form);
-    const uint8_t *row = rows->data + first_row * rows->stride;
-    const float *x_scales = int8_row_scales(row, rows->cols);
-    const int32_t *x_sums = int8_row_sums(row, rows->cols);
-    const size_t stride = rows->stride / sizeof(float);
-    size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
-    struct coding coding = coding_of(weight->desc.format);
-    __m512i table = _mm512_loadu_si512(coding.bytes);
-    struct scale_reader readers[CORE_TILES];
-    __m512 total[CORE_FEW][CORE_TILES];
+    const size_t stride = dot->rows->stride, step = dot->step, apart = stride / sizeof(float);
+    const uint8_t *codes = dot->codes + t0 * TILE_LINE, *of_row = dot->rows->data + row * stride;
+    const uint8_t *x = of_row + block * TILE_BLOCK;
+    const float *x_scales = int8_row_scales(of_row, dot->rows->cols) + block;
+    const int32_t *x_sums = int8_row_sums(of_row, dot->rows->cols) + block;
+    const __m512i table = dot->table;
+    __m512i sum[DOT_ROWS][CORE_TILES];
 
-    UNROLL for (size_t t = 0; t < n; t++)
+    UNROLL for (size_t i = 0; i < m; i++)
     {
-        readers[t] = scale_reader_of(weight, tile + t, coding.factor);
-        UNROLL for (size_t i = 0; i < m; i++) total[i][t] = _mm512_setzero_ps();
+        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_set1_epi32(-dot->added * x_sums[i * apart]);
     }
-    for (size_t first = 0; first < n_blocks; first += group) {
-        UNROLL for (size_t t = 0; t < n; t++) read_scales(&readers[t], first);
-        for (size_t b = 0; b < group && first + b < n_blocks; b++) {
-            const uint8_t *codes[CORE_TILES], *x = row + (first + b) * TILE_BLOCK;
-            __m512i sum[CORE_FEW][CORE_TILES];
-            UNROLL for (size_t t = 0; t < n; t++)
+    for (size_t v = 0; v < STEPS / per_vector; v++) {
+        __m512i now[CORE_TILES];
+        UNROLL for (size_t t = 0; t < n; t++)
+        {
+            now[t] = _mm512_load_si512(codes + v * step + t * TILE_LINE);
+            if (dot->fetch) _mm_prefetch(codes + v * step + t * TILE_LINE + CORE_FETCH, _MM_HINT_T0);
+        }
+        UNROLL for (size_t s = 0; s < per_vector; s++)
+        {
+            __m512i of_w[CORE_TILES];
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_bytes(form, &now[t], table);
+            UNROLL for (size_t i = 0; i < m; i++)
             {
-                codes[t] = tile_codes(weight, tile + t, first + b);
-                UNROLL for (size_t i = 0; i < m; i++) sum[i][t] =
-                    _mm512_set1_epi32(-coding.added * x_sums[i * stride + first + b]);
-            }
-            for (size_t v = 0; v < STEPS / per_vector; v++) {
-                __m512i now[CORE_TILES];
-                UNROLL for (size_t t = 0; t < n; t++)
-                {
-                    now[t] = _mm512_load_si512(codes[t] + v * 64);
-                    _mm_prefetch(codes[t] + v * 64 + CORE_FETCH, _MM_HINT_T0);
-                }
-                UNROLL for (size_t s = 0; s < per_vector; s++)
-                {
-                    __m512i of_w[CORE_TILES];
-                    UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_bytes(form, &now[t], table);
-                    UNROLL for (size_t i = 0; i < m; i++)
-                    {
-                        __m512i of_x = four_of(x + i * rows->stride + (v * per_vector + s) * 4);
-                        UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbusd_epi32(sum[i][t], of_w[t], of_x);
-                    }
-                }
-            }
-            UNROLL for (size_t t = 0; t < n; t++)
-            {
-                UNROLL for (size_t i = 0; i < m; i++) total[i][t] =
-                    int8_add_block(total[i][t], sum[i][t], readers[t].scales[b],
-                                   kind == CORE_SCALED_FROM_ZERO ? &readers[t].zeros[b] : NULL,
-                                   x_scales[i * stride + first + b], x_sums[i * stride + first + b]);
+                __m512i of_x = four_of(x + i * stride + (v * per_vector + s) * 4);
+                UNROLL for (size_t t = 0; t < n; t++) sum[i][t] = _mm512_dpbusd_epi32(sum[i][t], of_w[t], of_x);
             }
         }
     }
-    UNROLL for (size_t i = 0; i < m; i++)
+    UNROLL for (size_t t = 0; t < n; t++)
     {
-        UNROLL for (size_t t = 0; t < n; t++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, total[i][t]);
+        UNROLL for (size_t i = 0; i < m; i++)
+        {
+            float *to = sums + i * CORE_OUTPUTS + t * TILE_ROWS;
+            _mm512_store_ps(to, int8_add_block(_mm512_load_ps(to), sum[i][t], dot->scales[t0 + t],
+                                               kind == CORE_SCALED_FROM_ZERO ? &dot->zeros[t0 + t] : NULL,
+                                               x_scales[i * apart], x_sums[i * apart]));
+        }
     }
+}
+
+static struct core_dot dot_of(const struct kernels_weight *weight)
+{
+    struct coding coding = coding_of(weight->desc.format);
+
+    return (struct core_dot){.factor = coding.factor, .added = coding.added, .table = _mm512_loadu_si512(coding.bytes)};
 }
 
 #include "kernels/cpu/core_loops.h"

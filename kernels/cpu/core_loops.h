@@ -1,5 +1,5 @@
 /* core_loops.h: how the cores for AVX-512 cut rows and tiles into pieces whose sums fit the registers, written once. Includer has
- * multiply_tile, dot_tiles, enum form with form_of, and ROWS_TILE; this is made to stand in the middle of it. */
+ * multiply_tile, dot_block, enum form with form_of, dot_of, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
 
 /* Tiles of rows as equal as can be: few sums at once would wait for each other. */
 INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
@@ -32,25 +32,78 @@ INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n,
     }
 }
 
-/* Enough sums at once to hide how long each takes: 4 to 8, which with as many of all blocks fit the registers. */
+/* One block of n tiles times m rows, in pieces whose sums fit the registers and are enough to hide how long each takes. */
+INLINE void dot_pieces(struct core_dot *dot, enum form form, enum core_kind kind, size_t block, size_t n,
+                       size_t first_row, size_t m, float *sums)
+{
+    for (size_t i = 0, some; i < m; i += some) {
+        size_t left = m - i, n_pieces = (left + DOT_ROWS - 1) / DOT_ROWS, t = 0, row = first_row + i;
+        float *to = sums + i * CORE_OUTPUTS;
+        some = (left + n_pieces - 1) / n_pieces;
+        dot->fetch = i == 0 && m > DOT_FETCH_FROM;
+        if (n == 4 && some <= 2) {
+            if (some == 1)
+                dot_block(dot, form, kind, block, 0, 4, row, 1, to);
+            else
+                dot_block(dot, form, kind, block, 0, 4, row, 2, to);
+            continue;
+        }
+        for (; t + 2 <= n && some > 2; t += 2) switch (some) {
+            case 3:
+                dot_block(dot, form, kind, block, t, 2, row, 3, to + t * TILE_ROWS);
+                break;
+            case 4:
+                dot_block(dot, form, kind, block, t, 2, row, 4, to + t * TILE_ROWS);
+                break;
+            case 5:
+                dot_block(dot, form, kind, block, t, 2, row, 5, to + t * TILE_ROWS);
+                break;
+            case 6:
+                dot_block(dot, form, kind, block, t, 2, row, 6, to + t * TILE_ROWS);
+                break;
+            case 7:
+                dot_block(dot, form, kind, block, t, 2, row, 7, to + t * TILE_ROWS);
+                break;
+            default:
+                dot_block(dot, form, kind, block, t, 2, row, 8, to + t * TILE_ROWS);
+                break;
+            }
+        for (; t < n; t++)
+            for (size_t j = 0; j < some; j++)
+                dot_block(dot, form, kind, block, t, 1, row + j, 1, to + j * CORE_OUTPUTS + t * TILE_ROWS);
+    }
+}
+
+/* Block by block: all rows meet its codes while they are in the first cache. */
 INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum core_kind kind, size_t tile, size_t n,
                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
-    size_t t = 0;
+    const size_t n_blocks = weight->desc.cols / TILE_BLOCK,
+                 group = kind == CORE_WHOLE ? 1 : tile_group(weight->desc.format);
+    const size_t together = tile_together(weight, tile), block_bytes = TILE_ROWS * TILE_BLOCK / 8 * bits_of(form);
+    const size_t head = kind == CORE_WHOLE ? 0 : TILE_LINE;
+    const uint8_t *line = tile_shared(weight, tile, 0) + tile % TILE_TOGETHER * TILE_LINE;
+    struct core_dot dot = dot_of(weight);
+    struct scale_reader readers[CORE_TILES];
 
-    for (; m <= 2 && t + 4 <= n; t += 4)
-        if (m == 1)
-            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 1, sums + t * TILE_ROWS);
-        else
-            dot_tiles(weight, form, kind, tile + t, 4, rows, first_row, 2, sums + t * TILE_ROWS);
-    for (; m > 2 && t + 2 <= n; t += 2)
-        if (m == 3)
-            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 3, sums + t * TILE_ROWS);
-        else
-            dot_tiles(weight, form, kind, tile + t, 2, rows, first_row, 4, sums + t * TILE_ROWS);
-    for (; t < n; t++)
-        for (size_t i = 0; i < m; i++)
-            dot_tiles(weight, form, kind, tile + t, 1, rows, first_row + i, 1, sums + i * CORE_OUTPUTS + t * TILE_ROWS);
+    dot.rows = rows;
+    dot.step = together * TILE_LINE;
+    for (size_t t = 0; t < n; t++) {
+        if (kind != CORE_WHOLE) readers[t] = scale_reader_of(weight, tile + t, dot.factor);
+        for (size_t i = 0; i < m; i++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, _mm512_setzero_ps());
+    }
+    for (size_t first = 0; first < n_blocks; first += group) {
+        for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) read_scales(&readers[t], first, line + t * TILE_LINE);
+        for (size_t b = 0; b < group && first + b < n_blocks; b++) {
+            for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) {
+                dot.scales[t] = readers[t].scales[b];
+                if (kind == CORE_SCALED_FROM_ZERO) dot.zeros[t] = readers[t].zeros[b];
+            }
+            dot.codes = line + together * (head + b * block_bytes);
+            dot_pieces(&dot, form, kind, first + b, n, first_row, m, sums);
+        }
+        line += together * (head + group * block_bytes);
+    }
 }
 
 #define DOT_OF(name, form, kind)                                                                                       \

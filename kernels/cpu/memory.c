@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernels/cpu/device.h"
 
 #define ALIGNMENT 64u
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* Lies in front of all that cpu_allocate gives; its size keeps that aligned. */
 struct cpu_block {
@@ -22,8 +24,12 @@ _Static_assert(sizeof(struct cpu_block) == ALIGNMENT, "the header keeps the alig
 
 static void *default_allocate(void *context, size_t size_bytes)
 {
+    void *memory;
+
     (void)context;
-    return aligned_alloc(ALIGNMENT, size_bytes); /* sizes are multiples of it */
+    if (posix_memalign(&memory, size_bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE, size_bytes) != 0) return NULL;
+    if (size_bytes >= HUGE_PAGE) (void)madvise(memory, size_bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return memory;
 }
 
 static void default_release(void *context, void *memory)

@@ -120,14 +120,16 @@ static void place_task(void *context, size_t begin, size_t end, unsigned worker)
 
     (void)worker;
     for (size_t tile = begin; tile < end; tile++) {
-        memset(w->tiles + tile * w->tile_bytes, 0, w->tile_bytes);
+        size_t step = tile_step(w, tile), group = tile_group(w->desc.format);
         for (size_t block = 0; block < n_blocks; block++) {
             uint8_t *codes = tile_codes(w, tile, block);
+            if (group && block % group == 0) memset(tile_scales(w, tile, block), 0, TILE_LINE);
+            for (size_t v = 0; v < words; v++) memset(codes + v * step, 0, TILE_LINE);
             for (size_t lane = 0; lane < TILE_ROWS && tile * TILE_ROWS + lane < w->desc.rows; lane++) {
                 size_t row = tile * TILE_ROWS + lane;
                 const uint8_t *from = (const uint8_t *)w->data + row * row_bytes + block * 4 * words;
                 for (size_t v = 0; v < words; v++)
-                    store32(codes + (v * TILE_ROWS + lane) * 4, from_canonical(load32(from + 4 * v), bits, p->order));
+                    store32(codes + v * step + lane * 4, from_canonical(load32(from + 4 * v), bits, p->order));
                 if (tile_group(w->desc.format))
                     place_scale(w, row * n_blocks + block, tile_scales(w, tile, block), lane);
             }
@@ -155,7 +157,8 @@ static void read_codes(const struct kernels_weight *weight, size_t row, size_t b
     const uint8_t *codes = tile_codes(weight, row / TILE_ROWS, block) + row % TILE_ROWS * 4;
 
     for (size_t v = 0; v < 2 * bits; v++)
-        store32(to + 4 * v, to_canonical(load32(codes + v * TILE_ROWS * 4), bits, (enum tile_order)weight->order));
+        store32(to + 4 * v, to_canonical(load32(codes + v * tile_step(weight, row / TILE_ROWS)), bits,
+                                         (enum tile_order)weight->order));
 }
 
 static const uint8_t *read_scale(const struct kernels_weight *weight, size_t row, size_t block)

@@ -11,6 +11,7 @@
 #include "kernels/cpu/device.h"
 
 #define TILE_ROWS       16u
+#define TILE_TOGETHER   4u /* tiles whose vectors alternate: one stream of bytes for whoever reads all of them */
 #define TILE_BLOCK      64u
 #define TILE_LINE       64u
 #define TILE_MAP_PLANES 1024u /* bytes: a map of 256 f32 as four planes of its bytes, lowest first */
@@ -60,12 +61,38 @@ static inline size_t tile_count(size_t rows)
     return (rows + TILE_ROWS - 1) / TILE_ROWS;
 }
 
+/* How many tiles lie side by side where this one does. */
+static inline size_t tile_together(const struct kernels_weight *weight, size_t tile)
+{
+    size_t left = tile_count(weight->desc.rows) - tile / TILE_TOGETHER * TILE_TOGETHER;
+
+    return left < TILE_TOGETHER ? left : TILE_TOGETHER;
+}
+
+/* Bytes from one vector of a block to the next of the same tile. */
+static inline size_t tile_step(const struct kernels_weight *weight, size_t tile)
+{
+    return tile_together(weight, tile) * TILE_LINE;
+}
+
+/* Where the blocks that share a line with this one begin: first the lines of all tiles that lie together. */
+static inline uint8_t *tile_shared(const struct kernels_weight *weight, size_t tile, size_t block)
+{
+    size_t group = tile_group(weight->desc.format), sharing = group ? group : 1;
+    size_t bytes = (group ? TILE_LINE : 0) + sharing * tile_block_bytes(weight->desc.format);
+
+    return weight->tiles + tile / TILE_TOGETHER * TILE_TOGETHER * weight->tile_bytes +
+           block / sharing * tile_together(weight, tile) * bytes;
+}
+
+/* The first vector of a block. */
 static inline uint8_t *tile_codes(const struct kernels_weight *weight, size_t tile, size_t block)
 {
-    size_t group = tile_group(weight->desc.format);
+    size_t group = tile_group(weight->desc.format), together = tile_together(weight, tile);
 
-    return weight->tiles + tile * weight->tile_bytes + block * tile_block_bytes(weight->desc.format) +
-           (group ? (block / group + 1) * TILE_LINE : 0);
+    return tile_shared(weight, tile, block) +
+           together * ((group ? TILE_LINE + block % group * tile_block_bytes(weight->desc.format) : 0)) +
+           tile % TILE_TOGETHER * TILE_LINE;
 }
 
 /* NULL for formats that have none. */
@@ -74,9 +101,7 @@ static inline uint8_t *tile_scales(const struct kernels_weight *weight, size_t t
     size_t group = tile_group(weight->desc.format);
 
     if (group == 0) return NULL;
-    return weight->tiles + tile * weight->tile_bytes +
-           block / group * (TILE_LINE + group * tile_block_bytes(weight->desc.format)) +
-           block % group * (TILE_LINE / group);
+    return tile_shared(weight, tile, block) + tile % TILE_TOGETHER * TILE_LINE + block % group * (TILE_LINE / group);
 }
 
 /* Whether a weight of this shape becomes tiles on this device. */

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE (2 * MIB)
 
 static atomic_size_t count;
 static atomic_size_t fail_at; /* 0: never */
@@ -57,8 +60,13 @@ void *mem_resize(void *memory, size_t n, size_t size_bytes)
 void *mem_alloc_aligned(size_t size_bytes, size_t alignment)
 {
     size_t rounded;
+    void *memory;
     if (!size_add(size_bytes ? size_bytes : 1, alignment - 1, &rounded) || refused(rounded)) return NULL;
-    return aligned_alloc(alignment, rounded / alignment * alignment);
+    if (rounded >= HUGE_PAGE && alignment < HUGE_PAGE) alignment = HUGE_PAGE;
+    if (posix_memalign(&memory, alignment, rounded) != 0) return NULL;
+    /* Weights are read from end to end: 512 times fewer pages to look up. Where the system gives none, nothing is lost. */
+    if (rounded >= HUGE_PAGE) (void)madvise(memory, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    return memory;
 }
 
 void *mem_dup(const void *bytes, size_t size_bytes)

@@ -40,6 +40,7 @@ void *mem_alloc(size_t size_bytes);
 void *mem_zalloc(size_t count, size_t size_bytes);
 /* Grows or shrinks an array; the old one stays valid on failure. */
 void *mem_resize(void *memory, size_t count, size_t size_bytes);
+/* From 2 MiB on in huge pages, where the system gives them; what is behind the last whole one costs small pages only. */
 void *mem_alloc_aligned(size_t size_bytes, size_t alignment);
 void *mem_dup(const void *bytes, size_t size_bytes);
 char *str_dup(const char *text);
