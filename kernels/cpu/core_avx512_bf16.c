@@ -97,20 +97,20 @@ INLINE __m512i halves_as_bf16(__m512i words)
 }
 
 /* The next step's pairs out of a vector of codes. */
-INLINE __m512bh next_pairs(enum form form, __m512i *codes, __m512i table)
+INLINE __m512i next_step(enum form form, __m512i *codes, __m512i table)
 {
     __m512i now = *codes;
 
-    if (form == FORM_BF16) return (__m512bh)now;
-    if (form == FORM_F16) return (__m512bh)halves_as_bf16(now);
+    if (form == FORM_BF16) return now;
+    if (form == FORM_F16) return halves_as_bf16(now);
     if (form == FORM_8) {
         *codes = _mm512_srli_epi16(now, 8);
-        return (__m512bh)bytes_as_bf16(_mm512_and_si512(now, _mm512_set1_epi16(0xff)));
+        return bytes_as_bf16(_mm512_and_si512(now, _mm512_set1_epi16(0xff)));
     }
     *codes = form == FORM_4   ? _mm512_srli_epi16(now, 4)
              : form == FORM_2 ? _mm512_srli_epi16(now, 2)
                               : _mm512_srli_epi16(now, 1);
-    return (__m512bh)_mm512_permutexvar_epi16(now, table);
+    return _mm512_permutexvar_epi16(now, table);
 }
 
 INLINE __m512bh pair_of(const uint8_t *x)
@@ -145,70 +145,6 @@ static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *r
 }
 
 /* --- panels --- */
-
-INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
-                        size_t end, __m512i table, struct core_panel *to)
-{
-    const unsigned per_vector = 16 / bits_of(form);
-
-    const size_t step = tile_step(weight, tile);
-
-    for (size_t block = begin; block < end; block++) {
-        const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
-        uint8_t *out = panel_values(to, STEPS, at, block - begin);
-        for (size_t v = 0; v < STEPS / per_vector; v++) {
-            __m512i now = _mm512_load_si512(codes + v * step);
-            _mm_prefetch(ahead + v * step, _MM_HINT_T1);
-            UNROLL for (size_t s = 0; s < per_vector; s++)
-            {
-                _mm512_store_si512(out, (__m512i)next_pairs(form, &now, table));
-                out += CORE_PAIR * 64;
-            }
-        }
-    }
-}
-
-static void expand(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
-                   struct core_panel *to)
-{
-    enum form form = form_of(weight->desc.format);
-    __m512i table = table_of(weight->desc.format);
-    float factor = factor_of(weight->desc.format);
-
-    for (size_t t = 0; t < n; t++) {
-        switch (form) {
-        case FORM_4:
-            expand_tile(weight, FORM_4, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_2:
-            expand_tile(weight, FORM_2, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_1:
-            expand_tile(weight, FORM_1, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_8:
-            expand_tile(weight, FORM_8, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_BF16:
-            expand_tile(weight, FORM_BF16, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_F16:
-            expand_tile(weight, FORM_F16, tile + t, t, begin, end, table, to);
-            break;
-        }
-        if (tile_group(weight->desc.format)) {
-            struct scale_reader reader = scale_reader_of(weight, tile + t, factor);
-            for (size_t block = begin; block < end; block += reader.group) {
-                read_scales(&reader, block, tile_scales(weight, tile + t, block));
-                for (size_t b = 0; b < reader.group && block + b < end; b++) {
-                    _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
-                    if (weight->has_zeros)
-                        _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
-                }
-            }
-        }
-    }
-}
 
 static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
 {
@@ -300,7 +236,7 @@ INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind
         UNROLL for (size_t s = 0; s < per_vector; s++)
         {
             __m512bh of_w[CORE_TILES];
-            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_pairs(form, &now[t], table);
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = (__m512bh)next_step(form, &now[t], table);
             UNROLL for (size_t i = 0; i < m; i++)
             {
                 __m512bh of_x = pair_of(x + i * stride + (v * per_vector + s) * 4);
@@ -352,6 +288,21 @@ static void multiply(const struct core_panel *panel, enum core_kind kind, size_t
 
 DOT_OF(dot_bf16, FORM_BF16, CORE_WHOLE)
 DOT_OF(dot_f16, FORM_F16, CORE_WHOLE)
+
+static void expand(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
+                   struct core_panel *to)
+{
+    switch (form_of(weight->desc.format)) {
+    case FORM_BF16:
+        expand_form(weight, FORM_BF16, tile, n, begin, end, to);
+        return;
+    case FORM_F16:
+        expand_form(weight, FORM_F16, tile, n, begin, end, to);
+        return;
+    default:
+        expand_codes(weight, tile, n, begin, end, to);
+    }
+}
 
 static bool dot(const struct kernels_weight *weight, enum core_kind kind, size_t tile, size_t n,
                 const struct core_rows *rows, size_t first_row, size_t m, float *sums)

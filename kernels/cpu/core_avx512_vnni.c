@@ -57,7 +57,7 @@ static struct coding coding_of(enum kernels_format format)
 }
 
 /* The next step's bytes out of a vector of codes. */
-INLINE __m512i next_bytes(enum form form, __m512i *codes, __m512i table)
+INLINE __m512i next_step(enum form form, __m512i *codes, __m512i table)
 {
     __m512i now = *codes;
 
@@ -111,61 +111,6 @@ static void pack(const float *x, size_t n, size_t cols, size_t block, uint8_t *r
 }
 
 /* --- panels --- */
-
-INLINE void expand_tile(const struct kernels_weight *weight, enum form form, size_t tile, size_t at, size_t begin,
-                        size_t end, __m512i table, struct core_panel *to)
-{
-    const unsigned per_vector = 8 / bits_of(form);
-
-    const size_t step = tile_step(weight, tile);
-
-    for (size_t block = begin; block < end; block++) {
-        const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
-        uint8_t *out = panel_values(to, STEPS, at, block - begin);
-        for (size_t v = 0; v < STEPS / per_vector; v++) {
-            __m512i now = _mm512_load_si512(codes + v * step);
-            _mm_prefetch(ahead + v * step, _MM_HINT_T1);
-            UNROLL for (size_t s = 0; s < per_vector; s++)
-            {
-                _mm512_store_si512(out, next_bytes(form, &now, table));
-                out += CORE_PAIR * 64;
-            }
-        }
-    }
-}
-
-static void expand(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
-                   struct core_panel *to)
-{
-    struct coding coding = coding_of(weight->desc.format);
-    __m512i table = _mm512_loadu_si512(coding.bytes);
-
-    to->added = coding.added;
-    for (size_t t = 0; t < n; t++) {
-        struct scale_reader reader = scale_reader_of(weight, tile + t, coding.factor);
-        switch (form_of(weight->desc.format)) {
-        case FORM_4:
-            expand_tile(weight, FORM_4, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_2:
-            expand_tile(weight, FORM_2, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_1:
-            expand_tile(weight, FORM_1, tile + t, t, begin, end, table, to);
-            break;
-        case FORM_8:
-            expand_tile(weight, FORM_8, tile + t, t, begin, end, table, to);
-            break;
-        }
-        for (size_t block = begin; block < end; block += reader.group) {
-            read_scales(&reader, block, tile_scales(weight, tile + t, block));
-            for (size_t b = 0; b < reader.group && block + b < end; b++) {
-                _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
-                if (weight->has_zeros) _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
-            }
-        }
-    }
-}
 
 /* As nf4: times 127 by the largest of each row's block. */
 static void expand_values(const float *values, size_t tile, size_t block, struct core_panel *to)
@@ -267,7 +212,7 @@ INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind
         UNROLL for (size_t s = 0; s < per_vector; s++)
         {
             __m512i of_w[CORE_TILES];
-            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_bytes(form, &now[t], table);
+            UNROLL for (size_t t = 0; t < n; t++) of_w[t] = next_step(form, &now[t], table);
             UNROLL for (size_t i = 0; i < m; i++)
             {
                 __m512i of_x = four_of(x + i * stride + (v * per_vector + s) * 4);
@@ -321,7 +266,7 @@ const struct cpu_core cpu_core_avx512_vnni = {
     .kind_of_values = CORE_SCALED,
     .row_bytes = row_bytes,
     .pack = pack,
-    .expand = expand,
+    .expand = expand_codes,
     .expand_values = expand_values,
     .multiply = multiply,
     .dot = dot_codes,

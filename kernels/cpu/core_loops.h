@@ -1,5 +1,5 @@
 /* core_loops.h: how the cores for AVX-512 cut rows and tiles into pieces whose sums fit the registers, written once. Includer has
- * multiply_tile, dot_block, enum form with form_of, dot_of, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
+ * multiply_tile, dot_block, next_step, enum form with form_of and bits_of, STEPS, dot_of, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
 
 /* Tiles of rows as equal as can be: few sums at once would wait for each other. */
 INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
@@ -29,6 +29,61 @@ INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n,
             multiply_tile(panel, pair, n, kind, begin, end, rows, first_row + i, 1, to);
             break;
         }
+    }
+}
+
+/* The tiles of a panel lie in one piece, block by block, and the panel that comes next lies behind it. */
+INLINE void expand_form(const struct kernels_weight *weight, enum form form, size_t tile, size_t n, size_t begin,
+                        size_t end, struct core_panel *to)
+{
+    const size_t n_vectors = 2 * bits_of(form), per_vector = STEPS / n_vectors, step = tile_step(weight, tile);
+    const size_t group = tile_group(weight->desc.format);
+    const size_t ahead = (size_t)(tile_codes(weight, tile, CORE_BLOCKS) - tile_codes(weight, tile, 0));
+    const struct core_dot dot = dot_of(weight);
+
+    to->added = dot.added;
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t *codes = tile_codes(weight, tile, block);
+        uint8_t *out[CORE_TILES];
+        for (size_t t = 0; t < n; t++) out[t] = panel_values(to, STEPS, t, block - begin);
+        for (size_t v = 0; v < n_vectors; v++)
+            for (size_t t = 0; t < n; t++) {
+                __m512i now = _mm512_load_si512(codes + v * step + t * TILE_LINE);
+                _mm_prefetch(codes + v * step + t * TILE_LINE + ahead, _MM_HINT_T1);
+                UNROLL for (size_t s = 0; s < per_vector; s++)
+                {
+                    _mm512_store_si512(out[t], next_step(form, &now, dot.table));
+                    out[t] += CORE_PAIR * 64;
+                }
+            }
+    }
+    for (size_t t = 0; group && t < n; t++) {
+        struct scale_reader reader = scale_reader_of(weight, tile + t, dot.factor);
+        for (size_t block = begin; block < end; block += group) {
+            read_scales(&reader, block, tile_scales(weight, tile + t, block));
+            for (size_t b = 0; b < group && block + b < end; b++) {
+                _mm512_store_ps(to->scales + panel_scales(t, block + b - begin), reader.scales[b]);
+                if (weight->has_zeros) _mm512_store_ps(to->zeros + panel_scales(t, block + b - begin), reader.zeros[b]);
+            }
+        }
+    }
+}
+
+static void expand_codes(const struct kernels_weight *weight, size_t tile, size_t n, size_t begin, size_t end,
+                         struct core_panel *to)
+{
+    switch (form_of(weight->desc.format)) {
+    case FORM_8:
+        expand_form(weight, FORM_8, tile, n, begin, end, to);
+        return;
+    case FORM_2:
+        expand_form(weight, FORM_2, tile, n, begin, end, to);
+        return;
+    case FORM_1:
+        expand_form(weight, FORM_1, tile, n, begin, end, to);
+        return;
+    default:
+        expand_form(weight, FORM_4, tile, n, begin, end, to);
     }
 }
 
