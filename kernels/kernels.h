@@ -70,11 +70,13 @@ typedef void (*kernels_task)(void *context, size_t begin, size_t end, unsigned w
 /* What weights and activations become before they are multiplied; sums are f32 (of products of int8, whole numbers within a block).
  * Weights in f32, LLM.int8 and the router are the same in all of them. */
 enum kernels_arithmetic {
-    KERNELS_ARITHMETIC_AUTO, /* bf16 where the processor multiplies it, else f32 */
-    KERNELS_ARITHMETIC_BF16, /* the same: both operands rounded to bf16; f32 where the processor has no such instructions */
+    KERNELS_ARITHMETIC_AUTO, /* bf16 where the processor multiplies it; int16 where AVX2 is all it has; else f32 */
+    KERNELS_ARITHMETIC_BF16, /* the same: both operands rounded to bf16, or finer where there are no such instructions */
     KERNELS_ARITHMETIC_F32,  /* as the formats define the values; rounded by the sums alone */
     KERNELS_ARITHMETIC_INT8, /* both operands to 8 bits, activations by row and block of 64; refused where there is none.
-                                f16 and bf16 weights are multiplied in f32 */
+                                 f16 and bf16 weights are multiplied in f32 */
+    KERNELS_ARITHMETIC_INT16, /* the same with 14 bits for activations and 13 for weights: against the largest of a block finer
+                                 than bf16 */
 };
 
 /* Who makes products of rounded operands (bf16, and the formats that are expanded to it) on a GPU. A row's bits are the same from run
@@ -95,7 +97,7 @@ struct kernels_options {
     void *context;
     unsigned n_workers; /* 0 means 1 */
     /* NULL or "auto": the best there is; else "reference", "avx2", "avx512", "avx512_bf16", "amx_bf16"; with int8
-     * "avx512_vnni", "amx_int8"; for tests "amx_bf16_twin", "amx_int8_twin", AMX's without its instructions. */
+     * also "avx512_vnni", "amx_int8", with int16 "avx2" alone; for tests "amx_bf16_twin", "amx_int8_twin", AMX's without its instructions. */
     const char *cpu_isa;
     int device_index;
     enum kernels_arithmetic arithmetic;
@@ -107,7 +109,7 @@ struct kernels_description {
     char variant[32]; /* instruction set or compute capability */
     bool is_gpu;
     char bus_id[24];    /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
-    char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8"; empty where the backend does not say */
+    char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8", "int16"; empty where the backend does not say */
     char products[128]; /* of a GPU: who makes them, and why not the library; known for good after reserve */
 };
 

@@ -60,10 +60,12 @@ OPTION(PATH, nvml_library, "NVML_LIBRARY", "--nvml-library", "(libnvidia-ml.so.1
 OPTION(WORD, cpu_isa, "CPU_ISA", "--cpu-isa", "auto",
        WORDS("auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"), "NAME",
        "wclbqv", "instruction set of the CPU to use")
-OPTION(WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int8", "f32"), "NAME",
-       "wclbqv",
-       "what the CPU multiplies in: bf16 (auto's choice, where the processor has it), int8, which is faster and rounds "
-       "more, or f32, which is slower and rounds nothing but sums; docket validate measures what each costs")
+OPTION(
+    WORD, compute_dtype, "COMPUTE_DTYPE", "--compute-dtype", "auto", WORDS("auto", "bf16", "int16", "int8", "f32"),
+    "NAME", "wclbqv",
+    "what the CPU multiplies in: bf16 (auto's choice, where the processor has it), int16 (auto's choice where AVX2 is "
+    "all it has; finer than bf16), int8, which is faster and rounds more, or f32, which is slower and rounds nothing "
+    "but sums; docket validate measures what each costs")
 OPTION(COUNT, cpu_threads, "CPU_THREADS", "--cpu-threads", "auto", AUTO_OR_RANGE(1, 64), "N", "wclbqv",
        "threads that compute; auto: the CPUs of this process by its affinity and control groups, at most 64")
 OPTION(

@@ -205,7 +205,8 @@ static void text_row(struct buffer *out, const struct bench_report *r, const str
     const char *lead = ":";
     for (int i = 0; i < N_BENCH_CEILINGS; i++) {
         double found = ratio(row, i, by_processor);
-        bool beside = i == CEILING_F32_AVX2 && r->ceilings[CEILING_F32_AVX512].wall > 0 && !strstr(r->variant, "avx2");
+        bool avx2 = i == CEILING_F32_AVX2 || i == CEILING_INT16_AVX2;
+        bool beside = avx2 && r->ceilings[CEILING_F32_AVX512].wall > 0 && !strstr(r->variant, "avx2");
         if (found <= 0 || beside) continue; /* JSON has all of them */
         buffer_printf(out, "%s %.0f %% of %s", lead, 100 * found, name_of(r, i));
         lead = ",";

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const char *const names[N_CEILINGS] = {
-    [CEILING_F32_AVX2] = "f32 avx2",       [CEILING_F32_AVX512] = "f32 avx512", [CEILING_BF16_AVX512] = "bf16 avx512",
-    [CEILING_INT8_AVX512] = "int8 avx512", [CEILING_BF16_AMX] = "bf16 amx",     [CEILING_INT8_AMX] = "int8 amx",
+    [CEILING_F32_AVX2] = "f32 avx2",       [CEILING_INT16_AVX2] = "int16 avx2",   [CEILING_F32_AVX512] = "f32 avx512",
+    [CEILING_BF16_AVX512] = "bf16 avx512", [CEILING_INT8_AVX512] = "int8 avx512", [CEILING_BF16_AMX] = "bf16 amx",
+    [CEILING_INT8_AMX] = "int8 amx",
 };
 
 const char *ceiling_name(enum ceiling ceiling)
@@ -62,6 +63,7 @@ bool ceiling_can(enum ceiling ceiling)
     bool tiles = has(state, STATE_TILES) && has(d7, 1u << 24);
     switch (ceiling) {
     case CEILING_F32_AVX2:
+    case CEILING_INT16_AVX2:
         return has(state, STATE_AVX) && has(b7, 1u << 5);
     case CEILING_F32_AVX512:
         return avx512;
@@ -92,6 +94,20 @@ __attribute__((target("avx2,fma"), noinline)) static double multiply_f32_256(siz
 {
     for (size_t i = 0; i < n; i++) __asm__ volatile(TWELVE("vfmadd231ps", "ymm") : : : CLOBBERED);
     return (double)n * 12 * 8 * 2;
+}
+
+/* Products into one register, from there onto a sum. */
+#define ONTO(i, j) "vpmaddwd %%ymm12, %%ymm13, %%ymm" #j "\n\tvpaddd %%ymm" #j ", %%ymm" #i ", %%ymm" #i "\n\t"
+#define SIX_ONTO   ONTO(0, 6) ONTO(1, 7) ONTO(2, 8) ONTO(3, 9) ONTO(4, 10) ONTO(5, 11)
+
+__attribute__((target("avx2"), noinline)) static double multiply_int16_256(size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        __asm__ volatile("vpxor %%xmm12, %%xmm12, %%xmm12\n\tvpxor %%xmm13, %%xmm13, %%xmm13\n\t" SIX_ONTO SIX_ONTO
+                         :
+                         :
+                         : CLOBBERED);
+    return (double)n * 12 * 16 * 2;
 }
 
 __attribute__((target("avx512f"), noinline)) static double multiply_f32_512(size_t n)
@@ -150,6 +166,8 @@ double ceiling_multiply(enum ceiling ceiling, size_t rounds)
     switch (ceiling) {
     case CEILING_F32_AVX2:
         return multiply_f32_256(rounds);
+    case CEILING_INT16_AVX2:
+        return multiply_int16_256(rounds);
     case CEILING_F32_AVX512:
         return multiply_f32_512(rounds);
     case CEILING_BF16_AVX512:

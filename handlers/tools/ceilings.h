@@ -9,6 +9,7 @@
 
 enum ceiling {
     CEILING_F32_AVX2,
+    CEILING_INT16_AVX2, /* vpmaddwd and vpaddd: pairs of 16 bits, sums in int32 */
     CEILING_F32_AVX512,
     CEILING_BF16_AVX512, /* vdpbf16ps: pairs of bf16, sums in f32 */
     CEILING_INT8_AVX512, /* vpdpbusd: fours of bytes, sums in int32 */

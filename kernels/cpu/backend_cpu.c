@@ -7,21 +7,21 @@
 
 static struct kernels_device *fast_open(const struct kernels_options *options, struct kernels_error *error)
 {
-    static const char *const names[] = {"any arithmetic", "bf16", "f32", "int8"};
+    static const char *const names[] = {"any arithmetic", "bf16", "f32", "int8", "int16"};
     enum kernels_arithmetic arithmetic = options ? options->arithmetic : KERNELS_ARITHMETIC_AUTO;
     struct kernels_device *device;
     struct cpu_choice choice;
 
-    if ((unsigned)arithmetic > KERNELS_ARITHMETIC_INT8) {
+    if ((unsigned)arithmetic > KERNELS_ARITHMETIC_INT16) {
         kernels_fail(error, KERNELS_BAD_SHAPE, "arithmetic: %d is unknown", (int)arithmetic);
         return NULL;
     }
     if (!cpu_choose(options ? options->cpu_isa : NULL, arithmetic, &choice)) {
-        kernels_fail(
-            error, KERNELS_UNSUPPORTED,
-            "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16, amx_bf16, or for int8 avx512_vnni or amx_int8, "
-            "on a processor that has it, got %s for %s",
-            options && options->cpu_isa ? options->cpu_isa : "auto", names[arithmetic]);
+        kernels_fail(error, KERNELS_UNSUPPORTED,
+                     "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16, amx_bf16, for int8 avx2, avx512_vnni "
+                     "or amx_int8, "
+                     "for int16 avx2, on a processor that has it, got %s for %s",
+                     options && options->cpu_isa ? options->cpu_isa : "auto", names[arithmetic]);
         return NULL;
     }
     if ((device = cpu_device_open(&cpu_backend, options, error)) == NULL) return NULL;

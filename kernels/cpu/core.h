@@ -60,6 +60,7 @@ struct cpu_core {
                 const struct core_rows *rows, size_t first_row, size_t m, float *sums);
 };
 
+extern const struct cpu_core cpu_core_avx2_int8, cpu_core_avx2_int16;
 extern const struct cpu_core cpu_core_avx512_bf16, cpu_core_avx512_vnni, cpu_core_amx_bf16, cpu_core_amx_int8;
 extern const struct cpu_core cpu_core_amx_bf16_twin, cpu_core_amx_int8_twin; /* the same without AMX, for tests */
 

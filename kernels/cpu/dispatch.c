@@ -82,15 +82,22 @@ static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct 
 {
     const struct found f = find();
     bool any = name == NULL || strcmp(name, "auto") == 0, int8 = arithmetic == KERNELS_ARITHMETIC_INT8,
-         rounds = !int8 && arithmetic != KERNELS_ARITHMETIC_F32;
+         int16 = arithmetic == KERNELS_ARITHMETIC_INT16,
+         rounds = arithmetic == KERNELS_ARITHMETIC_AUTO || arithmetic == KERNELS_ARITHMETIC_BF16;
 
     *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512 : f.avx2 ? &cpu_isa_avx2 : &cpu_isa_plain};
     if (any && int8) {
-        out->core = f.amx ? &cpu_core_amx_int8 : &cpu_core_avx512_vnni;
-        return f.avx512_vnni;
+        out->core = f.amx ? &cpu_core_amx_int8 : f.avx512_vnni ? &cpu_core_avx512_vnni : &cpu_core_avx2_int8;
+        return f.avx2;
+    }
+    if (any && int16) {
+        out->core = &cpu_core_avx2_int16;
+        return f.avx2;
     }
     if (any) {
-        out->core = !rounds || !f.avx512_bf16 ? NULL : f.amx ? &cpu_core_amx_bf16 : &cpu_core_avx512_bf16;
+        if (rounds && f.avx512_bf16) out->core = f.amx ? &cpu_core_amx_bf16 : &cpu_core_avx512_bf16;
+        if (rounds && f.avx2 && !f.avx512)
+            out->core = &cpu_core_avx2_int16; /* finer than bf16; f32 takes twice as long */
         return true;
     }
     const struct {
@@ -109,14 +116,15 @@ static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct 
             out->core = cores[i].core;
             return cores[i].is_there && (cores[i].int8 ? int8 : rounds);
         }
-    if (int8) return false;
+    if (strcmp(name, "avx2") == 0) {
+        out->isa = &cpu_isa_avx2;
+        out->core = int8 ? &cpu_core_avx2_int8 : arithmetic == KERNELS_ARITHMETIC_F32 ? NULL : &cpu_core_avx2_int16;
+        return f.avx2;
+    }
+    if (int8 || int16) return false;
     if (strcmp(name, "reference") == 0) {
         out->isa = &cpu_isa_plain;
         return true;
-    }
-    if (strcmp(name, "avx2") == 0) {
-        out->isa = &cpu_isa_avx2;
-        return f.avx2;
     }
     if (strcmp(name, "avx512") == 0) return f.avx512;
     return false;
@@ -135,7 +143,7 @@ void cpu_isa_processor_name(char *name, size_t size_bytes)
 static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out)
 {
     *out = (struct cpu_choice){.isa = &cpu_isa_plain};
-    if (arithmetic == KERNELS_ARITHMETIC_INT8) return false;
+    if (arithmetic == KERNELS_ARITHMETIC_INT8 || arithmetic == KERNELS_ARITHMETIC_INT16) return false;
     return name == NULL || strcmp(name, "auto") == 0 || strcmp(name, "reference") == 0;
 }
 

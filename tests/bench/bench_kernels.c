@@ -1,5 +1,5 @@
 /* bench_kernels.c: how fast the CPU backend multiplies and reads, beside what this machine can do, measured in the same run.
- * Usage: bench_kernels [isa] [workers] [part]; parts are linear, experts, attention and quantize. Prints tables; asserts nothing. */
+ * Usage: bench_kernels [isa] [workers] [part] [arithmetic]; parts are all, linear, experts, attention and quantize. Prints tables; asserts nothing. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static double now_seconds(void)
 /* --- what the machine can do --- */
 
 struct machine {
-    const char *isa;
+    const char *isa, *arithmetic;
     unsigned char *memory;
     size_t size_bytes;
     double rates[16];
@@ -38,10 +38,11 @@ static void rate_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     struct machine *c = context;
 
-    enum ceiling kind = strstr(c->isa, "vnni")     ? CEILING_INT8_AVX512
-                        : strstr(c->isa, "bf16")   ? CEILING_BF16_AVX512
-                        : strstr(c->isa, "avx512") ? CEILING_F32_AVX512
-                                                   : CEILING_F32_AVX2;
+    enum ceiling kind = strstr(c->isa, "vnni")         ? CEILING_INT8_AVX512
+                        : strstr(c->isa, "bf16")       ? CEILING_BF16_AVX512
+                        : strstr(c->isa, "avx512")     ? CEILING_F32_AVX512
+                        : strstr(c->arithmetic, "int") ? CEILING_INT16_AVX2
+                                                       : CEILING_F32_AVX2;
 
     for (size_t i = begin; i < end; i++) {
         double start = now_seconds(), operations = ceiling_multiply(kind, 20000000);
@@ -251,7 +252,7 @@ static void bench_quantizing(struct bench *b, enum kernels_format source_format,
 
 static bool is_part(int argc, char **argv, const char *name)
 {
-    return argc <= 3 || strcmp(argv[3], name) == 0;
+    return argc <= 3 || strcmp(argv[3], "all") == 0 || strcmp(argv[3], name) == 0;
 }
 
 static void bench_linears(struct bench *b)
@@ -291,6 +292,9 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1 && (strstr(argv[1], "vnni") || strstr(argv[1], "int8"))) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+    static const char *const arithmetics[] = {"auto", "bf16", "f32", "int8", "int16"};
+    for (size_t i = 0; argc > 4 && i < sizeof arithmetics / sizeof arithmetics[0]; i++)
+        if (strcmp(argv[4], arithmetics[i]) == 0) options.arithmetic = (enum kernels_arithmetic)i;
 
     if ((b.device = b.table->open(&options, &error)) == NULL) {
         fprintf(stderr, "%s\n", error.message);
@@ -299,6 +303,7 @@ int main(int argc, char **argv)
     if (host.n_workers == 1) watch = CLOCK_THREAD_CPUTIME_ID;
     b.table->describe(b.device, &description);
     ceiling.isa = description.variant;
+    ceiling.arithmetic = description.arithmetic;
     ceiling.size_bytes = (size_t)256 << 20;
     ceiling.memory = aligned_alloc(HUGE_PAGE, ceiling.size_bytes);
     (void)madvise(ceiling.memory, ceiling.size_bytes, MADV_HUGEPAGE);

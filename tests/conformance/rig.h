@@ -23,8 +23,8 @@ struct rig {
     char name[64];
     size_t lanes; /* of its sums, for the limits; the fewer, the longer the chains */
     bool is_gpu;
-    bool rounds; /* both operands of its products are rounded to bf16 first */
-    bool codes;  /* and those of quantized weights to 8 bits */
+    bool rounds;             /* both operands of its products are rounded to bf16 first */
+    double steps_x, steps_w; /* both operands of quantized weights become whole numbers up to these; 0: they do not */
 };
 
 /* There where the CUDA backend is linked in: its sources on the host (tests/cuda_emulation), or on a GPU. */
@@ -41,23 +41,35 @@ static inline bool conformance_short(void)
     return length != NULL && strcmp(length, "short") == 0;
 }
 
-static inline bool rig_open(struct rig *rig, const char *backend, const char *isa, unsigned n_workers)
+/* arithmetic: NULL, what the instruction set is for. */
+static inline bool rig_open_in(struct rig *rig, const char *backend, const char *isa, const char *arithmetic,
+                               unsigned n_workers)
 {
     struct kernels_options options;
+    bool int16 = arithmetic && !strcmp(arithmetic, "int16");
 
     *rig = (struct rig){.table = docket_kernels_backend(backend), .host = {.n_workers = n_workers}};
     rig->is_gpu = !strncmp(backend, "cuda", 4);
     if (rig->is_gpu) rig->table = docket_cuda_backend();
-    snprintf(rig->name, sizeof rig->name, "%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "", n_workers);
+    snprintf(rig->name, sizeof rig->name, "%s%s%s%s%s x %u", backend, isa ? " " : "", isa ? isa : "",
+             arithmetic ? " " : "", arithmetic ? arithmetic : "", n_workers);
     rig->lanes = isa && !strcmp(isa, "avx512") ? 16 : isa && !strcmp(isa, "avx2") ? 8 : 4;
     if (rig->is_gpu) rig->lanes = 1;
     rig->rounds = rig->is_gpu || (isa && strstr(isa, "bf16"));
-    rig->codes = isa && (strstr(isa, "vnni") || strstr(isa, "int8"));
-    if (rig->rounds || rig->codes) rig->lanes = 1; /* an output has one lane */
+    if ((isa && (strstr(isa, "vnni") || strstr(isa, "int8"))) || (arithmetic && !strcmp(arithmetic, "int8")))
+        rig->steps_x = rig->steps_w = 127;
+    if (int16) rig->steps_x = 8191, rig->steps_w = 4095;
+    if (rig->rounds || rig->steps_x > 0) rig->lanes = 1; /* an output has one lane */
     options = host_options(&rig->host, isa);
-    if (rig->codes) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+    if (arithmetic && !strcmp(arithmetic, "f32")) options.arithmetic = KERNELS_ARITHMETIC_F32;
+    if (rig->steps_x > 0) options.arithmetic = int16 ? KERNELS_ARITHMETIC_INT16 : KERNELS_ARITHMETIC_INT8;
     options.products = !strcmp(backend, "cuda library") ? KERNELS_PRODUCTS_LIBRARY : KERNELS_PRODUCTS_OWN;
     return (rig->device = rig->table->open(&options, NULL)) != NULL;
+}
+
+static inline bool rig_open(struct rig *rig, const char *backend, const char *isa, unsigned n_workers)
+{
+    return rig_open_in(rig, backend, isa, NULL, n_workers);
 }
 
 static inline void rig_close(struct rig *rig)
@@ -78,8 +90,11 @@ struct rigs {
 
 static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
 {
-    static const char *const isas[] = {"reference", "avx2",     "avx512",        "avx512_bf16",  "avx512_vnni",
-                                       "amx_bf16",  "amx_int8", "amx_bf16_twin", "amx_int8_twin"};
+    static const struct {
+        const char *isa, *arithmetic;
+    } sets[] = {{"reference", NULL}, {"avx2", "f32"},         {"avx2", "int16"},      {"avx2", "int8"},
+                {"avx512", NULL},    {"avx512_bf16", NULL},   {"avx512_vnni", NULL},  {"amx_bf16", NULL},
+                {"amx_int8", NULL},  {"amx_bf16_twin", NULL}, {"amx_int8_twin", NULL}};
 
     rigs->n = 0;
     assert_true(rig_open(&rigs->all[rigs->n++], "reference", NULL, 1));
@@ -91,12 +106,12 @@ static inline void rigs_open(struct rigs *rigs, unsigned most_workers)
             print_message("[  NOTE    ] there is no cuBLASLt here\n");
         return;
     }
-    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++)
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         for (unsigned workers = 1; workers <= most_workers; workers++) {
-            if (rig_open(&rigs->all[rigs->n], "cpu", isas[i], workers))
+            if (rig_open_in(&rigs->all[rigs->n], "cpu", sets[i].isa, sets[i].arithmetic, workers))
                 rigs->n++;
             else
-                print_message("[  NOTE    ] this processor cannot run %s\n", isas[i]);
+                print_message("[  NOTE    ] this processor cannot run %s\n", sets[i].isa);
         }
 }
 
@@ -178,21 +193,21 @@ static inline double operand_roundings(const struct rig *rig, enum kernels_forma
     return 2 * 0x1p-9 / ULP + 1;
 }
 
-/* How far a product of k elements may be off where both operands become 8 bits: half a step of the largest of 64 each. Codes
+/* How far a product of k elements may be off where both operands become whole numbers: half a step of the largest of 64 each. Codes
  * that are taken as they are add nothing; the limit is that of values. */
 static inline double codes_off(const struct rig *rig, enum kernels_format format, const float *x, const float *w,
                                size_t k)
 {
     double off = 0;
 
-    if (!rig->codes || format <= KERNELS_BF16 || format == KERNELS_INT8) return 0;
+    if (!(rig->steps_x > 0) || format <= KERNELS_BF16 || format == KERNELS_INT8) return 0;
     for (size_t b = 0; b < k; b += 64) {
         double most_x = 0, most_w = 0, sum_x = 0, sum_w = 0, n = (double)(k - b < 64 ? k - b : 64);
         for (size_t i = b; i < k && i < b + 64; i++) {
             most_x = fmax(most_x, fabs((double)x[i])), sum_x += fabs((double)x[i]);
             most_w = fmax(most_w, fabs((double)w[i])), sum_w += fabs((double)w[i]);
         }
-        most_x *= 1.001 / 254, most_w *= 1.001 / 254;
+        most_x *= 1.001 / 2 / rig->steps_x, most_w *= 1.001 / 2 / rig->steps_w;
         off += most_x * sum_w + most_w * sum_x + n * most_x * most_w;
     }
     return off;

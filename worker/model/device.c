@@ -94,7 +94,7 @@ static const struct kernels_backend *load_cuda(const char *library, struct error
 /* The words of COMPUTE_DTYPE, in the order of enum kernels_arithmetic, and what results call them. */
 static const struct {
     const char *name, *dtype;
-} arithmetics[] = {{"auto", NULL}, {"bf16", "bfloat16"}, {"f32", "float32"}, {"int8", "int8"}};
+} arithmetics[] = {{"auto", NULL}, {"bf16", "bfloat16"}, {"f32", "float32"}, {"int8", "int8"}, {"int16", "int16"}};
 
 static bool arithmetic_by_name(const char *name, enum kernels_arithmetic *out)
 {
@@ -130,7 +130,7 @@ static enum status open_with(struct device *out, const struct kernels_backend *b
                                    .device_index = options->cuda_device,
                                    .products = options->products};
     if (!arithmetic_by_name(options->compute_dtype, &open.arithmetic))
-        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16, int8 or f32, got %s",
+        return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16, int16, int8 or f32, got %s",
                     options->compute_dtype);
     out->backend = backend;
     out->handle = backend->open(&open, &detail);

@@ -28,7 +28,7 @@ struct device_options {
     const char *cpu_isa;       /* "auto", "reference", "avx2", "avx512", "avx512_bf16", "avx512_vnni" */
     int cuda_device;           /* which GPU, counted from 0 */
     unsigned n_threads;        /* 0: the CPUs of this process */
-    const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8" */
+    const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8", "int16" */
     enum kernels_products products;
 };
 

@@ -31,9 +31,10 @@ static enum status wrong(struct bench *t, const char *what, double expected, dou
                 t->b->name, expected, found);
 }
 
-#define TOLERANCE      3e-4
-#define TOLERANCE_BF16 1e-2 /* of what takes both operands rounded to bf16: 2^-8 of each product */
-#define TOLERANCE_INT8 5e-2 /* of operands of 8 bits: each about 2^-8 of the largest of 64 */
+#define TOLERANCE       3e-4
+#define TOLERANCE_BF16  1e-2   /* of what takes both operands rounded to bf16: 2^-8 of each product */
+#define TOLERANCE_INT8  5e-2   /* of operands of 8 bits: each about 2^-8 of the largest of 64 */
+#define TOLERANCE_INT16 1.2e-3 /* of 13 and 14 bits: the same by 32, and what others lose */
 
 /* f32 inputs and f16 keys and values lose about 1e-4 of these; the format's own error is in the expected numbers. */
 static bool close_to(const struct bench *t, double expected, double found)
@@ -90,6 +91,7 @@ static enum status test_linear(struct bench *t, enum kernels_format format, cons
     struct kernels_description facts;
     t->b->describe(t->d, &facts);
     if (strcmp(facts.arithmetic, "int8") == 0 && format != KERNELS_F32) t->tolerance = TOLERANCE_INT8;
+    if (strcmp(facts.arithmetic, "int16") == 0 && format != KERNELS_F32) t->tolerance = TOLERANCE_INT16;
     if ((facts.is_gpu ? format != KERNELS_F16 : strcmp(facts.arithmetic, "bf16") == 0) && format != KERNELS_F32)
         t->tolerance = TOLERANCE_BF16;
     enum status st = check_values(t, what, t->host, M * ROWS, at, expected, norm);

@@ -51,7 +51,7 @@ struct judged {
 };
 
 /* What the operands of products become before they are multiplied. */
-enum rounding { ROUNDED_BY_SUMS, ROUNDED_TO_BF16, ROUNDED_TO_INT8 };
+enum rounding { ROUNDED_BY_SUMS, ROUNDED_TO_BF16, ROUNDED_TO_INT8, ROUNDED_TO_INT16 };
 
 static enum rounding rounding_of(const struct device *device, enum kernels_format format)
 {
@@ -59,11 +59,12 @@ static enum rounding rounding_of(const struct device *device, enum kernels_forma
     device->backend->describe(device->handle, &facts);
     if (format == KERNELS_F32 || format == KERNELS_INT8) return ROUNDED_BY_SUMS;
     if (strcmp(facts.arithmetic, "bf16") == 0) return ROUNDED_TO_BF16;
+    if (strcmp(facts.arithmetic, "int16") == 0 && format > KERNELS_BF16) return ROUNDED_TO_INT16;
     return strcmp(facts.arithmetic, "int8") == 0 && format > KERNELS_BF16 ? ROUNDED_TO_INT8 : ROUNDED_BY_SUMS;
 }
 
-/* Both operands to 8 bits, in blocks of 64: half a step of the largest of each. */
-static double int8_off(const double *x, const float *w, size_t k)
+/* Both operands to whole numbers, in blocks of 64: half a step of the largest of each. */
+static double codes_off(double steps_x, double steps_w, const double *x, const float *w, size_t k)
 {
     double off = 0;
     for (size_t b = 0; b < k; b += 64) {
@@ -72,7 +73,7 @@ static double int8_off(const double *x, const float *w, size_t k)
             most_x = fmax(most_x, fabs(x[c])), sum_x += fabs(x[c]);
             most_w = fmax(most_w, fabs((double)w[c])), sum_w += fabs((double)w[c]);
         }
-        most_x *= 1.001 / 254, most_w *= 1.001 / 254;
+        most_x *= 1.001 / 2 / steps_x, most_w *= 1.001 / 2 / steps_w;
         off += most_x * sum_w + most_w * sum_x + 64 * most_x * most_w;
     }
     return off;
@@ -94,7 +95,8 @@ static void judge(struct judged *j, enum kernels_format format, enum rounding ro
             }
             double off = fabs((double)got[i * n + o] - want);
             double limit = ULP * (before * magnitude + 3 * fabs(want)) + 1e-30;
-            if (rounding == ROUNDED_TO_INT8) limit += int8_off(row, w + o * k, k);
+            if (rounding == ROUNDED_TO_INT8) limit += codes_off(127, 127, row, w + o * k, k);
+            if (rounding == ROUNDED_TO_INT16) limit += codes_off(8191, 4095, row, w + o * k, k);
             double share = off / limit;
             if (!(share <= j->worst)) j->worst = isnan(share) ? INFINITY : share;
             j->difference += off * off;
