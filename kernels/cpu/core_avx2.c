@@ -5,7 +5,7 @@
  * largest of a row's block of 64, and values of nf4 and fp4 times 4095: finer than bf16 against the largest of a block, as fast,
  * and 64 products of these fit 32 bits. Codes of q8, q4, q2 and q1 are taken as they are by both.
  *
- * VPMADDWD adds two neighbours. Those of a lane are columns 0 and 2, 1 and 3 of every four: even and odd bytes of a word. */
+ * VPMADDWD adds two neighbours: columns of one row. In panels a lane is a row; few rows have two lanes of each, added per block. */
 #ifdef __AVX2__
 #include "kernels/cpu/core_avx2.h"
 #include "kernels/formats/fp4.h"
@@ -72,39 +72,39 @@ INLINE __m256i next_codes(enum form form, __m256i *words)
     return _mm256_and_si256(now, _mm256_set1_epi8(form == FORM_2 ? 3 : form == FORM_1 ? 1 : 15));
 }
 
-/* How far left the numbers of raised_pairs stand. */
+/* How far left the numbers of quads_of stand. */
 INLINE int raised_by(enum form form)
 {
     return form == FORM_8 || form == FORM_4_WIDE ? 0 : 8;
 }
 
-/* Four columns as two vectors of pairs, times 2 to the power raised_by. */
-INLINE void raised_pairs(enum form form, __m256i codes, const struct coding *coding, __m256i pairs[2])
+/* Four columns of 8 rows in 16 bits, times 2 to the power raised_by: those of rows 0, 1, 4 and 5, then of 2, 3, 6 and 7. */
+INLINE void quads_of(enum form form, __m256i codes, const struct coding *coding, __m256i quads[2])
 {
-    const __m256i upper = _mm256_set1_epi16((short)0xff00);
+    __m256i low = codes, high = _mm256_setzero_si256();
 
-    if (form == FORM_8) {
-        pairs[0] = _mm256_andnot_si256(upper, codes);
-        pairs[1] = _mm256_srli_epi16(codes, 8);
-        return;
-    }
-    __m256i low = _mm256_shuffle_epi8(coding->low, codes);
     if (form == FORM_4_WIDE) {
-        __m256i high = _mm256_shuffle_epi8(coding->high, codes);
-        pairs[0] = _mm256_blendv_epi8(low, _mm256_slli_epi16(high, 8), upper);
-        pairs[1] = _mm256_blendv_epi8(_mm256_srli_epi16(low, 8), high, upper);
-        return;
+        low = _mm256_shuffle_epi8(coding->low, codes);
+        high = _mm256_shuffle_epi8(coding->high, codes);
+    } else if (form != FORM_8) {
+        low = high;
+        high = _mm256_shuffle_epi8(coding->low, codes);
     }
-    pairs[0] = _mm256_slli_epi16(low, 8);
-    pairs[1] = _mm256_and_si256(low, upper);
+    quads[0] = _mm256_unpacklo_epi8(low, high);
+    quads[1] = _mm256_unpackhi_epi8(low, high);
 }
 
-INLINE __m256i pair_of(const uint8_t *x)
+/* Four columns of 8 rows as two vectors of pairs, a lane a row. */
+INLINE void pairs_of(enum form form, __m256i codes, const struct coding *coding, __m256i pairs[2])
 {
-    int32_t pair;
+    const int raised = raised_by(form);
+    __m256i quads[2];
 
-    memcpy(&pair, x, sizeof pair);
-    return _mm256_set1_epi32(pair);
+    quads_of(form, codes, coding, quads);
+    __m256 a = _mm256_castsi256_ps(_mm256_srai_epi16(quads[0], raised)),
+           b = _mm256_castsi256_ps(_mm256_srai_epi16(quads[1], raised));
+    pairs[0] = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    pairs[1] = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
 }
 
 /* Numbers of 16 bits, then for each block what scales them back, then for each their sum. */
@@ -118,9 +118,7 @@ static size_t row_bytes(size_t cols)
 
 INLINE void pack(const float *x, size_t n, size_t cols, size_t block, int most_code, uint8_t *row)
 {
-    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff),
-                  order =
-                      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
     const __m256i top = _mm256_set1_epi32(most_code), bottom = _mm256_set1_epi32(-most_code);
     __m256i most = _mm256_setzero_si256(), sum = most;
     uint8_t *to = row + block * TILE_BLOCK * sizeof(int16_t);
@@ -149,7 +147,7 @@ INLINE void pack(const float *x, size_t n, size_t cols, size_t block, int most_c
             sum = _mm256_add_epi32(sum, codes[i]);
         }
         __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(codes[0], codes[1]), 0xd8);
-        _mm256_storeu_si256((void *)(to + v * sizeof(int16_t)), _mm256_shuffle_epi8(words, order));
+        _mm256_storeu_si256((void *)(to + v * sizeof(int16_t)), words);
     }
     _mm256_storeu_si256((void *)lanes, sum);
     for (size_t i = 0; i < LANES; i++) all += lanes[i];
@@ -196,10 +194,9 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, con
                 UNROLL for (size_t s = 0; s < per_word; s++)
                 {
                     __m256i pairs[2];
-                    raised_pairs(form, next_codes(form, &words), coding, pairs);
+                    pairs_of(form, next_codes(form, &words), coding, pairs);
                     UNROLL for (size_t p = 0; p < 2; p++)
-                        _mm256_store_si256((void *)(out + ((v * per_word + s) * 2 + p) * 64 + h * 32),
-                                           _mm256_srai_epi16(pairs[p], raised_by(form)));
+                        _mm256_store_si256((void *)(out + ((v * per_word + s) * 2 + p) * 64 + h * 32), pairs[p]);
                 }
             }
         }
@@ -234,7 +231,7 @@ INLINE void expand(const struct kernels_weight *weight, bool wide, size_t tile, 
         for (size_t block = begin; block < end; block++) {
             __m256 scales[HALVES], zeros[HALVES];
             size_t at = panel_scales(t, block - begin);
-            if (block % reader.group == 0) scale_reader_read(&reader, block);
+            if ((block & (reader.group - 1)) == 0) scale_reader_read(&reader, block);
             scale_reader_take(&reader, block, scales, zeros);
             for (size_t h = 0; h < HALVES; h++) {
                 _mm256_store_ps(to->scales + at + h * LANES, scales[h]);
@@ -259,7 +256,6 @@ static void expand_16(const struct kernels_weight *weight, size_t tile, size_t n
 /* As nf4: times the largest number by the largest of each row's block. */
 static void expand_values(const float *values, size_t tile, size_t block, float most_code, struct core_panel *to)
 {
-    static const size_t place[] = {0, 2, 1, 3};
     uint8_t *out = panel_values(to, tile, block);
 
     for (size_t lane = 0; lane < TILE_ROWS; lane++) {
@@ -272,8 +268,7 @@ static void expand_values(const float *values, size_t tile, size_t block, float 
         for (size_t c = 0; c < TILE_BLOCK; c++) {
             float scaled = most > 0 ? values[lane * TILE_BLOCK + c] / most * most_code : 0;
             int16_t code = (int16_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-            size_t at = c / 4 * 4 + place[c % 4];
-            memcpy(out + at / 2 * 64 + lane * 4 + at % 2 * sizeof code, &code, sizeof code);
+            memcpy(out + c / 2 * 64 + lane * 4 + c % 2 * sizeof code, &code, sizeof code);
         }
     }
 }
@@ -286,6 +281,31 @@ static void expand_values_8(const float *values, size_t tile, size_t block, stru
 static void expand_values_16(const float *values, size_t tile, size_t block, struct core_panel *to)
 {
     expand_values(values, tile, block, MOST_W16, to);
+}
+
+/* sum + w * x. As one piece, because compilers put all products of a step before the sums, and then lack registers. */
+INLINE __m256i add_product(__m256i sum, __m256i w, __m256i x)
+{
+    __m256i product;
+
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(w), "x"(x));
+    return sum;
+}
+
+INLINE __m256i pair_of(const uint8_t *x)
+{
+    int32_t pair;
+
+    memcpy(&pair, x, sizeof pair);
+    return _mm256_set1_epi32(pair);
+}
+
+INLINE __m256i quad_of(const uint8_t *x)
+{
+    int64_t quad;
+
+    memcpy(&quad, x, sizeof quad);
+    return _mm256_set1_epi64x(quad);
 }
 
 /* m rows with one tile. */
@@ -309,8 +329,7 @@ INLINE void multiply_tile(const struct core_panel *panel, size_t tile, enum core
             UNROLL for (size_t i = 0; i < m; i++)
             {
                 __m256i of_x = pair_of(x + i * rows->stride + step * 4);
-                UNROLL for (size_t h = 0; h < HALVES; h++) sum[i][h] =
-                    _mm256_add_epi32(sum[i][h], _mm256_madd_epi16(of_w[h], of_x));
+                UNROLL for (size_t h = 0; h < HALVES; h++) sum[i][h] = add_product(sum[i][h], of_w[h], of_x);
             }
         }
         UNROLL for (size_t h = 0; h < HALVES; h++)
@@ -385,46 +404,50 @@ INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum c
     const uint8_t *row = rows->data + first_row * rows->stride;
     const float *x_scales = row_scales(row, rows->cols);
     const int32_t *x_sums = row_sums(row, rows->cols);
-    const size_t stride = rows->stride / sizeof(float), n_blocks = weight->desc.cols / TILE_BLOCK;
+    const size_t stride_bytes = rows->stride, stride = stride_bytes / sizeof(float),
+                 n_blocks = weight->desc.cols / TILE_BLOCK;
     struct scale_reader reader;
     __m256 total[CORE_FEW][HALVES];
+    const uint8_t *codes = NULL;
 
     scale_reader_start(&reader, weight, tile, coding->factor);
     UNROLL for (size_t i = 0; i < m; i++) total[i][0] = total[i][1] = _mm256_setzero_ps();
     for (size_t block = 0; block < n_blocks; block++) {
-        const uint8_t *codes = tile_codes(weight, tile, block), *x = row + block * TILE_BLOCK * sizeof(int16_t);
+        const uint8_t *x = row + block * TILE_BLOCK * sizeof(int16_t);
         __m256 scales[HALVES], zeros[HALVES];
         __m256i sum[CORE_FEW][HALVES];
-        if (block % reader.group == 0) scale_reader_read(&reader, block);
-        UNROLL for (size_t i = 0; i < m; i++) sum[i][0] = sum[i][1] = _mm256_setzero_si256();
-        for (size_t v = 0; v < 2 * bits_of(form); v++) {
-            __m256i words[HALVES];
-            _mm_prefetch(codes + v * 64 + CORE_FETCH, _MM_HINT_T0);
-            UNROLL for (size_t h = 0; h < HALVES; h++) words[h] =
-                _mm256_load_si256((const void *)(codes + v * 64 + h * 32));
-            UNROLL for (size_t s = 0; s < per_word; s++)
-            {
-                __m256i pairs[HALVES][2];
-                UNROLL for (size_t h = 0; h < HALVES; h++)
-                    raised_pairs(form, next_codes(form, &words[h]), coding, pairs[h]);
-                UNROLL for (size_t i = 0; i < m; i++)
+        if ((block & (reader.group - 1)) == 0) {
+            scale_reader_read(&reader, block);
+            codes = reader.line + TILE_LINE;
+        }
+        UNROLL for (size_t h = 0; h < HALVES; h++)
+        {
+            __m256i part[CORE_FEW][2];
+            UNROLL for (size_t i = 0; i < m; i++) part[i][0] = part[i][1] = _mm256_setzero_si256();
+            for (size_t v = 0; v < 2 * bits_of(form); v++) {
+                __m256i words = _mm256_load_si256((const void *)(codes + v * 64 + h * 32));
+                if (h == 0) _mm_prefetch(codes + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                UNROLL for (size_t s = 0; s < per_word; s++)
                 {
-                    UNROLL for (size_t p = 0; p < 2; p++)
+                    __m256i quads[2];
+                    quads_of(form, next_codes(form, &words), coding, quads);
+                    UNROLL for (size_t i = 0; i < m; i++)
                     {
-                        __m256i of_x = pair_of(x + i * rows->stride + ((v * per_word + s) * 2 + p) * 4);
-                        UNROLL for (size_t h = 0; h < HALVES; h++) sum[i][h] =
-                            _mm256_add_epi32(sum[i][h], _mm256_madd_epi16(pairs[h][p], of_x));
+                        __m256i of_x = quad_of(x + i * stride_bytes + (v * per_word + s) * 8);
+                        UNROLL for (size_t q = 0; q < 2; q++) part[i][q] = add_product(part[i][q], quads[q], of_x);
                     }
                 }
             }
+            UNROLL for (size_t i = 0; i < m; i++) sum[i][h] =
+                _mm256_srai_epi32(_mm256_hadd_epi32(part[i][0], part[i][1]), raised_by(form));
         }
+        codes += 128 * bits_of(form);
         scale_reader_take(&reader, block, scales, zeros);
         UNROLL for (size_t h = 0; h < HALVES; h++)
         {
             UNROLL for (size_t i = 0; i < m; i++) total[i][h] =
-                add_block(total[i][h], _mm256_srai_epi32(sum[i][h], raised_by(form)), scales[h],
-                          kind == CORE_SCALED_FROM_ZERO ? &zeros[h] : NULL, x_scales[i * stride + block],
-                          x_sums[i * stride + block]);
+                add_block(total[i][h], sum[i][h], scales[h], kind == CORE_SCALED_FROM_ZERO ? &zeros[h] : NULL,
+                          x_scales[i * stride + block], x_sums[i * stride + block]);
         }
     }
     UNROLL for (size_t i = 0; i < m; i++)

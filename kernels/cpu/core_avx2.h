@@ -10,9 +10,9 @@
 #include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 
-#define CORE_FETCH   2048u /* bytes ahead in a tile that few rows fetch */
-#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
-#define HALVES       2u    /* vectors that hold a tile's rows */
+#define CORE_FETCH   2048u
+#define SCALES_GROUP 4u /* blocks whose scales share a line, at most */
+#define HALVES       2u /* vectors that hold a tile's rows */
 #define LANES        8u
 
 INLINE size_t core_n_blocks(size_t cols)
@@ -86,10 +86,12 @@ INLINE void scale_reader_read(struct scale_reader *r, size_t block)
 
     r->line = tile_scales(r->weight, r->tile, block);
     if (r->weight->map_planes == NULL) return;
-    for (size_t i = 0; i < SCALES_GROUP * TILE_ROWS; i += 8) {
-        uint64_t codes;
-        memcpy(&codes, r->line + i, sizeof codes);
-        UNROLL for (size_t j = 0; j < 8; j++) r->mapped[i + j] = map[codes >> (8 * j) & 0xff];
+    const uint8_t *line = r->line;
+    for (size_t i = 0; i < SCALES_GROUP * TILE_ROWS; i++) {
+        uint32_t bits;
+        memcpy(&bits, map + line[i], sizeof bits);
+        __asm__("" : "+r"(bits)); /* not into a vector, piece by piece */
+        memcpy(r->mapped + i, &bits, sizeof bits);
     }
 }
 
@@ -111,7 +113,7 @@ INLINE __m256 nested_scale(struct scale_reader *r, size_t half, size_t block)
 INLINE void scale_reader_take(struct scale_reader *r, size_t block, __m256 scales[HALVES], __m256 zeros[HALVES])
 {
     const __m256 factor = _mm256_set1_ps(r->factor);
-    const size_t in_group = block % r->group;
+    const size_t in_group = block & (r->group - 1);
 
     UNROLL for (size_t h = 0; h < HALVES; h++)
     {

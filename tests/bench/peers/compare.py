@@ -2,7 +2,7 @@
 """docket beside llama.cpp on this machine: the same shapes with random weights, run in turn, ratio by ratio.
 
     tests/bench/peers/compare.py [--shape tinyllama|mixtral-4-layers] [--isa auto|avx2] [--pairs 5] [--threads 2]
-        [--quantization nf4,head=nf4] [--prefill 512] [--decode 64] [--docket build/release/docket] [--work build/peers]
+        [--compute-dtype auto] [--quantization nf4,head=nf4] [--prefill 512] [--decode 64] [--docket build/release/docket] [--work build/peers]
 
 Builds llama.cpp from the source package of llama-cpp-python into an environment under --work (network, some minutes, once); --isa avx2
 compares a llama.cpp without AVX-512 with docket --cpu-isa avx2. Weights there are Q4_0, all matrices (4.5 bits). Each pair is one
@@ -64,7 +64,7 @@ class Peer:
 
 def docket(options, step, *words):
     command = [options.docket, "bench", "--synthetic", options.shape, "--quantization", options.quantization, "--json", "--only", step,
-               "--seconds", str(options.seconds), "--device", "cpu", "--cpu-isa", options.isa, "--cpu-threads", str(options.threads), *map(str, words)]
+               "--seconds", str(options.seconds), "--device", "cpu", "--cpu-isa", options.isa, "--compute-dtype", options.compute_dtype, "--cpu-threads", str(options.threads), *map(str, words)]
     told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     [row] = told["rows"]
     if row["problem"]:
@@ -81,6 +81,7 @@ def main():
     parser.add_argument("--yielding", action="store_true", help="llama.cpp's threads sleep where they would spin: on a shared machine they stand still else")
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--decode", type=int, default=64)
+    parser.add_argument("--compute-dtype", default="auto", help="of docket")
     parser.add_argument("--quantization", default="nf4,head=nf4")
     parser.add_argument("--seconds", type=float, default=0.1, help="of each measurement of docket: one round, if that takes longer")
     parser.add_argument("--docket", default=str(ROOT / "build/release/docket"))
@@ -102,7 +103,7 @@ def main():
             their_wall, their_processor = peer.measure(*theirs)
             our_wall, our_processor, told = docket(options, step, *ours)
             if not rows:
-                print(f"{options.shape}, {options.threads} threads, docket {options.quantization} ({told['variant']}) beside llama.cpp Q4_0 "
+                print(f"{options.shape}, {options.threads} threads, docket {options.quantization} ({told['variant']} in {told['arithmetic']}) beside llama.cpp Q4_0 "
                       f"({', '.join(word.strip() for word in peer.features.split('|') if 'AVX' in word)})")
                 print(f"{'pair':4} {'step':8} {'docket':>9} {'llama.cpp':>9} {'ratio':>6}   by processor time {'docket':>9} {'llama.cpp':>9} {'ratio':>6}")
             rows.append((step, our_wall / their_wall, our_processor / their_processor))
