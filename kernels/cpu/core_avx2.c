@@ -418,6 +418,7 @@ INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum c
         __m256i sum[CORE_FEW][HALVES];
         if ((block & (reader.group - 1)) == 0) {
             scale_reader_read(&reader, block);
+            _mm_prefetch(reader.line + CORE_FETCH, _MM_HINT_T0); /* the line that the codes' leave out */
             codes = reader.line + TILE_LINE;
         }
         UNROLL for (size_t h = 0; h < HALVES; h++)

@@ -10,9 +10,9 @@
 #include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 
-#define CORE_FETCH   2048u
-#define SCALES_GROUP 4u /* blocks whose scales share a line, at most */
-#define HALVES       2u /* vectors that hold a tile's rows */
+#define CORE_FETCH   4096u /* bytes ahead in a tile that few rows fetch */
+#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
+#define HALVES       2u    /* vectors that hold a tile's rows */
 #define LANES        8u
 
 INLINE size_t core_n_blocks(size_t cols)
@@ -87,11 +87,14 @@ INLINE void scale_reader_read(struct scale_reader *r, size_t block)
     r->line = tile_scales(r->weight, r->tile, block);
     if (r->weight->map_planes == NULL) return;
     const uint8_t *line = r->line;
-    for (size_t i = 0; i < SCALES_GROUP * TILE_ROWS; i++) {
-        uint32_t bits;
-        memcpy(&bits, map + line[i], sizeof bits);
-        __asm__("" : "+r"(bits)); /* not into a vector, piece by piece */
-        memcpy(r->mapped + i, &bits, sizeof bits);
+    for (size_t i = 0; i < SCALES_GROUP * TILE_ROWS; i += TILE_ROWS) {
+        UNROLL for (size_t j = i; j < i + TILE_ROWS; j++)
+        {
+            uint32_t bits;
+            memcpy(&bits, map + line[j], sizeof bits);
+            __asm__("" : "+r"(bits)); /* not into a vector, piece by piece */
+            memcpy(r->mapped + j, &bits, sizeof bits);
+        }
     }
 }
 

@@ -348,6 +348,82 @@ static void regimes_of_a_gpu_differ_by_rounding_only(void **state)
     free(w);
 }
 
+/* Sums of whole numbers, and one order of blocks: the instruction set is no part of the result. */
+static void products_of_8_bits_have_the_same_bits_everywhere(void **state)
+{
+    enum { N = 70, MOST_M = 14 };
+    static const size_t columns[] = {64, 320, 1216, 100};
+
+    (void)state;
+    for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+        size_t k = columns[c];
+        float *x = host_values(MOST_M * k), *w = host_values(N * k);
+        struct numbers numbers = {k};
+        numbers_fill(&numbers, x, MOST_M * k);
+        numbers_fill(&numbers, w, N * k);
+        for (int f = KERNELS_NF4; f <= KERNELS_Q1; f++)
+            for (size_t m = 1; m <= MOST_M; m += 1 + m / 5) {
+                float *first = NULL;
+                for (size_t r = 0; r < rigs.n; r++) {
+                    const struct rig *rig = &rigs.all[r];
+                    if (rig->steps_x != 127) continue;
+                    struct kernels_weight *weight = rig_weight(rig, (enum kernels_format)f, N, k, w);
+                    float *got = run_linear(rig, weight, x, m, N, k);
+                    rig->table->weight_free(rig->device, weight);
+                    if (first && memcmp(got, first, m * N * sizeof *got) != 0)
+                        fail_msg("%s: %s, %zu rows of %zu: other bits", rig->name,
+                                 docket_kernels_format_name((enum kernels_format)f), m, k);
+                    if (first)
+                        free(got);
+                    else
+                        first = got;
+                }
+                free(first);
+            }
+        free(x);
+        free(w);
+    }
+}
+
+/* All products of a block as large as can be, and of one sign. */
+static void the_largest_sums_of_a_block_fit(void **state)
+{
+    enum { M = 5, N = 32, K = 192 };
+    float x[M * K], w[N * K], values[N * K];
+    double limits[M * N];
+
+    (void)state;
+    for (int pattern = 0; pattern < 3; pattern++)
+        for (int f = KERNELS_F16; f <= KERNELS_Q1; f++) {
+            float *want = NULL;
+            for (size_t i = 0; i < M * K; i++) x[i] = pattern == 1 ? (i % 2 ? 3.0f : -3.0f) : 3.0f;
+            for (size_t i = 0; i < N * K; i++)
+                w[i] = pattern == 1 ? (i % 2 ? 1.0f : -1.0f) : i % 64 == 0 ? -1.0f : pattern == 2 ? -0.99f : 1.0f;
+            for (size_t r = 0; r < rigs.n; r++) {
+                const struct rig *rig = &rigs.all[r];
+                if (!rig_holds(rig, (enum kernels_format)f)) continue;
+                struct kernels_weight *weight = rig_weight(rig, (enum kernels_format)f, N, K, w);
+                if (!want) assert_int_equal(rig->table->weight_read(rig->device, weight, values), KERNELS_OK);
+                for (size_t m = M; m >= 1; m -= 4) { /* through a panel, and through registers */
+                    float *got = run_linear(rig, weight, x, m, N, K);
+                    for (size_t i = 0; i < m * N; i++) {
+                        double roundings = sum_roundings(rig, K) + operand_roundings(rig, (enum kernels_format)f);
+                        limits[i] = 3 * K * (roundings + 4) * ULP +
+                                    codes_off(rig, (enum kernels_format)f, x, values + i % N * K, K);
+                    }
+                    if (want) assert_true(compare_within(rig->name, got, want, limits, m * N));
+                    if (want)
+                        free(got);
+                    else
+                        want = got;
+                    if (m == 1) break;
+                }
+                rig->table->weight_free(rig->device, weight);
+            }
+            free(want);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +433,8 @@ int main(void)
         cmocka_unit_test(some_experts_with_a_16_bit_form_change_no_bit),
         cmocka_unit_test(blocks_of_other_sizes_multiply_alike),
         cmocka_unit_test(regimes_of_a_gpu_differ_by_rounding_only),
+        cmocka_unit_test(products_of_8_bits_have_the_same_bits_everywhere),
+        cmocka_unit_test(the_largest_sums_of_a_block_fit),
     };
     return cmocka_run_group_tests(tests, open_rigs, close_rigs);
 }

@@ -87,7 +87,7 @@ static enum status load_and_run(const struct way *way, const char *folder, const
     const struct quantization as_stored = {0};
     size_t predicted = 0;
     struct model_location location = {.folder = (char *)(uintptr_t)folder, .boundary = (char *)(uintptr_t)folder};
-    const struct device_options options = {.backend = way->backend, .cpu_isa = way->cpu_isa};
+    const struct device_options options = {.backend = way->backend, .cpu_isa = way->cpu_isa, .compute_dtype = "f32"};
     snprintf(path, sizeof(path), "%s/config.json", folder);
     enum status st = device_open(&device, &options, err);
     if (st == DOCKET_OK) st = file_read_all(&text, path, err);

@@ -129,7 +129,7 @@ static void logits_equal_those_of_transformers(void **state)
     double worst = 0;
     open_fixture(&f);
     demo_model_options(&options);
-    options.device = (struct device_options){.backend = way->backend, .cpu_isa = way->cpu_isa};
+    options.device = (struct device_options){.backend = way->backend, .cpu_isa = way->cpu_isa, .compute_dtype = "f32"};
     options.quantization = (struct quantization){{way->format, way->format}};
     enum status st = model_open(&model, &options, NULL, &err);
     if (st == DOCKET_UNSUPPORTED && way->cpu_isa) { /* this processor has no such instructions */

@@ -43,7 +43,8 @@ static void every_backend_passes(void **state)
     static const struct device_options ways[] = {
         WAY("reference", NULL, 1, NULL),      WAY("cpu", "auto", 2, NULL),          WAY("cpu", "reference", 1, NULL),
         WAY("cpu", "auto", 2, "f32"),         WAY("cpu", "avx2", 2, NULL),          WAY("cpu", "avx512", 2, NULL),
-        WAY("cpu", "avx512_bf16", 2, "bf16"), WAY("cpu", "avx512_vnni", 2, "int8"),
+        WAY("cpu", "avx512_bf16", 2, "bf16"), WAY("cpu", "avx512_vnni", 2, "int8"), WAY("cpu", "avx2", 2, "f32"),
+        WAY("cpu", "avx2", 2, "int8"),        WAY("cpu", "auto", 2, "int16"),
     };
 #undef WAY
     (void)state;
