@@ -13,6 +13,7 @@
 
 #define STEPS     (TILE_BLOCK / 2)
 #define ROWS_TILE 6u
+#define FEW       4u /* rows that no panel is made for */
 #define NEAR      4u /* blocks of a panel's tile that stay in the first cache while all rows go by */
 #define MOST_X8   127
 #define MOST_X16  8191
@@ -183,14 +184,16 @@ INLINE void expand_tile(const struct kernels_weight *weight, enum form form, con
                         size_t at, size_t begin, size_t end, struct core_panel *to)
 {
     const unsigned per_word = 8 / bits_of(form);
+    const size_t step = tile_step(weight, tile);
+    const size_t ahead = (size_t)(tile_codes(weight, tile, CORE_BLOCKS) - tile_codes(weight, tile, 0));
 
     for (size_t block = begin; block < end; block++) {
-        const uint8_t *codes = tile_codes(weight, tile, block), *ahead = core_ahead(weight, tile, block, end);
+        const uint8_t *codes = tile_codes(weight, tile, block);
         uint8_t *out = panel_values(to, at, block - begin);
         for (size_t v = 0; v < 2 * bits_of(form); v++) {
-            _mm_prefetch(ahead + v * 64, _MM_HINT_T1);
+            _mm_prefetch(codes + v * step + ahead, _MM_HINT_T1);
             for (size_t h = 0; h < HALVES; h++) {
-                __m256i words = _mm256_load_si256((const void *)(codes + v * 64 + h * 32));
+                __m256i words = _mm256_load_si256((const void *)(codes + v * step + h * 32));
                 UNROLL for (size_t s = 0; s < per_word; s++)
                 {
                     __m256i pairs[2];
@@ -395,39 +398,38 @@ static void multiply(const struct core_panel *panel, enum core_kind kind, size_t
 
 /* --- few rows --- */
 
-/* One tile times m rows: codes go from memory through registers into the sums. */
-INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum core_kind kind,
-                     const struct coding *coding, size_t tile, const struct core_rows *rows, size_t first_row, size_t m,
-                     float *sums)
+/* The blocks of one tile that share a line of scales, times m rows: codes go from memory through registers onto the sums. */
+INLINE void dot_blocks(struct scale_reader *reader, enum form form, enum core_kind kind, const struct coding *coding,
+                       size_t begin, const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
+    const struct kernels_weight *weight = reader->weight;
     const unsigned per_word = 8 / bits_of(form);
     const uint8_t *row = rows->data + first_row * rows->stride;
     const float *x_scales = row_scales(row, rows->cols);
     const int32_t *x_sums = row_sums(row, rows->cols);
     const size_t stride_bytes = rows->stride, stride = stride_bytes / sizeof(float),
-                 n_blocks = weight->desc.cols / TILE_BLOCK;
-    struct scale_reader reader;
-    __m256 total[CORE_FEW][HALVES];
-    const uint8_t *codes = NULL;
+                 step = tile_step(weight, reader->tile), n_blocks = weight->desc.cols / TILE_BLOCK,
+                 end = begin + reader->group;
+    const uint8_t *codes = tile_codes(weight, reader->tile, begin);
+    __m256 total[FEW][HALVES];
 
-    scale_reader_start(&reader, weight, tile, coding->factor);
-    UNROLL for (size_t i = 0; i < m; i++) total[i][0] = total[i][1] = _mm256_setzero_ps();
-    for (size_t block = 0; block < n_blocks; block++) {
+    scale_reader_read(reader, begin);
+    _mm_prefetch(reader->line + CORE_FETCH, _MM_HINT_T0); /* the line that the codes' leave out */
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t h = 0; h < HALVES; h++) total[i][h] = _mm256_load_ps(sums + i * CORE_OUTPUTS + h * LANES);
+    }
+    for (size_t block = begin; block < end && block < n_blocks; block++) {
         const uint8_t *x = row + block * TILE_BLOCK * sizeof(int16_t);
         __m256 scales[HALVES], zeros[HALVES];
-        __m256i sum[CORE_FEW][HALVES];
-        if ((block & (reader.group - 1)) == 0) {
-            scale_reader_read(&reader, block);
-            _mm_prefetch(reader.line + CORE_FETCH, _MM_HINT_T0); /* the line that the codes' leave out */
-            codes = reader.line + TILE_LINE;
-        }
+        __m256i sum[FEW][HALVES];
         UNROLL for (size_t h = 0; h < HALVES; h++)
         {
-            __m256i part[CORE_FEW][2];
+            __m256i part[FEW][2];
             UNROLL for (size_t i = 0; i < m; i++) part[i][0] = part[i][1] = _mm256_setzero_si256();
             for (size_t v = 0; v < 2 * bits_of(form); v++) {
-                __m256i words = _mm256_load_si256((const void *)(codes + v * 64 + h * 32));
-                if (h == 0) _mm_prefetch(codes + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                __m256i words = _mm256_load_si256((const void *)(codes + v * step + h * 32));
+                if (h == 0) _mm_prefetch(codes + v * step + CORE_FETCH, _MM_HINT_T0);
                 UNROLL for (size_t s = 0; s < per_word; s++)
                 {
                     __m256i quads[2];
@@ -442,8 +444,8 @@ INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum c
             UNROLL for (size_t i = 0; i < m; i++) sum[i][h] =
                 _mm256_srai_epi32(_mm256_hadd_epi32(part[i][0], part[i][1]), raised_by(form));
         }
-        codes += 128 * bits_of(form);
-        scale_reader_take(&reader, block, scales, zeros);
+        codes += 2 * bits_of(form) * step;
+        scale_reader_take(reader, block, scales, zeros);
         UNROLL for (size_t h = 0; h < HALVES; h++)
         {
             UNROLL for (size_t i = 0; i < m; i++) total[i][h] =
@@ -457,27 +459,35 @@ INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum c
     }
 }
 
+/* All tiles keep step, since their bytes alternate. */
 INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum core_kind kind,
                      const struct coding *coding, size_t tile, size_t n, const struct core_rows *rows, size_t first_row,
                      size_t m, float *sums)
 {
+    struct scale_reader readers[CORE_TILES];
+
     for (size_t t = 0; t < n; t++) {
-        float *to = sums + t * TILE_ROWS;
-        switch (m) {
-        case 1:
-            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 1, to);
-            break;
-        case 2:
-            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 2, to);
-            break;
-        case 3:
-            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 3, to);
-            break;
-        default:
-            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 4, to);
-            break;
-        }
+        scale_reader_start(&readers[t], weight, tile + t, coding->factor);
+        for (size_t i = 0; i < m; i++) memset(sums + i * CORE_OUTPUTS + t * TILE_ROWS, 0, TILE_ROWS * sizeof *sums);
     }
+    for (size_t begin = 0; begin < weight->desc.cols / TILE_BLOCK; begin += readers[0].group)
+        for (size_t t = 0; t < n; t++) {
+            float *to = sums + t * TILE_ROWS;
+            switch (m) {
+            case 1:
+                dot_blocks(&readers[t], form, kind, coding, begin, rows, first_row, 1, to);
+                break;
+            case 2:
+                dot_blocks(&readers[t], form, kind, coding, begin, rows, first_row, 2, to);
+                break;
+            case 3:
+                dot_blocks(&readers[t], form, kind, coding, begin, rows, first_row, 3, to);
+                break;
+            default:
+                dot_blocks(&readers[t], form, kind, coding, begin, rows, first_row, 4, to);
+                break;
+            }
+        }
 }
 
 #define DOT_OF(name, form, kind)                                                                                       \
@@ -498,6 +508,7 @@ static bool dot(const struct kernels_weight *weight, bool wide, enum core_kind k
 {
     struct coding coding = coding_of(weight->desc.format, wide);
 
+    if (m > FEW) return false;
     switch (form_of(weight->desc.format, wide)) {
     case FORM_4_WIDE:
         dot_4_wide(weight, &coding, tile, n, rows, first_row, m, sums);

@@ -41,17 +41,6 @@ INLINE __m256 add_block(__m256 total, __m256i sum, __m256 scale, const __m256 *z
     return total;
 }
 
-/* Where the codes lie that take this block's place in the panel next: on their way while this panel is multiplied. */
-INLINE const uint8_t *core_ahead(const struct kernels_weight *weight, size_t tile, size_t block, size_t end)
-{
-    size_t n_blocks = weight->desc.cols / TILE_BLOCK;
-
-    if (block + CORE_BLOCKS < n_blocks) return tile_codes(weight, tile, block + CORE_BLOCKS);
-    return end == n_blocks && tile + CORE_TILES < tile_count(weight->desc.rows)
-               ? tile_codes(weight, tile + CORE_TILES, block % CORE_BLOCKS)
-               : tile_codes(weight, tile, block);
-}
-
 /* The scales of one tile, read in the order of its blocks. */
 struct scale_reader {
     const struct kernels_weight *weight;
