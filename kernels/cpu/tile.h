@@ -1,17 +1,17 @@
 /* tile.h: how weights lie for the cores of core.h: 16 rows of weights in the lanes of a vector, blocks of 64 columns one after
- * the other, so that a tile is read from one end to the other whether one row of activations is multiplied or many.
- * Knows bytes; neither arithmetic nor instruction sets.
+ * the other. TILE_TOGETHER tiles, fewer at the end, have their vectors in turn: whoever multiplies all of them reads one stream of
+ * bytes from its beginning to its end, which is what a processor reads ahead best. Knows bytes; neither arithmetic nor instruction sets.
  *
  * Word v of a block is a vector of 16 words of 32 bits, lane r from row r of the tile: 32 / bits codes of that row, next to
- * each other in its canonical form, here in the order of the core. Blocks that share a line of 64 bytes of scales follow it;
- * formats without parts have no such lines. Lanes behind the last row hold zeros. */
+ * each other in its canonical form, here in the order of the core. Blocks that share a line of 64 bytes of scales follow it,
+ * after the lines of all tiles that lie together; formats without parts have no such lines. Lanes behind the last row hold zeros. */
 #ifndef DOCKET_KERNELS_CPU_TILE_H
 #define DOCKET_KERNELS_CPU_TILE_H
 
 #include "kernels/cpu/device.h"
 
 #define TILE_ROWS       16u
-#define TILE_TOGETHER   4u /* tiles whose vectors alternate: one stream of bytes for whoever reads all of them */
+#define TILE_TOGETHER   4u
 #define TILE_BLOCK      64u
 #define TILE_LINE       64u
 #define TILE_MAP_PLANES 1024u /* bytes: a map of 256 f32 as four planes of its bytes, lowest first */
@@ -107,8 +107,12 @@ static inline uint8_t *tile_scales(const struct kernels_weight *weight, size_t t
 /* Whether a weight of this shape becomes tiles on this device. */
 bool cpu_tile_takes(const struct kernels_device *device, const struct kernels_weight_desc *desc, uint32_t block_size);
 size_t cpu_tile_bytes(const struct kernels_weight_desc *desc);
-/* Fills weight->tiles, which is there, from its canonical parts. */
-void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight);
+/* Fills weight->tiles, which is there, from canonical parts. */
+void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight, const struct kernels_parts *parts);
+/* Codes of nested scales of the weight's blocks [first, first + n), where the codes of these blocks are already. */
+void cpu_tile_place_nested(const struct kernels_weight *weight, size_t first, size_t n, const uint8_t *absmax_codes);
+/* weight->map_planes from its nested_map. */
+void cpu_tile_map_planes(struct kernels_weight *weight);
 /* Canonical parts from the tiles; pointers that are NULL are left out. */
 void cpu_tile_read_parts(const struct kernels_weight *weight, struct kernels_parts *parts);
 /* Elements [first, first + n) as f32. */

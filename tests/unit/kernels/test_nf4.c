@@ -188,6 +188,26 @@ static void nested_scales_get_the_nearest_entry_and_come_back(void **state)
     assert_true(nested[0] == 0);
 }
 
+static void the_offset_is_the_mean_of_the_sum_in_order_to_the_bit(void **state)
+{
+    enum { MOST = 5000, TIE = 64 };
+    static float absmax[MOST];
+    struct numbers numbers = {5};
+
+    (void)state;
+    for (size_t round = 0; round < 200; round++) {
+        size_t n = 1 + numbers_next(&numbers) % MOST;
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += absmax[i] = fabsf(numbers_gaussian(&numbers)) + 0.001f;
+        assert_true(nf4_nested_offset(absmax, n) == (float)(sum / (double)n));
+    }
+    /* A mean in the middle of two f32. In order the small ones are lost one by one, and it is rounded to even, down; whoever adds
+     * them up first is above the middle. */
+    for (size_t i = 0; i < TIE; i++) absmax[i] = 0x1p-24f;
+    absmax[0] = 0x1p30f, absmax[1] = 0x1p6f;
+    assert_true(nf4_nested_offset(absmax, TIE) == 0x1p30f / TIE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +218,7 @@ int main(void)
         cmocka_unit_test(short_odd_and_zero_blocks_are_padded_with_code_seven),
         cmocka_unit_test(values_that_are_no_numbers_are_found_wherever_they_are),
         cmocka_unit_test(nested_scales_get_the_nearest_entry_and_come_back),
+        cmocka_unit_test(the_offset_is_the_mean_of_the_sum_in_order_to_the_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
