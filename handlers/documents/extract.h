@@ -36,6 +36,9 @@ void extract_prepare(void);
 /* Type, then the reader. media_type of `in` is not looked at. Errors as an extractor's. */
 enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err);
 
+/* As extract_document, if that takes no library and no table: plain text in UTF-8. Otherwise *light is false, and nothing was said. */
+enum status extract_light(const struct extract_input *in, struct extract_receiver *to, bool *light, struct error *err);
+
 /* Readers of this folder that extract.c knows. */
 extractor extract_text, extract_archive;
 /* What a boxed program reads: these only look whether it should. */
