@@ -31,7 +31,7 @@ static const struct {
     {"application/x-lz4", {extract_archive, NULL, true}},
     {"application/x-7z-compressed", {extract_archive, NULL, true}},
     {"application/vnd.rar", {extract_archive, NULL, true}},
-    {"application/pdf", {NULL, "pdftotext", false}},
+    {"application/pdf", {extract_pdf, "pdftotext", false}},
     {"image/png", {extract_image, "tesseract", false}},
     {"image/jpeg", {extract_image, "tesseract", false}},
     {"image/tiff", {extract_image, "tesseract", false}},
@@ -143,16 +143,18 @@ enum status extract_light(const struct extract_input *in, struct extract_receive
     struct document_type found = sniff_bytes(in->bytes, in->length, in->filename);
     struct extract_input typed = *in;
     size_t bad;
-    *light = found.kind == KIND_TEXT && utf8_valid(in->bytes, in->length, &bad);
+    const bool pdf = sniff_is_pdf(in->bytes, in->length);
+    *light = pdf || (found.kind == KIND_TEXT && utf8_valid(in->bytes, in->length, &bad));
     if (!*light) return DOCKET_OK;
     enum status st = look_at_text(&found, in, err);
     if (st != DOCKET_OK) return st;
-    *light = found.media_type && reader_for(found.media_type).extract == extract_text;
+    extractor *extract = found.media_type ? reader_for(found.media_type).extract : NULL;
+    *light = pdf || extract == extract_text;
     if (!*light) return DOCKET_OK;
     begin_type(&type, in);
     set_type(&type, &found);
     typed.media_type = type.media_type;
-    return to->type(to, &type) ? extract_text(&typed, &to->sink, err) : DOCKET_OK;
+    return to->type(to, &type) ? extract(&typed, &to->sink, err) : DOCKET_OK;
 }
 
 enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err)

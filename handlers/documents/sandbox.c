@@ -336,6 +336,7 @@ static bool looks_light(const struct extract_input *in)
 {
     size_t bad, at = 0;
     const char *s = in->bytes, *by_name = sniff_name(in->filename);
+    if (sniff_is_pdf(in->bytes, in->length)) return true;
     if (by_name && reader_for(by_name).extract != extract_text) return false;
     while (at < in->length && at < 256 && (s[at] == ' ' || (s[at] >= '\t' && s[at] <= '\r'))) at++;
     if (at == in->length || s[at] == '<' || s[at] == '{' || s[at] == '%') return false; /* pages, RTF, PostScript */
