@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import pathlib
 import random
 import struct
 import tarfile
@@ -15,6 +16,11 @@ GOOD = b"Please transfer 412.20 EUR within 30 days. Item: 4 office chairs, unit 
 
 def text(content, times=1, encoding="utf-8"):
     return (content * times).encode(encoding)
+
+
+def boxed(name):
+    """A file that a real program made, of tests/documents/boxed."""
+    return (pathlib.Path(__file__).resolve().parents[1] / "documents" / "boxed" / name).read_bytes()
 
 
 def raw(hex="", before=0, after=0):
@@ -250,6 +256,11 @@ def pdf_without_letters(words):
         drawing = b"600 0 d0" + (f" BT /F1 1000 Tf ({letter}) Tj ET".encode() if letter else b"")
         objects.append(f"<< /Length {len(drawing)} >>\nstream\n".encode() + drawing + b"\nendstream")
     return _pdf_file(objects, "")
+
+
+def pdf_with(content):
+    """A page that shows "Visible." and does what `content` says."""
+    return pdf(streams=("", f"BT /F1 12 Tf 72 720 Td (Visible.) Tj ET {content}".encode()))
 
 
 def pdf_of_pages(count):

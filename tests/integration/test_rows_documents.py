@@ -63,6 +63,7 @@ def test_row(row, tmp_path):
     assert all(document["id"] == name or document["id"].startswith(name + "/") for document in inner)
     assert all("\n" not in document["id"] and "/../" not in document["id"] and "\u202e" not in document["id"] for document in inner)
     assert_codes(row, [document.get("error", {}).get("code", "ok") for document in inner])
+    assert {fact: inner[0][fact] for fact in row.get("facts", {})} == row.get("facts", {})
     assert said.stderr == b""
 
 
