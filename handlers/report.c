@@ -279,6 +279,7 @@ static void put_warnings(struct json_writer *w, const struct report *r)
             w, NULL,
             "result_compacted: scores and document facts were left out, the full result is too large for the queue");
     if (r->output_failed) json_put_string(w, NULL, r->output_failed);
+    if (r->results_kept) json_put_string(w, NULL, r->results_kept);
     json_end_array(w);
 }
 

@@ -397,8 +397,13 @@ static enum status run_job(struct classifier *classifier, const struct buffer *t
                             .json_length = text->length,
                             .queue_seconds = -1,
                             .taken_at_ns = clock_now_ns()};
-    const struct job_services services = {progress,     &never,     show_progress, keep_nothing,
-                                          find_nothing, note_phase, note_account};
+    const struct job_services services = {.context = progress,
+                                          .stop = &never,
+                                          .progress = show_progress,
+                                          .partial_keep = keep_nothing,
+                                          .partial_find = find_nothing,
+                                          .phase = note_phase,
+                                          .account = note_account};
     enum status st = classify_job(classifier, &job, &services, &output, &refresh, err);
     cJSON *tree = st == DOCKET_OK ? cJSON_ParseWithLength(output.data, output.length) : NULL;
     if (st == DOCKET_OK && !tree) st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the output");
