@@ -39,6 +39,25 @@ def zip_of_names(names):
     return zipped([(name, GOOD) for name in names])
 
 
+def zip_with_raw_name(hex, says_utf8):
+    """One member, whose name is these bytes, with or without the flag that says that they are UTF-8."""
+    name = bytes.fromhex(hex)
+    data = bytearray(zipped([("x" * len(name), GOOD)], zipfile.ZIP_STORED).replace(b"x" * len(name), name))
+    if says_utf8:
+        data[7] |= 8
+        data[data.index(b"PK\1\2") + 9] |= 8
+    return bytes(data)
+
+
+def tar_with_raw_name(hex):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT, encoding="latin-1") as archive:
+        entry = tarfile.TarInfo(bytes.fromhex(hex).decode("latin-1"))
+        entry.size = len(GOOD)
+        archive.addfile(entry, io.BytesIO(GOOD))
+    return out.getvalue()
+
+
 def zip_of_many(count):
     return zipped([(f"{number}", b"") for number in range(count)])
 

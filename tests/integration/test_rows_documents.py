@@ -135,8 +135,8 @@ def test_extract_reads_files_whatever_bytes_their_names_are_made_of(tmp_path):
     read, said = extract(tmp_path, ".")
     assert said.returncode == 0 and said.stderr == b""
     assert sorted(document["text"] for document in read) == ["four", "one", "three", "two"]
-    assert all("\n" not in document["id"] for document in read) and "\ufffd" in read[0]["id"]
-    assert read[-1]["id"] == "./x.tar/gr\ufffd\ufffde.txt"
+    assert all("\n" not in document["id"] for document in read) and {document["id"] for document in read} >= {"./na%EFve.txt", "./na%EAve.txt", "./new%0Aline.txt"}
+    assert read[-1]["id"] == "./x.tar/gr%FC%DFe.txt"
     read, _ = extract(tmp_path, os.fsdecode(b"na\xefve.txt"))
     assert [document["text"] for document in read] == ["one"]
 
