@@ -27,7 +27,7 @@ LINK.tsan    := -pie -fsanitize=thread
 LINK.fuzz    := -pie -fsanitize=fuzzer,address,undefined
 
 # The packages of each floor; kernels needs none.
-PKGS       := libcurl libcjson libarchive libpcre2-8 libutf8proc libcrypto expat gumbo gmime-3.0 libgsf-1 uchardet libseccomp libmagic
+PKGS       := libcurl libcjson libarchive libpcre2-8 libutf8proc libcrypto zlib expat gumbo gmime-3.0 libgsf-1 uchardet libseccomp libmagic
 # Headers of libraries are not held to our warnings.
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)

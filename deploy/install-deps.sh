@@ -18,6 +18,7 @@ libutf8proc-dev       | pkg-config --exists libutf8proc   | Unicode normalizatio
 libseccomp-dev        | pkg-config --exists libseccomp    | which system calls a reader of documents may make
 libmagic-dev          | pkg-config --exists libmagic      | types of files
 libssl-dev            | pkg-config --exists libcrypto     | hashes
+zlib1g-dev            | pkg-config --exists zlib          | streams of PDF
 libexpat1-dev         | pkg-config --exists expat         | XML of office documents
 libgumbo-dev          | pkg-config --exists gumbo         | web pages
 libgmime-3.0-dev      | pkg-config --exists gmime-3.0     | e-mail
@@ -69,6 +70,7 @@ libexttextcat-data    | false                             | languages of texts
 catdoc                | false                             | reads Word and workbooks of before 2007, in a box
 unrtf                 | false                             | reads RTF, in a box
 libssl3               | false                             | hashes
+zlib1g                | false                             | streams of PDF
 libexpat1             | false                             | XML of office documents
 libgumbo1             | false                             | web pages
 libgmime-3.0-0        | false                             | e-mail

@@ -7,6 +7,7 @@
 #include "handlers/documents/ocr_languages.h"
 #include "handlers/job_input.h"
 #include "handlers/meter.h"
+#include "handlers/no_services.h"
 #include "handlers/outcome.h"
 #include "handlers/prompt.h"
 #include "handlers/report.h"
@@ -76,46 +77,6 @@ struct run {
     double energy_joules;     /* of the card before it */
     uint64_t start_ns;
 };
-
-static const atomic_bool never_stop;
-
-static void no_progress(void *context, const char *json)
-{
-    (void)context;
-    (void)json;
-}
-
-static void no_keep(void *context, uint32_t item, const void *bytes, size_t length)
-{
-    (void)context;
-    (void)item;
-    (void)bytes;
-    (void)length;
-}
-
-static const void *no_find(void *context, uint32_t item, size_t *length)
-{
-    (void)context;
-    (void)item;
-    (void)length;
-    return NULL;
-}
-
-static void no_phase(void *context, const char *phase, const char *items)
-{
-    (void)context;
-    (void)phase;
-    (void)items;
-}
-
-static void no_account(void *context, const char *key, double value)
-{
-    (void)context;
-    (void)key;
-    (void)value;
-}
-
-static const struct job_services no_services = {NULL, &never_stop, no_progress, no_keep, no_find, no_phase, no_account};
 
 enum status classifier_open(struct classifier **out, const struct classify_options *options, struct error *err)
 {
@@ -566,7 +527,7 @@ static enum status write_report(struct run *r, double billed_seconds, double col
                             .worker_id = c->options.worker_id,
                             .version = c->options.version};
     struct results_place place = {0};
-    char *warning = NULL;
+    char *warning = NULL, *kept = NULL;
     make_fingerprint(r, fingerprint);
     struct gpu_reading now;
     device_state_read(&c->device, &c->model, &now, &report.memory_peak);
@@ -587,11 +548,20 @@ static enum status write_report(struct run *r, double billed_seconds, double col
     if (st == DOCKET_OK && output->over) {
         report.elsewhere = report.results != NULL;
         report.compact = !report.elsewhere;
+        if (report.output_failed) st = results_keep(&report, &r->input.output, r->services, &kept, r->err);
+        report.results_kept = kept;
+        buffer_free(output);
+        if (st == DOCKET_OK) st = report_write(output, &report, r->err);
+    }
+    if (st == DOCKET_OK && output->over && kept) { /* even its short form is too large */
+        report.elsewhere = true;
+        report.compact = false;
         buffer_free(output);
         st = report_write(output, &report, r->err);
     }
     results_place_free(&place);
     mem_free(warning);
+    mem_free(kept);
     if (st == DOCKET_OK && output->over)
         return fail(r->err, DOCKET_LIMIT, CODE_result_too_large,
                     "the result of %zu documents is larger than %zu bytes; send fewer in one job", r->n_outcomes,

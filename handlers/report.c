@@ -193,6 +193,10 @@ static void put_result(struct json_writer *w, const struct report *r, size_t i, 
             put_warning(w, "ocr_pages_left", o->document.ocr_pages_left);
             put_warning(w, "ocr_pages_failed", o->document.ocr_pages_failed);
             put_warning(w, "hidden_characters_removed", o->document.hidden_characters);
+            put_warning(w, "hidden_text", o->document.unseen_characters);
+            put_warning(w, "hidden_text_of_an_ocr_layer", o->document.layer_characters);
+            put_warning(w, "hidden_text_beyond_the_page", o->document.beyond_characters);
+            put_warning(w, "hidden_text_not_looked_for", o->document.unseen_left);
             put_warning(w, "control_characters_removed", o->document.control_characters);
             json_end_array(w);
             put_usage(w, o->numbers.input_tokens, o->numbers.cached_tokens);
@@ -275,6 +279,7 @@ static void put_warnings(struct json_writer *w, const struct report *r)
             w, NULL,
             "result_compacted: scores and document facts were left out, the full result is too large for the queue");
     if (r->output_failed) json_put_string(w, NULL, r->output_failed);
+    if (r->results_kept) json_put_string(w, NULL, r->results_kept);
     json_end_array(w);
 }
 

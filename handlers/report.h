@@ -39,6 +39,7 @@ struct report {
     const struct results_place *results; /* or NULL: they are here alone */
     bool elsewhere;                      /* there alone: too many for an answer */
     const char *output_failed;           /* why they are not there; or NULL */
+    const char *results_kept;            /* where the worker keeps them instead, too many for an answer; or NULL */
     bool compact; /* leaves out scores and document facts, when the full result is too large for the queue */
 };
 

@@ -79,17 +79,45 @@ enum status results_check(const struct job_output *output, const struct reader *
                 why.message);
 }
 
+static enum status pack_lines(struct buffer *packed, const struct report *report, const struct job_output *output,
+                              struct error *err)
+{
+    struct buffer lines = {0};
+    buffer_init(&lines, MAX_RESULTS);
+    enum status st = report_write_lines(&lines, report, err);
+    if (st == DOCKET_OK && (st = buffer_check(&lines, "the results", err)) == DOCKET_OK)
+        st = results_pack(packed, lines.length ? lines.data : "", lines.length, output->packing, err);
+    buffer_free(&lines);
+    return st;
+}
+
+enum status results_keep(const struct report *report, const struct job_output *output,
+                         const struct job_services *services, char **kept, struct error *err)
+{
+    static const char *const endings[] = {[OUTPUT_PLAIN] = "", [OUTPUT_GZIP] = ".gz", [OUTPUT_ZSTD] = ".zst"};
+    struct buffer packed = {0};
+    struct report full = *report;
+    char name[KEPT_NAME_BYTES];
+    full.compact = false;
+    if (!services->results_keep) return DOCKET_OK;
+    enum status st = pack_lines(&packed, &full, output, err);
+    if (st == DOCKET_OK && services->results_keep(services->context, packed.data ? packed.data : "", packed.length,
+                                                  endings[output->packing], name)) {
+        *kept =
+            str_format("results_kept: the worker keeps all %zu results as %s of its spool", report->n_outcomes, name);
+        if (!*kept) st = fail(err, DOCKET_NO_MEMORY, CODE_internal_error, "no memory for the answer");
+    }
+    buffer_free(&packed);
+    return st;
+}
+
 enum status results_deliver(const struct report *report, const struct job_output *output, struct reader *reader,
                             const atomic_bool *stop, struct results_place *place, char **warning, struct error *err)
 {
     static const char *const encodings[] = {[OUTPUT_PLAIN] = NULL, [OUTPUT_GZIP] = "gzip", [OUTPUT_ZSTD] = "zstd"};
-    struct buffer lines = {0}, packed = {0};
+    struct buffer packed = {0};
     struct error why = {0};
-    buffer_init(&lines, MAX_RESULTS);
-    enum status st = report_write_lines(&lines, report, err);
-    if (st == DOCKET_OK && (st = buffer_check(&lines, "the results", err)) == DOCKET_OK)
-        st = results_pack(&packed, lines.length ? lines.data : "", lines.length, output->packing, err);
-    buffer_free(&lines);
+    enum status st = pack_lines(&packed, report, output, err);
     if (st == DOCKET_OK) {
         const struct upload_request request = {.url = output->url,
                                                .bytes = packed.length ? packed.data : "",

@@ -4,6 +4,7 @@
 
 #include "handlers/documents/reader.h"
 #include "handlers/report.h"
+#include "worker/handler.h"
 
 /* Before any work: whether the place is one that may be written to, as far as its URL says. job_field_invalid. */
 enum status results_check(const struct job_output *output, const struct reader *reader, struct error *err);
@@ -12,6 +13,10 @@ enum status results_check(const struct job_output *output, const struct reader *
  * report_write. *place and *warning start empty. */
 enum status results_deliver(const struct report *report, const struct job_output *output, struct reader *reader,
                             const atomic_bool *stop, struct results_place *place, char **warning, struct error *err);
+/* After a delivery that failed, where the answer has no room: has the worker keep what was to be put there. *kept (the caller frees) is the
+ * answer's warning that says where, NULL where nobody keeps it. NO_MEMORY; INTERNAL as of report_write. */
+enum status results_keep(const struct report *report, const struct job_output *output,
+                         const struct job_services *services, char **kept, struct error *err);
 void results_place_free(struct results_place *place);
 
 /* Appends `bytes` packed. The same bytes each time. NO_MEMORY, INTERNAL. */

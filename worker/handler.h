@@ -21,6 +21,7 @@ struct job {
 };
 
 /* What the worker offers while a job runs. Thread-safe; borrowed until run returns. */
+#define KEPT_NAME_BYTES 128
 struct job_services {
     void *context;
     /* true once the queue wants the job stopped or the worker must end: return CANCELLED soon; nothing is posted. */
@@ -36,6 +37,10 @@ struct job_services {
     void (*phase)(void *context, const char *phase, const char *items);
     /* Seconds spent and bytes of the result so far are the worker's own to log; these go into its log line for the job. */
     void (*account)(void *context, const char *key, double value);
+    /* Results that were to be put elsewhere, could not be, and are too many for the answer: kept beside the results of the queue, where
+     * they outlive the process, for a person to fetch. `name` says where. false: not kept. NULL: nobody keeps any. */
+    bool (*results_keep)(void *context, const void *bytes, size_t length, const char *ending,
+                         char name[KEPT_NAME_BYTES]);
 };
 
 struct job_result {

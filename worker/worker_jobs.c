@@ -66,6 +66,21 @@ static const void *service_find(void *context, uint32_t item, size_t *length)
     return partial_find(j->partial, item, length);
 }
 
+static bool service_results(void *context, const void *bytes, size_t length, const char *ending,
+                            char name[KEPT_NAME_BYTES])
+{
+    struct worker_job *j = context;
+    struct error err = {0};
+    if (!j->worker->spool) return false;
+    bool kept =
+        spool_keep_results(j->worker->spool, &j->key, bytes, length, ending, name, KEPT_NAME_BYTES, &err) == DOCKET_OK;
+    if (kept)
+        log_event(LOG_WARN, EVENT_results_kept, F_JOB(j->job.id), F_STR("file", name), F_U64("bytes", length));
+    else
+        log_event(LOG_ERROR, EVENT_results_kept, F_JOB(j->job.id), F_ERROR(&err));
+    return kept;
+}
+
 static void service_phase(void *context, const char *phase, const char *items)
 {
     struct worker_job *j = context;
@@ -287,6 +302,7 @@ static void run_handler(struct worker_job *j)
         .partial_find = service_find,
         .phase = service_phase,
         .account = service_account,
+        .results_keep = service_results,
     };
     enum status st = partial_open(&j->partial, w->spool, &j->key, &err);
     if (st == DOCKET_OK) {

@@ -1,8 +1,10 @@
 /* archive.c: zip, tar, 7z, rar and compressed files → their members, through libarchive with only these formats switched on: with all
  * of them on it takes texts for archives and starts programs. Nothing is written to disk, names open nothing. */
+#include "handlers/documents/charset.h"
 #include "handlers/documents/extract.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
+#include "worker/base/json.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -164,16 +166,64 @@ static enum status add_part(struct walk *w, const char *name, bool sent, struct 
     return w->unwanted ? DOCKET_CANCELLED : DOCKET_OK;
 }
 
+/* The name in the header before the member's data, which the library keeps to itself where it says that it is UTF-8 and is not. */
+static const char *zip_name(const struct walk *w, size_t *length)
+{
+    enum { HEAD = 30, FARTHEST = 8192 /* longer names say nothing */ };
+    la_int64_t position = archive_filter_bytes(w->a, 0);
+    if (w->kind != KIND_ZIP || position < HEAD || (uint64_t)position > w->length) return NULL;
+    const size_t data = (size_t)position, least = data > HEAD + FARTHEST ? data - HEAD - FARTHEST : 0;
+    for (size_t at = data - HEAD + 1; at-- > least;) {
+        const unsigned char *h = w->bytes + at;
+        size_t n = h[26] | (size_t)h[27] << 8, extra = h[28] | (size_t)h[29] << 8;
+        if (memcmp(h, "PK\3\4", 4) != 0 || at + HEAD + n + extra != data) continue;
+        *length = n;
+        return (const char *)h + HEAD;
+    }
+    return NULL;
+}
+
+/* A name that is no UTF-8: of a zip that does not say that it is, in the charset of the format's first years; otherwise with the bytes that
+ * are none spelled out. */
+static bool spell_name(struct buffer *out, const struct walk *w, const char *raw, size_t length, bool said)
+{
+    struct charset_result found;
+    uint32_t c;
+    if (w->kind == KIND_ZIP && !said) return charset_convert(out, raw, length, "CP437", &found, NULL) == DOCKET_OK;
+    for (size_t at = 0, n; at < length; at += n) {
+        n = utf8_next(raw + at, length - at, &c);
+        if (n)
+            buffer_append(out, raw + at, n);
+        else
+            buffer_printf(out, "%%%02X", (unsigned char)raw[at]);
+        n += n == 0;
+    }
+    return !out->failed;
+}
+
 static enum status add_member(struct walk *w, struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname_utf8(entry), *kind = kind_of(entry);
+    struct buffer spelled = {0};
     struct error why = {0};
-    if (!name) name = archive_entry_pathname(entry);
+    if (!name) {
+        const char *raw = archive_entry_pathname(entry);
+        size_t length = raw ? strlen(raw) : 0;
+        const bool said = raw == NULL;
+        if (!raw) raw = zip_name(w, &length);
+        if (raw && !spell_name(&spelled, w, raw, length, said)) {
+            buffer_free(&spelled);
+            return DOCKET_NO_MEMORY;
+        }
+        name = spelled.length && buffer_append_char(&spelled, '\0') ? spelled.data : "";
+    }
     if (archive_entry_is_encrypted(entry))
         fail(&why, DOCKET_UNSUPPORTED, CODE_document_encrypted, "needs a password");
     else if (kind)
         fail(&why, DOCKET_UNSUPPORTED, CODE_archive_member_skipped, "%s, which is not read", kind);
-    return add_part(w, name ? name : "", why.code == CODE_NONE, &why);
+    enum status st = add_part(w, name, why.code == CODE_NONE, &why);
+    buffer_free(&spelled);
+    return st;
 }
 
 static enum status too_many(const char *what, size_t limit, struct error *err)

@@ -18,6 +18,13 @@ static const char *const pdftotext[] = {"pdftotext", "-enc", "UTF-8", "-f", "%u"
 static const char *const pdfinfo[] = {"pdfinfo", "-f", "%u", "-l", "%u", "-", NULL};
 static const char *const pdftoppm[] = {"pdftoppm", "-gray", "-cropbox", "-singlefile", "-f",
                                        "%u",       "-r",    "%u",       "-",           NULL};
+/* All text with its fonts, colours and places; without -hidden what is neither filled nor stroked is left out. In pixels of 108 to the inch,
+ * its own measure, in which the page is shown, too. */
+static const char *const pdftohtml[] = {"pdftohtml", "-xml", "-i", "-stdout", "-f", "%u",
+                                        "-l",        "%u",   "-",  "page",    NULL};
+static const char *const pdftohtml_hidden[] = {"pdftohtml", "-xml", "-i", "-stdout", "-hidden", "-f",
+                                               "%u",        "-l",   "%u", "-",       "page",    NULL};
+static const char *const pdftoppm_whole[] = {"pdftoppm", "-gray", "-singlefile", "-f", "%u", "-r", "%u", "-", NULL};
 /* %s: languages; %u: the page of a TIFF, from 0, or the resolution of what pdftoppm made. */
 static const char *const tesseract[] = {
     "tesseract", "stdin", "stdout", "-l", "%s", "-c", "page_separator=", "-c", "tessedit_page_number=%u", NULL};
@@ -31,6 +38,9 @@ static const struct box boxes[] = {
     {"pdftotext", "/usr/bin/pdftotext", pdftotext, plain_environment, poppler_data, 30, GIB},
     {"pdfinfo", "/usr/bin/pdfinfo", pdfinfo, plain_environment, poppler_data, 10, GIB},
     {"pdftoppm", "/usr/bin/pdftoppm", pdftoppm, plain_environment, poppler_data, 30, GIB},
+    {"pdftohtml", "/usr/bin/pdftohtml", pdftohtml, plain_environment, poppler_data, 30, GIB},
+    {"pdftohtml_hidden", "/usr/bin/pdftohtml", pdftohtml_hidden, plain_environment, poppler_data, 30, GIB},
+    {"pdftoppm_whole", "/usr/bin/pdftoppm", pdftoppm_whole, plain_environment, poppler_data, 30, GIB},
     {"tesseract", "/usr/bin/tesseract", tesseract, plain_environment, tesseract_data, 600, 2 * GIB},
     {"tesseract_page", "/usr/bin/tesseract", tesseract_page, plain_environment, tesseract_data, 600, 2 * GIB},
     {"catdoc", "/usr/bin/catdoc", catdoc, plain_environment, catdoc_data, 20, GIB},

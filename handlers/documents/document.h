@@ -47,9 +47,14 @@ struct document {
     bool pages_left;               /* there are more pages than the limit */
     size_t ocr_pages;              /* whose text comes from an image */
     size_t ocr_pages_left, ocr_pages_failed; /* not read from their image: too many; an error that others outlived */
-    size_t hidden_characters;                /* zero-width, bidi and tag characters that were taken out */
-    size_t control_characters;               /* control characters (NUL among them) that were taken out */
-    struct error error;                      /* code CODE_NONE: none */
+    unsigned pdf_signs;                      /* enum pdf_sign: what has to be looked at again */
+    size_t unseen_characters;                /* of the text: nobody sees them on the page */
+    size_t layer_characters;   /* of the text: unseen, and beneath them an image that shows words: an earlier OCR */
+    size_t beyond_characters;  /* not in the text: beyond the page */
+    bool unseen_left;          /* not all pages were looked at for them */
+    size_t hidden_characters;  /* zero-width, bidi and tag characters that were taken out */
+    size_t control_characters; /* control characters (NUL among them) that were taken out */
+    struct error error;        /* code CODE_NONE: none */
     double fetch_seconds, extract_seconds;
     double ocr_seconds; /* not in extract_seconds */
 };

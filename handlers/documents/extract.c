@@ -4,6 +4,7 @@
 #include "handlers/documents/extractors.h"
 #include "handlers/documents/readers.h"
 #include "worker/base/alloc.h"
+#include "worker/base/json.h"
 
 #include <iconv.h>
 #include <magic.h>
@@ -30,7 +31,7 @@ static const struct {
     {"application/x-lz4", {extract_archive, NULL, true}},
     {"application/x-7z-compressed", {extract_archive, NULL, true}},
     {"application/vnd.rar", {extract_archive, NULL, true}},
-    {"application/pdf", {NULL, "pdftotext", false}},
+    {"application/pdf", {extract_pdf, "pdftotext", false}},
     {"image/png", {extract_image, "tesseract", false}},
     {"image/jpeg", {extract_image, "tesseract", false}},
     {"image/tiff", {extract_image, "tesseract", false}},
@@ -115,23 +116,56 @@ static enum status refuse(const struct extract_type *type, enum document_kind ki
                 "neither text nor a kind of file that is known");
 }
 
-enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err)
+/* Of bytes without a magic number: what their beginning says. */
+static enum status look_at_text(struct document_type *found, const struct extract_input *in, struct error *err)
 {
-    struct extract_type type = {.from_content = true};
+    struct text_cleaner k = {0};
+    if (found->kind != KIND_TEXT) return DOCKET_OK;
+    bool text = text_look(&k, in->bytes, in->length);
+    bool failed = k.out.failed;
+    if (text && k.visible) *found = sniff_text(k.out.data, k.out.length, in->filename);
+    text_cleaner_free(&k);
+    if (failed) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to look at a text");
+    if (!text) *found = (struct document_type){KIND_UNREAD, NULL, NULL};
+    return DOCKET_OK;
+}
+
+static void begin_type(struct extract_type *type, const struct extract_input *in)
+{
+    const char *by_name = sniff_name(in->filename);
+    *type = (struct extract_type){.from_content = true};
+    if (by_name) snprintf(type->by_name, sizeof(type->by_name), "%s", by_name);
+}
+
+enum status extract_light(const struct extract_input *in, struct extract_receiver *to, bool *light, struct error *err)
+{
+    struct extract_type type;
     struct document_type found = sniff_bytes(in->bytes, in->length, in->filename);
     struct extract_input typed = *in;
-    const char *by_name = sniff_name(in->filename);
+    size_t bad;
+    const bool pdf = sniff_is_pdf(in->bytes, in->length);
+    *light = pdf || (found.kind == KIND_TEXT && utf8_valid(in->bytes, in->length, &bad));
+    if (!*light) return DOCKET_OK;
+    enum status st = look_at_text(&found, in, err);
+    if (st != DOCKET_OK) return st;
+    extractor *extract = found.media_type ? reader_for(found.media_type).extract : NULL;
+    *light = pdf || extract == extract_text;
+    if (!*light) return DOCKET_OK;
+    begin_type(&type, in);
+    set_type(&type, &found);
+    typed.media_type = type.media_type;
+    return to->type(to, &type) ? extract(&typed, &to->sink, err) : DOCKET_OK;
+}
+
+enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err)
+{
+    struct extract_type type;
+    struct document_type found = sniff_bytes(in->bytes, in->length, in->filename);
+    struct extract_input typed = *in;
     extract_prepare();
-    if (by_name) snprintf(type.by_name, sizeof(type.by_name), "%s", by_name);
-    if (found.kind == KIND_TEXT) {
-        struct text_cleaner k = {0};
-        bool text = text_look(&k, in->bytes, in->length);
-        bool failed = k.out.failed;
-        if (text && k.visible) found = sniff_text(k.out.data, k.out.length, in->filename);
-        text_cleaner_free(&k);
-        if (failed) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to look at a text");
-        if (!text) found = (struct document_type){KIND_UNREAD, NULL, NULL};
-    }
+    begin_type(&type, in);
+    enum status st = look_at_text(&found, in, err);
+    if (st != DOCKET_OK) return st;
     found = look_into_ole(in, found);
     if (found.media_type)
         set_type(&type, &found);

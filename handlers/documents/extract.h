@@ -36,10 +36,13 @@ void extract_prepare(void);
 /* Type, then the reader. media_type of `in` is not looked at. Errors as an extractor's. */
 enum status extract_document(const struct extract_input *in, struct extract_receiver *to, struct error *err);
 
+/* As extract_document, if that takes no library and no table: plain text in UTF-8, the look at a PDF. Otherwise *light is false, and nothing was said. */
+enum status extract_light(const struct extract_input *in, struct extract_receiver *to, bool *light, struct error *err);
+
 /* Readers of this folder that extract.c knows. */
 extractor extract_text, extract_archive;
 /* What a boxed program reads: these only look whether it should. */
-extractor extract_image, extract_doc, extract_xls, extract_rtf;
+extractor extract_image, extract_doc, extract_xls, extract_rtf, extract_pdf;
 /* What an OLE2 container is, where it is one of the two that extract_legacy.c knows; NULL: something else, or damaged. */
 const char *legacy_media_type(const struct extract_input *in);
 void archive_prepare(void);

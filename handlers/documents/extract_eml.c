@@ -229,19 +229,63 @@ static bool give_parts(struct mail *m, GMimeObject *object, int depth, enum stat
     return give_part(m, object);
 }
 
-static void put_headers(struct mail *m, GMimeMessage *message)
+/* A header whose words name a charset by another name than the one that its table is loaded by: the same with that name. NULL: there is no
+ * such header. The caller frees. */
+static char *respelled(GMimeMessage *message, const char *name)
+{
+    GMimeHeader *header = g_mime_header_list_get_header(g_mime_object_get_header_list(GMIME_OBJECT(message)), name);
+    const char *raw = header ? g_mime_header_get_raw_value(header) : NULL;
+    struct buffer out = {0};
+    bool changed = false;
+    for (const char *at = raw; at && *at;) {
+        const char *word = strstr(at, "=?"), *label = word ? word + 2 : NULL;
+        size_t n = label ? strcspn(label, "?*") : 0;
+        const char *known = n && n < 40 ? charset_by_label(label, n) : NULL;
+        buffer_append(&out, at, label ? (size_t)(label - at) : strlen(at));
+        if (known) buffer_append_str(&out, known);
+        changed |= known && (strlen(known) != n || strncasecmp(known, label, n) != 0);
+        at = !label ? NULL : known ? label + n : label;
+    }
+    if (changed && buffer_append_char(&out, '\0')) return buffer_take(&out, NULL);
+    buffer_free(&out);
+    return NULL;
+}
+
+static char *addresses_of(GMimeMessage *message, const char *name, GMimeAddressType type, GMimeParserOptions *options)
+{
+    char *other = respelled(message, name);
+    InternetAddressList *own = other ? internet_address_list_parse(options, other) : NULL;
+    InternetAddressList *list = own ? own : g_mime_message_get_addresses(message, type);
+    char *text = list ? internet_address_list_to_string(list, NULL, FALSE) : NULL;
+    if (own) g_object_unref(own);
+    mem_free(other);
+    return text;
+}
+
+static char *subject_of(GMimeMessage *message, GMimeParserOptions *options)
+{
+    char *other = respelled(message, "Subject");
+    char *line = other ? g_mime_utils_header_unfold(other) : NULL;
+    char *text = line ? g_mime_utils_header_decode_text(options, line) : g_strdup(g_mime_message_get_subject(message));
+    g_free(line);
+    mem_free(other);
+    return text;
+}
+
+static void put_headers(struct mail *m, GMimeMessage *message, GMimeParserOptions *options)
 {
     static const struct {
         const char *name;
         GMimeAddressType type;
     } addresses[] = {{"From", GMIME_ADDRESS_TYPE_FROM}, {"To", GMIME_ADDRESS_TYPE_TO}, {"Cc", GMIME_ADDRESS_TYPE_CC}};
     for (size_t i = 0; i < ARRAY_LENGTH(addresses); i++) {
-        InternetAddressList *list = g_mime_message_get_addresses(message, addresses[i].type);
-        char *text = list ? internet_address_list_to_string(list, NULL, FALSE) : NULL;
+        char *text = addresses_of(message, addresses[i].name, addresses[i].type, options);
         mail_put_header(&m->flow, addresses[i].name, text);
         g_free(text);
     }
-    mail_put_header(&m->flow, "Subject", g_mime_message_get_subject(message));
+    char *subject = subject_of(message, options);
+    mail_put_header(&m->flow, "Subject", subject);
+    g_free(subject);
     mail_put_header(&m->flow, "Date", g_mime_object_get_header(GMIME_OBJECT(message), "Date"));
 }
 
@@ -284,7 +328,7 @@ static enum status read_message(struct mail *m)
     GMimeMessage *message = g_mime_parser_construct_message(parser, options);
     GMimeObject *body = message ? g_mime_message_get_mime_part(message) : NULL;
     if (message)
-        put_headers(m, message);
+        put_headers(m, message, options);
     else
         st = fail(m->err, DOCKET_CORRUPT, CODE_document_corrupt, "no message can be read from it");
     if (st == DOCKET_OK && body) st = put_body(m, body, 0);

@@ -3,6 +3,7 @@
 #include "handlers/documents/charset.h"
 #include "handlers/documents/extractors.h"
 #include "handlers/documents/html.h"
+#include "handlers/documents/html_style.h"
 #include "worker/base/alloc.h"
 
 #include <gumbo.h>
@@ -31,31 +32,10 @@ static const char *said_in_page(const char *s, size_t length, char out[64])
     return NULL;
 }
 
-/* What a style attribute says, white space and case aside. */
-static bool hides(const char *style)
+static const char *value_of(const GumboElement *e, const char *name)
 {
-    static const char *const ways[] = {"display:none", "visibility:hidden", "visibility:collapse", "font-size:0;",
-                                       "opacity:0;",   "mso-hide:all",      "left:-999",           "text-indent:-999"};
-    char plain[1024];
-    size_t n = 0;
-    for (; *style && n < sizeof(plain) - 2; style++) {
-        char c = *style;
-        if (c <= ' ') continue;
-        if (c == '!') c = ';';
-        plain[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-    }
-    plain[n++] = ';';
-    plain[n] = '\0';
-    for (size_t i = 0; i < ARRAY_LENGTH(ways); i++)
-        if (strstr(plain, ways[i])) return true;
-    return strstr(plain, "font-size:0px") || strstr(plain, "font-size:0pt");
-}
-
-static bool is_hidden(const GumboElement *e)
-{
-    if (gumbo_get_attribute(&e->attributes, "hidden")) return true;
-    const GumboAttribute *style = gumbo_get_attribute(&e->attributes, "style");
-    return style && hides(style->value);
+    const GumboAttribute *a = gumbo_get_attribute(&e->attributes, name);
+    return a ? a->value : NULL;
 }
 
 static bool is_dropped(GumboTag tag)
@@ -126,8 +106,50 @@ static unsigned break_of(GumboTag tag)
 
 struct page {
     struct flow *flow;
-    unsigned verbatim; /* in <pre> */
+    unsigned verbatim, muted; /* in <pre>; before this page */
+    struct html_look *looks;  /* of the elements around, the outermost first */
+    size_t n_looks, capacity;
+    bool no_memory;
 };
+
+/* How text in this element looks, by that of the element around it. */
+static bool push_look(struct page *p, const GumboElement *e)
+{
+    if (p->n_looks == p->capacity) {
+        size_t capacity = p->capacity ? p->capacity * 2 : 64;
+        struct html_look *more = mem_resize(p->looks, capacity, sizeof(*more));
+        if (!more) {
+            p->no_memory = p->flow->done = true;
+            return false;
+        }
+        p->looks = more;
+        p->capacity = capacity;
+    }
+    struct html_look look = p->n_looks ? p->looks[p->n_looks - 1] : html_look_root;
+    if (value_of(e, "hidden")) look.hidden = true;
+    html_look_color(&look, e->tag == GUMBO_TAG_SPAN /* once <font> */ ? value_of(e, "color")
+                           : e->tag == GUMBO_TAG_BODY                 ? value_of(e, "text")
+                                                                      : NULL);
+    html_look_ground(&look, value_of(e, "bgcolor"));
+    if (value_of(e, "background")) look.on_picture = true;
+    html_look_style(&look, value_of(e, "style"));
+    p->looks[p->n_looks++] = look;
+    p->flow->muted = p->muted + (look.hidden ? 1 : 0);
+    return true;
+}
+
+/* Letters that are not seen in an element whose line ends are. */
+static void mute_letters(struct page *p, bool on)
+{
+    if (p->n_looks && !p->looks[p->n_looks - 1].hidden && !html_look_seen(&p->looks[p->n_looks - 1]))
+        p->flow->muted += on ? 1 : -1U;
+}
+
+static void pop_look(struct page *p)
+{
+    if (p->n_looks) p->n_looks--;
+    p->flow->muted = p->muted + (p->n_looks && p->looks[p->n_looks - 1].hidden ? 1 : 0);
+}
 
 static void put_lines(struct flow *f, const char *text)
 {
@@ -146,10 +168,12 @@ static bool enter(struct page *p, const GumboNode *node)
     struct flow *f = p->flow;
     if (node->type == GUMBO_NODE_TEXT || node->type == GUMBO_NODE_WHITESPACE || node->type == GUMBO_NODE_CDATA) {
         const char *text = node->v.text.text;
+        mute_letters(p, true);
         if (p->verbatim)
             put_lines(f, text);
         else
             flow_words(f, text, strlen(text));
+        mute_letters(p, false);
         return false;
     }
     if (node->type == GUMBO_NODE_COMMENT || node->type == GUMBO_NODE_TEMPLATE) return false;
@@ -157,7 +181,7 @@ static bool enter(struct page *p, const GumboNode *node)
     const GumboElement *e = &node->v.element;
     const GumboAttribute *alt;
     if (is_dropped(e->tag)) return false;
-    f->muted += is_hidden(e);
+    if (!push_look(p, e)) return false;
     p->verbatim += e->tag == GUMBO_TAG_PRE || e->tag == GUMBO_TAG_TEXTAREA || e->tag == GUMBO_TAG_XMP;
     if (e->tag == GUMBO_TAG_BR)
         flow_end_line(f);
@@ -168,7 +192,9 @@ static bool enter(struct page *p, const GumboNode *node)
     else if ((e->tag == GUMBO_TAG_IMG || e->tag == GUMBO_TAG_AREA || e->tag == GUMBO_TAG_INPUT) &&
              (alt = gumbo_get_attribute(&e->attributes, "alt"))) {
         flow_space(f);
+        mute_letters(p, true);
         flow_words(f, alt->value, strlen(alt->value));
+        mute_letters(p, false);
         flow_space(f);
     }
     return true;
@@ -186,7 +212,7 @@ static void leave(struct page *p, const GumboNode *node)
     else if (break_of(e->tag))
         flow_break(f, break_of(e->tag));
     p->verbatim -= e->tag == GUMBO_TAG_PRE || e->tag == GUMBO_TAG_TEXTAREA || e->tag == GUMBO_TAG_XMP;
-    f->muted -= is_hidden(e);
+    pop_look(p);
 }
 
 static const GumboVector *children_of(const GumboNode *node)
@@ -236,10 +262,11 @@ enum status html_read(struct flow *flow, const void *bytes, size_t length, const
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read a page");
         goto done;
     }
-    struct page page = {.flow = flow};
-    const unsigned muted = flow->muted;
+    struct page page = {.flow = flow, .muted = flow->muted};
     walk(&page, tree->document);
-    flow->muted = muted;
+    flow->muted = page.muted;
+    if (page.no_memory) st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory to read a page");
+    mem_free(page.looks);
     gumbo_destroy_output(&options, tree);
 done:
     buffer_free(&guarded);

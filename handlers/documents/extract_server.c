@@ -39,6 +39,7 @@ struct child {
 };
 
 struct server {
+    bool slim;
     struct layers layers;
     const struct server_hooks *hooks;
     struct child children[MAX_CHILDREN];
@@ -102,6 +103,10 @@ static int read_document(const struct server *s, const struct request *q)
         static const struct extract_type probe = {.media_type = "text/plain", .from_content = true};
         writer.receiver.type(&writer.receiver, &probe);
         st = s->hooks->replace(&in, &writer.receiver.sink, &err);
+    } else if (s->slim) {
+        bool light = false;
+        st = extract_light(&in, &writer.receiver, &light, &err);
+        if (!light) return EXIT_NOT_LIGHT;
     } else
         st = extract_document(&in, &writer.receiver, &err);
     frame_writer_finish(&writer, st, &err);
@@ -199,7 +204,7 @@ static void start_child(struct server *s, const struct request *q, const int *fd
 {
     static const struct child_started started = {SERVER_MAGIC};
     const pid_t server = getpid();
-    pid_t pid = fork();
+    pid_t pid = LAYERS_SANITIZED ? fork() : _Fork(); /* libraries' handlers of forks are gone where the libraries are */
     if (pid == 0) {
         int code = EXIT_NOT_ENTERED;
         if (settle(server, fds, q->boxed)) code = q->boxed ? run_box(s, q) : read_document(s, q);
@@ -297,23 +302,77 @@ static bool test_layers(const struct server *s)
     return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 }
 
-static int run_server(const struct server_hooks *hooks, unsigned without)
+static bool hear_of_children(struct server *s)
 {
-    static struct server s;
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    if (s->signals >= 0) close(s->signals);
+    s->signals = sigprocmask(SIG_BLOCK, &child, NULL) == 0 ? signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
+    return s->signals >= 0;
+}
+
+/* The twin for light work, before this process loads what it will not need. Its socket for the worker; -1: it could not be started. */
+static int start_slim(struct server *s, int32_t *slim_pid)
+{
+    int pair[2];
+    const pid_t server = getpid();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        s->slim = true;
+        if (getppid() != server || dup2(pair[1], SERVER_SOCKET) < 0 || !hear_of_children(s)) _exit(1);
+        close(pair[0]);
+        close(pair[1]);
+        slim_shed_libraries();
+        serve(s);
+        for (size_t i = 0; i < s->n; i++) kill_child(&s->children[i]);
+        _exit(0);
+    }
+    close(pair[1]);
+    *slim_pid = pid > 0 ? pid : 0;
+    if (pid > 0) return pair[0];
+    close(pair[0]);
+    return -1;
+}
+
+static bool say_hello(const struct hello *hello, int slim)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {(void *)(uintptr_t)hello, sizeof(*hello)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (slim >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &slim, sizeof(int));
+    }
+    bool sent = sendmsg(SERVER_SOCKET, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*hello);
+    if (slim >= 0) close(slim);
+    return sent;
+}
+
+static int run_server(const struct server_hooks *hooks, unsigned without)
+{
+    static struct server s = {.signals = -1};
     signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &child, NULL) != 0) return 1;
-    s.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (s.signals < 0) return 1;
+    clearenv();
+    if (!hear_of_children(&s)) return 1;
     s.hooks = hooks;
     drop_privileges();
-    extract_prepare();
     layers_prepare(&s.layers, without);
     struct hello hello = {.magic = SERVER_MAGIC, .layers = s.layers.held, .landlock_abi = s.layers.abi};
+    int slim = start_slim(&s, &hello.slim_pid);
+    extract_prepare();
     hello.tested = test_layers(&s);
-    if (send(SERVER_SOCKET, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello)) return 1;
+    if (!say_hello(&hello, slim)) return 1;
     serve(&s);
     for (size_t i = 0; i < s.n; i++) kill_child(&s.children[i]);
     return 0;

@@ -30,6 +30,7 @@ enum extract_fact {
     FACT_REPLACED_CHARACTERS, /* that could not be converted to UTF-8 */
     FACT_EXPANDED_BYTES,      /* unpacked so far, with what was dropped; may be said again with a larger number */
     FACT_FOLDERS,             /* in an archive; as above */
+    FACT_PDF_SIGNS,           /* bits of enum pdf_sign: that it may have text which nobody sees */
     N_EXTRACT_FACTS,
 };
 

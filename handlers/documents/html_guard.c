@@ -45,7 +45,7 @@ static const char special[] = LIST("address applet article aside blockquote butt
 /* Everything up to their end tag is no markup; `dropped` is no text either. */
 static const char raw[] = LIST("script style iframe noembed noframes xmp textarea title");
 static const char dropped[] = LIST("script style iframe noembed noframes");
-static const char kept_attributes[] = LIST("hidden style alt type");
+static const char kept_attributes[] = LIST("hidden style alt type color bgcolor background text");
 
 static bool is_space(char c)
 {
@@ -84,6 +84,7 @@ static bool read_attributes(struct guard *g, bool copy)
 {
     bool slash = false;
     size_t n_kept = 0;
+    char kept[8][MAX_NAME];
     while (g->s < g->end && *g->s != '>') {
         char name[MAX_NAME];
         if (is_space(*g->s) || *g->s == '/' || *g->s == '=' || *g->s == '\0') {
@@ -110,8 +111,11 @@ static bool read_attributes(struct guard *g, bool copy)
                 length = (size_t)(g->s - value);
             }
         }
-        if (!copy || n_kept >= 8 || !listed(kept_attributes, name)) continue;
-        n_kept++;
+        if (!copy || !listed(kept_attributes, name)) continue;
+        bool again = false; /* of several with one name the first counts */
+        for (size_t i = 0; i < n_kept; i++) again |= strcmp(kept[i], name) == 0;
+        if (again || n_kept == ARRAY_LENGTH(kept)) continue;
+        memcpy(kept[n_kept++], name, MAX_NAME);
         buffer_printf(g->out, " %s", name);
         if (value) put_value(g, value, length);
     }

@@ -115,9 +115,9 @@ static unsigned resolution_of(double width, double height)
     return most >= RESOLUTION ? RESOLUTION : most >= LOWEST ? (unsigned)most : 0;
 }
 
-/* The dots of a PGM as pdftoppm writes it; NULL: it is none. */
-static const unsigned char *dots_of(const struct buffer *image, size_t *n)
+const unsigned char *ocr_dots_of(const struct buffer *image, size_t *width, size_t *height)
 {
+    size_t n;
     const char *at = image->data, *end = at ? at + image->length : NULL;
     size_t size[3] = {0};
     if (!at || image->length < 2 || memcmp(at, "P5", 2) != 0) return NULL;
@@ -127,8 +127,10 @@ static const unsigned char *dots_of(const struct buffer *image, size_t *n)
         for (; at < end && isdigit((unsigned char)*at) && size[i] < 1000000; at++)
             size[i] = size[i] * 10 + (size_t)(*at - '0');
     }
-    if (at == end || size[2] != 255 || !size_mul(size[0], size[1], n) || *n == 0 || *n != (size_t)(end - at - 1))
+    if (at == end || size[2] != 255 || !size_mul(size[0], size[1], &n) || n == 0 || n != (size_t)(end - at - 1))
         return NULL;
+    *width = size[0];
+    *height = size[1];
     return (const unsigned char *)at + 1;
 }
 
@@ -173,13 +175,13 @@ enum status ocr_pdf_page(struct ocr *o, size_t page, struct buffer *out, struct 
 {
     struct buffer image = {0};
     unsigned resolution = 0;
-    size_t n;
+    size_t width, height;
     buffer_clear(out);
     enum status st = render(o, page, &image, &resolution, err);
-    const unsigned char *dots = st == DOCKET_OK ? dots_of(&image, &n) : NULL;
+    const unsigned char *dots = st == DOCKET_OK ? ocr_dots_of(&image, &width, &height) : NULL;
     if (st == DOCKET_OK && !dots)
         st = fail(err, DOCKET_CORRUPT, CODE_document_corrupt, "page %zu cannot be shown", page);
-    if (dots && shows_something(dots, n))
+    if (dots && shows_something(dots, width * height))
         st = recognize(o, "tesseract_page", image.data, image.length, resolution, out, err);
     buffer_free(&image);
     return st;

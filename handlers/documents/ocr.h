@@ -25,4 +25,7 @@ enum status ocr_pdf_page(struct ocr *o, size_t page, struct buffer *out, struct 
 enum status ocr_image(struct sandbox *sandbox, const struct document_limits *limits, const struct extract_input *in,
                       struct extract_receiver *to, struct document *d, struct error *err);
 
+/* The dots of a PGM as pdftoppm writes it, borrowed from `image`; NULL: it is none. */
+const unsigned char *ocr_dots_of(const struct buffer *image, size_t *width, size_t *height);
+
 #endif

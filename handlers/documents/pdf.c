@@ -1,6 +1,7 @@
 /* pdf.c: PDF through pdftotext; pages without text by their image. What a program prints is a stranger's text: here its pages are told
  * apart and looked at for letters, the receiver cleans it. */
 #include "handlers/documents/ocr.h"
+#include "handlers/documents/pdf_hidden.h"
 #include "handlers/documents/sandbox.h"
 #include "handlers/documents/tools.h"
 #include "worker/base/alloc.h"
@@ -169,6 +170,9 @@ enum status pdf_read(const struct document_limits *limits, const struct extract_
     d->pages_left = pages.more;
     d->pages_read = pages.n;
     d->pages = pages.more || limits->first_page ? 0 : pages.n;
+    if (d->pdf_signs && pages.n &&
+        (st = pdf_look_for_hidden(limits, in, first, first + pages.n - 1, d, err)) != DOCKET_OK)
+        goto done;
     give_pages(&s, &pages, first);
     d->ocr_pages_failed = s.ocr.n_failed;
     if (s.st != DOCKET_OK || (!s.some && s.ocr.n_failed > 0)) {

@@ -9,6 +9,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/file.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -164,6 +165,9 @@ static void take_fact(struct extract_sink *sink, enum extract_fact fact, uint64_
         break;
     case FACT_EXPANDED_BYTES:
         if (value > c->expanded && c->archive) add_expanded(c, value - c->expanded);
+        break;
+    case FACT_PDF_SIGNS:
+        c->d->pdf_signs = (unsigned)(value & UINT_MAX);
         break;
     case FACT_FOLDERS:
         if (value <= c->folders) break;
@@ -321,16 +325,6 @@ static void take_error(struct collector *c, const struct error *why)
     }
 }
 
-/* Five bytes say what it is, and a program in a box of its own reads it: no child is needed to look. */
-static enum status take_pdf(struct collector *c)
-{
-    struct extract_type pdf = {.media_type = "application/pdf", .from_content = true};
-    const char *by_name = sniff_name(c->d->filename);
-    if (by_name) snprintf(pdf.by_name, sizeof(pdf.by_name), "%s", by_name);
-    take_type(&c->receiver, &pdf);
-    return DOCKET_OK;
-}
-
 static bool has_pages(const char *tool)
 {
     return tool && (strcmp(tool, "pdftotext") == 0 || strcmp(tool, "tesseract") == 0);
@@ -348,9 +342,8 @@ static void read_bytes(struct collector *c, const void *bytes, size_t length)
         .max_part_bytes = r->limits.max_bytes,
         .max_expanded = left_to_expand(r, length)};
     struct error why = {0};
-    enum status st = r->limits.sandbox && sniff_is_pdf(bytes, length) ? take_pdf(c)
-                     : r->limits.sandbox ? sandbox_extract(r->limits.sandbox, &in, &c->receiver, &why)
-                                         : extract_document(&in, &c->receiver, &why);
+    enum status st = r->limits.sandbox ? sandbox_extract(r->limits.sandbox, &in, &c->receiver, &why)
+                                       : extract_document(&in, &c->receiver, &why);
     leave(c);
     if (c->st != DOCKET_OK || c->text.out.failed) return;
     if (st == DOCKET_OK && r->limits.first_page && !c->archive && !has_pages(c->reader.tool))

@@ -23,7 +23,7 @@ struct sandbox_facts {
     unsigned layers;       /* bits that hold */
     unsigned landlock_abi; /* 0: the kernel has none */
     bool tested;           /* a child tried two forbidden acts, and failed */
-    int pid;               /* of the server */
+    int pid, slim_pid;     /* of the server and its twin for light work; 0: there is none */
 };
 
 struct sandbox;

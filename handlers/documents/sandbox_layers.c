@@ -20,16 +20,6 @@
 
 #define MAX_INSTRUCTIONS 4096 /* of a filter: the kernel's BPF_MAXINSNS */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 /* Where the path of the one program may lie. ThreadSanitizer has most of it for itself. */
 #ifdef __SANITIZE_THREAD__
 #define EXEC_PATH_FROM UINT64_C(0x7e8000000000)
@@ -437,7 +427,7 @@ static bool enter_limits(const struct layers *l, const struct child_limits *limi
 {
     if (!has(l, LAYER_LIMITS)) return true;
     /* The sanitizers reserve terabytes of addresses, so that their builds go without that one limit. */
-    bool memory = SANITIZED || limit(RLIMIT_AS, limits->memory_bytes, limits->memory_bytes);
+    bool memory = LAYERS_SANITIZED || limit(RLIMIT_AS, limits->memory_bytes, limits->memory_bytes);
     return memory && limit(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 1) && limit(RLIMIT_NOFILE, 32, 32) &&
            limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_STACK, 8 * MIB, 8 * MIB) &&
            limit(RLIMIT_MEMLOCK, 0, 0) && limit(RLIMIT_MSGQUEUE, 0, 0);

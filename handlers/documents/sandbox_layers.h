@@ -7,6 +7,17 @@
 #include <linux/filter.h>
 #include <sys/resource.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LAYERS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LAYERS_SANITIZED 1
+#endif
+#endif
+#ifndef LAYERS_SANITIZED
+#define LAYERS_SANITIZED 0
+#endif
+
 /* A program that reads a document as a process of its own, for its licence or its size. */
 struct box {
     const char *name;

@@ -27,8 +27,8 @@ static int spawn_server(pid_t *pid, int socket, const char *mode)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
-    char program[] = "docket", word[] = SERVER_WORD, given[32];
-    char *arguments[] = {program, word, mode ? given : NULL, NULL}, *environment[] = {NULL};
+    char program[] = "docket", word[] = SERVER_WORD, given[32], bind_now[] = "LD_BIND_NOW=1"; /* for the slim server */
+    char *arguments[] = {program, word, mode ? given : NULL, NULL}, *environment[] = {bind_now, NULL};
     snprintf(given, sizeof(given), "%s", mode ? mode : "");
     sigemptyset(&none);
     sigfillset(&all);
@@ -77,11 +77,15 @@ static enum status start(struct sandbox *s, struct error *err)
 static void end(struct sandbox *s)
 {
     if (s->socket >= 0) close(s->socket); /* at which it ends by itself, and its children with it */
+    if (s->slim >= 0) close(s->slim);
     if (s->pid > 0) {
+        kill(-s->pid, SIGKILL); /* its group: its twin */
         kill(s->pid, SIGKILL);
         while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR) {}
+        while (waitpid(-s->pid, NULL, 0) > 0 || errno == EINTR) {
+        } /* the twin is ours now, if nobody else takes orphans */
     }
-    s->socket = -1;
+    s->socket = s->slim = -1;
     s->pid = 0;
     s->ready = false;
 }
@@ -90,7 +94,7 @@ enum status sandbox_open(struct sandbox **out, const struct sandbox_options *opt
 {
     struct sandbox *s = mem_zalloc(1, sizeof(*s));
     if (!s) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the sandbox");
-    s->socket = -1;
+    s->socket = s->slim = -1;
     if (options) s->options = *options;
     if (!(s->options.timeout_seconds > 0)) s->options.timeout_seconds = 60;
     if (!(s->options.silence_seconds > 0)) s->options.silence_seconds = 20;
@@ -116,6 +120,23 @@ void sandbox_set_times(struct sandbox *s, double timeout_seconds, double silence
     if (silence_seconds > 0) s->options.silence_seconds = silence_seconds;
 }
 
+/* The first message, and the descriptor that may come with it. */
+static bool receive_hello(struct sandbox *s, struct hello *hello)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {hello, sizeof(*hello)};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(s->socket, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&s->slim, CMSG_DATA(c), sizeof(int));
+    return n == (ssize_t)sizeof(*hello) && hello->magic == SERVER_MAGIC;
+}
+
 static enum status hear_hello(struct sandbox *s, struct error *err)
 {
     struct hello hello;
@@ -128,11 +149,13 @@ static enum status hear_hello(struct sandbox *s, struct error *err)
         if (n == 0) return unavailable(err, "the extract server does not answer", ETIMEDOUT);
         if (errno != EINTR) return unavailable(err, "the extract server", errno);
     }
-    ssize_t n = recv(s->socket, &hello, sizeof(hello), 0);
-    if (n != (ssize_t)sizeof(hello) || hello.magic != SERVER_MAGIC)
+    if (!receive_hello(s, &hello))
         return fail(err, DOCKET_UNSUPPORTED, CODE_sandbox_unavailable, "the extract server ended while it started");
-    s->facts = (struct sandbox_facts){
-        .layers = hello.layers, .landlock_abi = hello.landlock_abi, .tested = hello.tested, .pid = (int)s->pid};
+    s->facts = (struct sandbox_facts){.layers = hello.layers,
+                                      .landlock_abi = hello.landlock_abi,
+                                      .tested = hello.tested,
+                                      .pid = (int)s->pid,
+                                      .slim_pid = hello.slim_pid};
     s->ready = true;
     return DOCKET_OK;
 }
@@ -148,6 +171,14 @@ enum status sandbox_ready(struct sandbox *s, struct sandbox_facts *facts, struct
         end(s);
     pthread_mutex_unlock(&s->lock);
     return st;
+}
+
+bool sandbox_has_slim(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool there = s->ready && s->slim >= 0;
+    pthread_mutex_unlock(&s->lock);
+    return there;
 }
 
 enum status sandbox_send(struct sandbox *s, const struct request *q, const int *fds, int *pid, struct error *err)
@@ -171,7 +202,8 @@ enum status sandbox_send(struct sandbox *s, const struct request *q, const int *
         if (s->socket < 0) st = start(s, err);
         if (st == DOCKET_OK && !s->ready) st = hear_hello(s, err);
         ssize_t n = -1;
-        while (st == DOCKET_OK && (n = sendmsg(s->socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
+        const int to = st == DOCKET_OK && (q->light || q->boxed) && s->slim >= 0 ? s->slim : s->socket;
+        while (st == DOCKET_OK && (n = sendmsg(to, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {}
         if (n == (ssize_t)sizeof(*q)) break;
         int number = errno;
         end(s); /* gone; a new one is tried once */

@@ -135,6 +135,7 @@ void tools_missing(struct buffer *out, const struct document_limits *limits)
         bool legacy, ocr;
     } rows[] = {
         {"pdftotext", "PDF", false, false},
+        {"pdftohtml", "hidden text in PDF", false, false},
         {"pdfinfo", "images in PDF", false, true},
         {"pdftoppm", "images in PDF", false, true},
         {"tesseract", "images", false, true},

@@ -5,6 +5,7 @@
 
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
+#include "worker/base/file.h"
 #include "worker/base/json.h"
 
 #include <math.h>
@@ -174,6 +175,33 @@ static enum status put_standard_input(struct json_writer *w, struct error *err)
     return st;
 }
 
+static const char *below_root(const char *path)
+{
+    return path[1] ? path + 1 : "."; /* of DOCUMENT_ROOT, which is "/" here */
+}
+
+/* A file whose name no JSON can say: its bytes, under the name as it is shown. What cannot be read is the job's to refuse. */
+static enum status put_bytes_of(struct json_writer *w, const struct file_item *file, struct error *err)
+{
+    struct buffer bytes = {0}, text = {0};
+    const char *slash = strrchr(file->shown, '/');
+    buffer_init(&bytes, INPUT_BYTES);
+    enum status st = file_read_all(&bytes, file->raw, err);
+    if (st == DOCKET_OK) {
+        put_base64(&text, bytes.data ? bytes.data : "", bytes.length);
+        if ((st = buffer_check(&text, file->shown, err)) == DOCKET_OK) {
+            json_put_string_n(w, "content_base64", text.data ? text.data : "", text.length);
+            json_put_string(w, "filename", slash ? slash + 1 : file->shown);
+        }
+    } else if (st != DOCKET_NO_MEMORY) {
+        json_put_string(w, "path", below_root(file->path));
+        st = DOCKET_OK;
+    }
+    buffer_free(&bytes);
+    buffer_free(&text);
+    return st;
+}
+
 /* One job with as many files from *at on as it may have. */
 static enum status make_job(struct buffer *out, const struct classify_values *v, const struct label_texts *labels,
                             const struct file_list *files, size_t *at, struct error *err)
@@ -196,9 +224,10 @@ static enum status make_job(struct buffer *out, const struct classify_values *v,
         json_put_string(&w, "id", file->shown);
         if (strcmp(file->path, "-") == 0)
             st = put_standard_input(&w, err);
+        else if (strcmp(file->path, file->raw) != 0)
+            st = put_bytes_of(&w, file, err);
         else
-            json_put_string(&w, "path",
-                            file->path[1] ? file->path + 1 : "."); /* below DOCUMENT_ROOT, which is "/" here */
+            json_put_string(&w, "path", below_root(file->path));
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -397,8 +426,13 @@ static enum status run_job(struct classifier *classifier, const struct buffer *t
                             .json_length = text->length,
                             .queue_seconds = -1,
                             .taken_at_ns = clock_now_ns()};
-    const struct job_services services = {progress,     &never,     show_progress, keep_nothing,
-                                          find_nothing, note_phase, note_account};
+    const struct job_services services = {.context = progress,
+                                          .stop = &never,
+                                          .progress = show_progress,
+                                          .partial_keep = keep_nothing,
+                                          .partial_find = find_nothing,
+                                          .phase = note_phase,
+                                          .account = note_account};
     enum status st = classify_job(classifier, &job, &services, &output, &refresh, err);
     cJSON *tree = st == DOCKET_OK ? cJSON_ParseWithLength(output.data, output.length) : NULL;
     if (st == DOCKET_OK && !tree) st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the output");

@@ -20,14 +20,18 @@ static enum status no_memory(struct error *err)
     return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the list of files");
 }
 
-/* Names on disk are bytes; in a job they must be UTF-8. What is not becomes U+FFFD, by which a job does not find the file. */
+/* Names on disk are bytes; in a job they must be UTF-8, and be shown. What is neither is spelled out, so that names stay apart; nobody finds the
+ * file by that: its bytes go into the job then. */
 static char *clean_name(const char *name)
 {
     struct buffer out = {0};
     for (size_t left = strlen(name), n; left; name += n, left -= n) {
         uint32_t c;
         n = utf8_next(name, left, &c);
-        buffer_append(&out, n && c >= 0x20 && c != 0x7f ? name : "\xef\xbf\xbd", n && c >= 0x20 && c != 0x7f ? n : 3);
+        if (n && c >= 0x20 && c != 0x7f)
+            buffer_append(&out, name, n);
+        else
+            buffer_printf(&out, "%%%02X", (unsigned char)*name);
         if (!n) n = 1;
     }
     return buffer_take(&out, NULL);

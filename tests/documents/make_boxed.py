@@ -1,5 +1,5 @@
 """Makes the files of boxed/, which programs in boxes read: clean scans of page_1.txt and page_2.txt at 200 dots an inch, and documents of
-before 2007. Needs Pillow, DejaVu Serif and LibreOffice (soffice); run by hand."""
+before 2007. Needs Pillow, DejaVu Serif, tesseract and LibreOffice (soffice); run by hand."""
 
 import pathlib
 import subprocess
@@ -37,4 +37,6 @@ black_and_white(first).save(HERE / "scan_two_pages.tiff", compression="group4", 
 black_and_white(first).save(HERE / "scan.pdf", resolution=200, **both)
 Image.new("L", (1300, 400), 255).save(HERE / "blank.png", dpi=DOTS)
 office("minutes.html", "HTML (StarWriter)", "doc:MS Word 97", "rtf:Rich Text Format")
+office("hidden.html", "HTML (StarWriter)", "pdf")
+subprocess.run(["tesseract", "scan.png", "ocr_layer", "pdf"], cwd=HERE, check=True, timeout=200)
 office("prices.csv", "CSV:44,34,76", "xls:MS Excel 97")

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import pathlib
 import random
 import struct
 import tarfile
@@ -15,6 +16,11 @@ GOOD = b"Please transfer 412.20 EUR within 30 days. Item: 4 office chairs, unit 
 
 def text(content, times=1, encoding="utf-8"):
     return (content * times).encode(encoding)
+
+
+def boxed(name):
+    """A file that a real program made, of tests/documents/boxed."""
+    return (pathlib.Path(__file__).resolve().parents[1] / "documents" / "boxed" / name).read_bytes()
 
 
 def raw(hex="", before=0, after=0):
@@ -31,6 +37,25 @@ def zipped(members, method=zipfile.ZIP_DEFLATED):
 
 def zip_of_names(names):
     return zipped([(name, GOOD) for name in names])
+
+
+def zip_with_raw_name(hex, says_utf8):
+    """One member, whose name is these bytes, with or without the flag that says that they are UTF-8."""
+    name = bytes.fromhex(hex)
+    data = bytearray(zipped([("x" * len(name), GOOD)], zipfile.ZIP_STORED).replace(b"x" * len(name), name))
+    if says_utf8:
+        data[7] |= 8
+        data[data.index(b"PK\1\2") + 9] |= 8
+    return bytes(data)
+
+
+def tar_with_raw_name(hex):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT, encoding="latin-1") as archive:
+        entry = tarfile.TarInfo(bytes.fromhex(hex).decode("latin-1"))
+        entry.size = len(GOOD)
+        archive.addfile(entry, io.BytesIO(GOOD))
+    return out.getvalue()
 
 
 def zip_of_many(count):
@@ -250,6 +275,11 @@ def pdf_without_letters(words):
         drawing = b"600 0 d0" + (f" BT /F1 1000 Tf ({letter}) Tj ET".encode() if letter else b"")
         objects.append(f"<< /Length {len(drawing)} >>\nstream\n".encode() + drawing + b"\nendstream")
     return _pdf_file(objects, "")
+
+
+def pdf_with(content):
+    """A page that shows "Visible." and does what `content` says."""
+    return pdf(streams=("", f"BT /F1 12 Tf 72 720 Td (Visible.) Tj ET {content}".encode()))
 
 
 def pdf_of_pages(count):

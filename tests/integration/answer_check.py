@@ -35,6 +35,9 @@ def check_output(output, at="$.output"):
     assert re.fullmatch(r"dk1-[0-9a-f]{8,64}", output["fingerprint"]), f"{at}.fingerprint: {output['fingerprint']!r}"
     results = output["results"]
     assert isinstance(results, list), f"{at}.results: want a list"
+    if any(warning.startswith(("result_compacted", "results_kept")) for warning in output.get("warnings", [])):
+        assert len(results) in (0, output["summary"]["documents"]), f"{at}.results: {len(results)} of {output['summary']['documents']}"
+        return  # what was left out cannot be checked
     for index, result in enumerate(results):
         _check_result(f"{at}.results[{index}]", result, index)
     if not results and output.get("results_count"):

@@ -52,6 +52,22 @@ def test_classify_walks_a_folder_and_goes_on_after_errors(inbox):
     assert all(abs(sum(entry["score"] for entry in result["scores"]) - 1) < 1e-5 for result in results if result["status"] == "ok")
 
 
+def test_classify_reads_files_whose_names_no_job_can_say(tmp_path):
+    """Bytes that are no UTF-8 and line ends: spelled out, so that two such files stay two; one that is not there is said to be missing."""
+    names = {b"na\xefve.txt": "na%EFve.txt", b"na\xeave.txt": "na%EAve.txt", b"new\nline.txt": "new%0Aline.txt"}
+    for name, text in zip(names, TEXTS):
+        with open(bytes(tmp_path) + b"/" + name, "wb") as file:
+            file.write(text.encode())
+    said = docket("classify", *MODEL_FLAGS, *LABELS, ".", "--jsonl", cwd=tmp_path)
+    results = [json.loads(line) for line in said.stdout.splitlines()]
+    assert said.returncode == OK and {result["id"] for result in results} == {"./" + name for name in names.values()}
+    assert {result["document"]["filename"] for result in results} == set(names.values())
+    said = docket("classify", *MODEL_FLAGS, *LABELS, os.fsdecode(b"na\xefve.txt"), os.fsdecode(b"go\xefne.txt"), "--jsonl", cwd=tmp_path)
+    there, gone = map(json.loads, said.stdout.splitlines())
+    assert said.returncode == DOCUMENTS_FAILED and there["status"] == "ok"
+    assert (gone["id"], gone["error"]["code"]) == ("go%EFne.txt", "path_not_found")
+
+
 def test_classify_prints_the_jobs_output(inbox):
     said = docket("classify", *MODEL_FLAGS, *LABELS, inbox / "one.txt", inbox / "a", "--json", GPU_PRICE_PER_SECOND="0.001")
     assert said.returncode == OK, said.stderr

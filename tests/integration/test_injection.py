@@ -56,6 +56,9 @@ def test_hidden_text_of_office_documents_and_pdf_is_left_out_where_that_can_be_k
     assert all(line in read[name]["text"] for name in names for line in lines)
     shown = {name for name in names if words in read[name]["text"]}
     assert shown == {"docx_white", "pdf_white", "pdf_tiny", "pdf_invisible"}
+    letters = len(words.replace(" ", ""))
+    assert [read[name]["unseen_characters"] for name in ("pdf_white", "pdf_tiny", "pdf_invisible", "pdf_off_page")] == [letters] * 3 + [0]
+    assert read["pdf_off_page"]["beyond_page_characters"] == letters
     assert read["docx_vanish"]["hidden_characters"] == read["docx_tiny"]["hidden_characters"] == len(words)
 
 

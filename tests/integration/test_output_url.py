@@ -122,6 +122,32 @@ def test_a_place_that_does_not_take_them_loses_no_result(make_platform, start, p
     elsewhere.close()  # asserts that nobody came
 
 
+@pytest.mark.parametrize("room", ["short form", "nothing"])
+def test_U13_results_that_neither_place_nor_answer_take_are_kept_in_the_spool(room, make_platform, start, place, tmp_path):
+    """The answer says where; the file outlives the worker, and a later one leaves it."""
+    platform = make_platform()
+    spool = tmp_path / "spool"
+    limits = {"MAX_RESULT_BYTES": "65536", "SPOOL_DIR": str(spool), "RUNPOD_POD_ID": "w"}
+    worker = start("docket", platform, **PRIVATE, **limits)
+    place.host.files["/x"] = place.take(status(403))
+    count = 80 if room == "short form" else 900
+    documents = [{"id": f"d{number}", "text": f"Total due: {number} EUR"} for number in range(count)]
+    output = ask(platform, {"url": f"{place.host.url}/x?{SECRET}", "compression": "gzip"}, documents)["output"]
+    failed, kept = [warning for warning in output["warnings"] if not warning.startswith("result_compacted")]
+    assert failed.startswith("output_failed: fetch_forbidden") and kept.startswith(f"results_kept: the worker keeps all {count} results")
+    assert len(output["results"]) == (count if room == "short form" else 0) and output["summary"]["ok"] == count
+    assert worker.stop() == 0
+    start("docket", platform, **PRIVATE, **limits)
+    name = kept.split(" as ")[1].split(" of its")[0]
+    (file,) = spool.glob(f"*/{name}")
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.name == "undelivered"
+    there = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    assert [result["id"] for result in there] == [document["id"] for document in documents]
+    assert all(result["scores"] and result["document"]["sha256"] for result in there)
+    (said,) = worker.log("results_kept")
+    assert said["file"] == name and said["bytes"] == file.stat().st_size and SECRET not in worker.text()
+
+
 def test_U13_a_place_that_is_never_public_is_refused_before_any_work(make_platform, start):
     """P18: no connection goes to this machine without leave; what spelling alone shows is the job's mistake."""
     silent = Silent()

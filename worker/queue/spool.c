@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static const char *const folder_names[N_SPOOL_FOLDERS] = {"results", "accepted", "rejected", "expired",
-                                                          "aside",   "jobs",     "partial"};
+                                                          "aside",   "jobs",     "partial",  "undelivered"};
 
 void spool_folder_name(struct buffer *out, const char *worker_id)
 {

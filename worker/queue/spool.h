@@ -6,6 +6,7 @@
  *                     /rejected/  refused for good       /expired/   older than any job lives
  *                     /aside/     foreign, half or of a later version
  *                     /jobs/      breadcrumbs            /partial/   documents done of jobs not done
+ *                     /undelivered/  results that neither their output.url nor the answer could take, as JSON lines
  */
 #ifndef DOCKET_QUEUE_SPOOL_H
 #define DOCKET_QUEUE_SPOOL_H
@@ -62,6 +63,11 @@ enum status spool_find_accepted(struct spool *spool, const struct spool_key *key
 
 /* Whether another, living worker on the same root has the computed result and is about to post it. */
 bool spool_other_holds(struct spool *spool, const struct spool_key *key);
+
+/* Keeps a job's results as a file of their own, in place of one that the same job and input left; files older than the TTL go. name, which
+ * begins with the folder's, says where under the worker's folder. */
+enum status spool_keep_results(struct spool *spool, const struct spool_key *key, const void *bytes, size_t length,
+                               const char *ending, char *name, size_t name_bytes, struct error *err);
 
 struct spool_facts {
     uint64_t n_waiting, bytes_waiting, n_set_aside, n_rescued, n_adopted, free_bytes;

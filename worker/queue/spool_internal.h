@@ -17,6 +17,7 @@ enum spool_folder_id {
     SPOOL_ASIDE,
     SPOOL_JOBS,
     SPOOL_PARTIAL,
+    SPOOL_UNDELIVERED,
     N_SPOOL_FOLDERS
 };
 

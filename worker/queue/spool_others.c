@@ -91,7 +91,7 @@ static void clear_folder(const char *folder)
 static void clear_worker(const char *path)
 {
     static const char *const useless[] = {"accepted", "jobs", "partial"};
-    static const char *const keep_unless_empty[] = {"results", "rejected", "expired", "aside"};
+    static const char *const keep_unless_empty[] = {"results", "rejected", "expired", "aside", "undelivered"};
     for (size_t i = 0; i < ARRAY_LENGTH(useless); i++) {
         char *folder = path_join(path, useless[i]);
         if (folder) clear_folder(folder);

@@ -307,6 +307,10 @@ static void options_shape_the_answer(void **state)
     scene_open(&s,
                JOB(",\"options\":{\"top_k\":2,\"return_text\":true,\"abstain\":{\"below\":0.6,\"label\":\"look\"}}"));
     s.outcomes[0].document.hidden_characters = 3;
+    s.outcomes[0].document.unseen_characters = 4;
+    s.outcomes[0].document.layer_characters = 5;
+    s.outcomes[0].document.beyond_characters = 6;
+    s.outcomes[0].document.unseen_left = true;
     s.outcomes[0].numbers.tokens_dropped = 7;
     s.outcomes[0].chunks = mem_zalloc(2, sizeof(struct chunk_evidence));
     s.outcomes[0].chunks[1] = (struct chunk_evidence){40, 2, 0.6};
@@ -321,6 +325,10 @@ static void options_shape_the_answer(void **state)
     assert_true(number(get(output, "summary"), "abstained") == 1);
     check_keys(get(get(output, "summary"), "labels"), "invoice");
     assert_string_equal(cJSON_GetArrayItem(get(first, "warnings"), 0)->valuestring, "hidden_characters_removed: 3");
+    static const char *const of_pages[] = {"hidden_text: 4", "hidden_text_of_an_ocr_layer: 5",
+                                           "hidden_text_beyond_the_page: 6", "hidden_text_not_looked_for: 1"};
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(cJSON_GetArrayItem(get(first, "warnings"), i + 1)->valuestring, of_pages[i]);
     assert_true(cJSON_IsTrue(get(get(first, "document"), "truncated")));
     const cJSON *chunk = cJSON_GetArrayItem(get(first, "chunks"), 1);
     check_keys(chunk, "index tokens label confidence");

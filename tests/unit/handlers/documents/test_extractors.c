@@ -51,6 +51,110 @@ static const struct {
      0},
 };
 
+/* Styles of a paragraph between two others; whether what it says is seen. */
+static const struct {
+    const char *style;
+    bool seen;
+} styles[] = {
+    {"", true},
+    {"font-size:14px;color:#333", true},
+    {"font-size:0", false},
+    {"font-size: 1px !important", false},
+    {"font-size:.1em", false},
+    {"font-size:5%", false},
+    {"font-size:0.5em", true},
+    {"font-size:1pt", false},
+    {"color:white", false},
+    {"COLOR : #FFF", false},
+    {"color:#fefefe", false},
+    {"color:rgb(250, 250,250)", false},
+    {"color:rgb(98% 98% 98%)", false},
+    {"color:#fff;background:navy", true},
+    {"background-color:#000;color:#111", false},
+    {"color:#fff;background:url(data:image/png;base64,AA==)", true},
+    {"color:#fff;background-image:linear-gradient(red,blue)", true},
+    {"color:transparent", false},
+    {"color:rgba(0,0,0,0.01)", false},
+    {"color:rgba(0,0,0,.7)", true},
+    {"color:#00000000", false},
+    {"color:rebeccapurple", true},
+    {"position:absolute;left:-9999px", false},
+    {"position:absolute; TOP:-10000px", false},
+    {"left:-9999px", true},
+    {"position:absolute;left:-20px", true},
+    {"text-indent:-999em", false},
+    {"text-indent:-2em", true},
+    {"margin-left:-5000px", false},
+    {"position:absolute;clip:rect(0,0,0,0)", false},
+    {"position:absolute;clip:rect(0 0 0 0)", false},
+    {"clip:rect(1px, 1px, 1px, 1px)", false},
+    {"clip:rect(0,100px,200px,0)", true},
+    {"clip-path:inset(50%)", false},
+    {"clip-path:inset(5%)", true},
+    {"width:0;height:0;overflow:hidden", false},
+    {"width:1px;height:1px;overflow:hidden", false},
+    {"max-height:0;overflow:hidden", false},
+    {"width:0", true},
+    {"overflow:hidden;width:100px", true},
+    {"opacity:0", false},
+    {"opacity:.01", false},
+    {"opacity:0.9", true},
+    {"transform:scale(0)", false},
+    {"transform:scale(0.9)", true},
+    {"transform:translateX(-9999px)", false},
+    {"content-visibility:hidden", false},
+    {"mso-hide:all", false},
+    {"/* color:black; */ display:none", false},
+    {"background:url(a;display:none)", true},
+    {"display:none", false},
+    {"display", true},
+    {":;;::", true},
+    {"font-size:", true},
+    {"font-size:1e999px", true},
+};
+
+static void what_an_element_says_of_its_look_decides_whether_it_is_seen(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(styles); i++) {
+        struct buffer b = {0};
+        buffer_printf(&b, "<p>a<p style='%s'>words<p>z", styles[i].style);
+        check(styles[i].style, "text/html", &b, styles[i].seen ? "a\n\nwords\n\nz\n" : "a\n\nz\n", CODE_NONE,
+              styles[i].seen ? 0 : 5);
+        buffer_free(&b);
+    }
+}
+
+/* What is inherited may be had again inside, what is taken away may not. */
+static void looks_are_inherited(void **state)
+{
+    static const struct {
+        const char *page, *want;
+        uint64_t hidden;
+    } cases[] = {
+        {"<div style='font-size:0'>xy<p style='font-size:14px'>seen</div>z", "seen\n\nz\n", 2},
+        {"<div style='visibility:hidden'>xy<p style='visibility:visible'>seen</div>z", "seen\n\nz\n", 2},
+        {"<div style='color:white'>xy<p style='color:black'>seen</div>z", "seen\n\nz\n", 2},
+        {"<div style='display:none'>xy<p style='display:block'>gone</div>z", "z\n", 6},
+        {"<table bgcolor=#000080><tr><td><font color=#ffffff>seen</font></table>z", "seen\n\nz\n", 0},
+        {"<table bgcolor=000080><tr><td><font color=ffffff>seen</font></table>z", "seen\n\nz\n", 0},
+        {"<table><tr><td><font color=white>gone</font></table>z", "z\n", 4},
+        {"<body bgcolor=black text=white>seen<font color=black>gone</font>", "seen\n", 4},
+        {"<body background=a.png>a<font color=white>seen</font>", "aseen\n", 0},
+        {"<div style='color:white'><img alt='gone'>z</div>y", "y\n", 5},
+        {"<p alt=1 alt=2 alt=3 alt=4 alt=5 alt=6 alt=7 alt=8 alt=9 style='display:none' style=''>gone</p>z", "z\n", 4},
+        {"<p aria-hidden=true>seen", "seen\n", 0},
+        {"<pre style='color:white'>go\nne</pre>z", "z\n", 4},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct buffer b = {0};
+        buffer_append_str(&b, cases[i].page);
+        check(cases[i].page, "text/html", &b, cases[i].want, CODE_NONE, cases[i].hidden);
+        buffer_free(&b);
+    }
+}
+
 static void pages_show_what_a_browser_shows(void **state)
 {
     (void)state;
@@ -446,6 +550,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_show_what_a_browser_shows),
+        cmocka_unit_test(what_an_element_says_of_its_look_decides_whether_it_is_seen),
+        cmocka_unit_test(looks_are_inherited),
         cmocka_unit_test(hostile_pages_end),
         cmocka_unit_test(word_documents_show_what_is_printed),
         cmocka_unit_test(hostile_xml_is_refused),

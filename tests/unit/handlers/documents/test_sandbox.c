@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -302,6 +303,13 @@ static void wait_until_gone(int pid)
     for (int i = 0; i < 2000 && kill(pid, 0) == 0; i++) usleep(10000);
 }
 
+static void kill_and_see(int pid)
+{
+    siginfo_t info;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
 static void a_server_that_was_killed_is_started_again(void **state)
 {
     struct sandbox_facts facts, other;
@@ -310,13 +318,31 @@ static void a_server_that_was_killed_is_started_again(void **state)
     struct sandbox *s = open_sandbox("0", 60, 60);
     assert_int_equal(sandbox_ready(s, &facts, &err), DOCKET_OK);
     check_echo(s);
-    assert_int_equal(kill(facts.pid, SIGKILL), 0);
+    kill_and_see(facts.pid);
     check_echo(s);
     assert_int_equal(sandbox_ready(s, &other, &err), DOCKET_OK);
     assert_int_not_equal(other.pid, facts.pid);
     size_t before = open_files();
-    kill(other.pid, SIGKILL);
+    kill_and_see(other.pid);
     check_echo(s);
+    assert_int_equal(open_files(), before);
+    sandbox_close(s);
+}
+
+static void its_twin_that_was_killed_is_started_again(void **state)
+{
+    struct sandbox_facts facts, other;
+    struct error err = {0};
+    (void)state;
+    struct sandbox *s = open_sandbox("0", 60, 60);
+    assert_int_equal(sandbox_ready(s, &facts, &err), DOCKET_OK);
+    assert_true(facts.slim_pid > 0);
+    size_t before = open_files();
+    assert_int_equal(kill(facts.slim_pid, SIGKILL), 0);
+    wait_until_gone(facts.slim_pid);
+    check_echo(s);
+    assert_int_equal(sandbox_ready(s, &other, &err), DOCKET_OK);
+    assert_int_not_equal(other.slim_pid, facts.slim_pid);
     assert_int_equal(open_files(), before);
     sandbox_close(s);
 }
@@ -331,7 +357,9 @@ static void the_server_ends_with_the_program_that_started_it(void **state)
     assert_int_equal(sandbox_ready(s, &facts, &err), DOCKET_OK);
     sandbox_close(s);
     wait_until_gone(facts.pid);
+    wait_until_gone(facts.slim_pid);
     assert_int_not_equal(kill(facts.pid, 0), 0);
+    assert_int_not_equal(kill(facts.slim_pid, 0), 0);
     assert_int_equal(open_files(), before);
 }
 
@@ -565,6 +593,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_loop_of_crashes_slows_the_server_down_and_ends),
         cmocka_unit_test(facts_text_and_parts_arrive),
         cmocka_unit_test(a_server_that_was_killed_is_started_again),
+        cmocka_unit_test(its_twin_that_was_killed_is_started_again),
         cmocka_unit_test(the_server_ends_with_the_program_that_started_it),
         cmocka_unit_test(several_threads_get_each_their_own),
         cmocka_unit_test(a_boxed_program_reads_its_input_and_nothing_else),

@@ -487,6 +487,38 @@ static void every_failed_allocation_is_survived(void **state)
     }
 }
 
+static void results_without_a_taker_stay_until_nobody_can_want_them(void **state)
+{
+    const struct fixture *f = *state;
+    struct spool *spool = open_as(f, "w"), *other = open_as(f, "other");
+    struct spool_key key;
+    struct error err = {0};
+    struct buffer bytes = {0};
+    char first[128], second[128], small[20];
+    spool_key_make(&key, "job", "input", 5);
+    for (unsigned i = 0; i < 2; i++) /* the second time in place of the first */
+        assert_int_equal(spool_keep_results(spool, &key, "{}\n{}\n", 3 + 3 * i, ".gz", first, sizeof(first), &err),
+                         DOCKET_OK);
+    char *path = str_format("%s/w/%s", f->root, first);
+    assert_int_equal(file_read_all(&bytes, path, &err), DOCKET_OK);
+    assert_int_equal(bytes.length, 6);
+    assert_int_equal(spool_keep_results(spool, &key, "", 0, ".gz", small, sizeof(small), &err), DOCKET_INTERNAL);
+    assert_int_equal(spool_adopt(other), 0); /* nobody's result to post */
+    spool_close(spool);
+    spool = open_as(f, "w");
+    assert_int_equal(access(path, R_OK), 0);
+    const struct timespec times[2] = {{.tv_sec = time(NULL) - 8 * 86400}, {.tv_sec = time(NULL) - 8 * 86400}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    spool_key_make(&key, "another", "input", 5);
+    assert_int_equal(spool_keep_results(spool, &key, "x", 1, "", second, sizeof(second), &err), DOCKET_OK);
+    assert_string_not_equal(first, second);
+    assert_int_not_equal(access(path, R_OK), 0);
+    mem_free(path);
+    buffer_free(&bytes);
+    spool_close(other);
+    spool_close(spool);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -506,6 +538,7 @@ int main(void)
         T(a_full_disk_is_an_error_that_leaves_nothing_behind),
         T(too_much_waiting_or_too_little_disk_is_pressure),
         T(a_hundred_thousand_records_are_listed_without_being_read),
+        T(results_without_a_taker_stay_until_nobody_can_want_them),
         T(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
