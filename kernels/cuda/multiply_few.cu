@@ -5,7 +5,10 @@
  * warp, 8 with gate and up. At 128 registers two blocks are on an SM: 64 to 128 KiB in flight, where 4.8 TB/s times 0.7 us want 25 KiB
  * of each of 132 SMs. Sixteen bytes a lane would take two shuffles to bring the halves of a block to their lanes, for the same bytes.
  * What 85 % of an H200's 4.3 TB/s ask of an SM at 1.98 GHz is 27 weights a cycle; a look-up brings two, without conflict 64 a cycle, and
- * 1.7 instructions a weight are 46 of the 128 lanes a cycle. Activations are read once per 16 GROUPS outputs, from L2. */
+ * 1.7 instructions a weight are 46 of the 128 lanes a cycle. Activations are read once per 16 GROUPS outputs, from L2: 2 GROUPS rows in f32
+ * are as many bytes as the weights, half of that with gate and up, or as bf16, which down gets: 5.4 TB/s where weights come at 85 %.
+ * Nothing waits but for the round's codes: scales are asked for with them, and looked up when the rows are there. k is cut in parts of
+ * SLICES warps, added in order: 4096 outputs are 128 blocks; 1024, 2.1 MB, would be read in less time than a launch takes. */
 #include "kernels/cuda/multiply_codes.cuh"
 
 namespace
@@ -16,34 +19,71 @@ using namespace codes;
 constexpr uint32_t FEW_THREADS = 256, FEW_WARPS = FEW_THREADS / WARP_SIZE, OUTPUTS = 16;
 constexpr uint32_t ROW_WORDS = SLICE / 2; /* of a slice of a row of x in bf16 */
 
-/* A lane's codes of a slice of 16 outputs, and the scales of two of its blocks. */
+/* A lane's codes of a slice of 16 outputs, g and g + 8; and of the scales of blocks 2 t and 2 t + 1 what does not wait for anything else:
+ * two codes and their scale, or the scales themselves. */
 struct slice {
-    uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS]; /* of outputs g and g + 8 */
-    float scale[2][2];
+    uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS];
+    uint32_t scale_codes[2];
+    float scales[2][2];
 };
+
+/* Whether the scales of two blocks lie side by side, at a multiple of their size and within one nested block. */
+__device__ __forceinline__ bool has_pairs(const weight_view &w)
+{
+    return w.block_shift == 6 && w.cols % (2 * BLOCK) == 0;
+}
+
+/* The lane's outputs; those behind the last are read as the last, and not stored. */
+__device__ __forceinline__ uint32_t output_of(const weight_view &w, uint32_t output, uint32_t which)
+{
+    const uint32_t row = output + warp_lane() / 4 + 8 * which;
+    return row < w.rows ? row : w.rows - 1;
+}
 
 template <int FORMAT>
 __device__ __forceinline__ void load_slice(slice &to, const weight_view &w, uint32_t output, uint32_t k,
                                            uint32_t n_blocks)
 {
-    const uint32_t g = warp_lane() / 4, t = warp_lane() % 4;
+    const uint32_t t = warp_lane() % 4;
     const uint8_t *data = (const uint8_t *)w.data;
-    /* Outputs behind the last are read as the last, and not stored. */
-    const uint32_t low = output + g < w.rows ? output + g : w.rows - 1;
-    const uint32_t high = output + g + 8 < w.rows ? output + g + 8 : w.rows - 1;
-    const uint8_t *low_at = data + ((size_t)low * w.cols + k) / 2 + 8 * t;
-    const uint8_t *high_at = data + ((size_t)high * w.cols + k) / 2 + 8 * t;
+    const uint8_t *low_at = data + ((size_t)output_of(w, output, 0) * w.cols + k) / 2 + 8 * t;
+    const uint8_t *high_at = data + ((size_t)output_of(w, output, 1) * w.cols + k) / 2 + 8 * t;
     UNROLL for (uint32_t b = 0; b < SLICE_BLOCKS; b++)
     {
         const bool in = b < n_blocks;
         to.low[b] = in ? load_once(low_at + b * (BLOCK / 2)) : uint2{0, 0};
         to.high[b] = in ? load_once(high_at + b * (BLOCK / 2)) : uint2{0, 0};
     }
-    UNROLL for (uint32_t i = 0; i < 2; i++)
+    UNROLL for (uint32_t which = 0; which < 2; which++)
     {
-        const uint32_t b = 2 * t + i;
-        to.scale[0][i] = b < n_blocks ? block_scale<FORMAT>(w, low, k + b * BLOCK) : 0.0f;
-        to.scale[1][i] = b < n_blocks ? block_scale<FORMAT>(w, high, k + b * BLOCK) : 0.0f;
+        const size_t block = ((size_t)output_of(w, output, which) * w.cols + k) / BLOCK + 2 * t;
+        to.scale_codes[which] = 0;
+        to.scales[which][0] = to.scales[which][1] = 0;
+        if (2 * t >= n_blocks) continue;
+        if (!has_pairs(w)) { /* rows of an odd number of blocks, blocks of more than 64: they are waited for */
+            const uint32_t row = output_of(w, output, which), first = k + 2 * t * BLOCK;
+            to.scales[which][0] = block_scale<FORMAT>(w, row, first);
+            if (2 * t + 1 < n_blocks) to.scales[which][1] = block_scale<FORMAT>(w, row, first + BLOCK);
+        } else if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+            to.scale_codes[which] = *(const uint16_t *)(w.absmax_codes + block);
+            to.scales[which][0] = w.nested_absmax[block / 256];
+        } else {
+            const float2 two = *(const float2 *)(w.absmax + block);
+            to.scales[which][0] = two.x, to.scales[which][1] = two.y;
+        }
+    }
+}
+
+/* Looks up the scales whose codes were asked for: after everything else was. */
+template <int FORMAT> __device__ __forceinline__ void finish_scales(slice &to, const weight_view &w)
+{
+    if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+        UNROLL for (uint32_t which = 0; which < 2; which++) if (has_pairs(w))
+        {
+            const float nested = to.scales[which][0];
+            to.scales[which][0] = w.nested_map[to.scale_codes[which] & 255u] * nested + w.nested_offset;
+            to.scales[which][1] = w.nested_map[to.scale_codes[which] >> 8] * nested + w.nested_offset;
+        }
     }
 }
 
@@ -72,8 +112,8 @@ __device__ __forceinline__ void add_slice(float sum[4], const slice &from, uint3
             }
         }
         const uint32_t owner = g * 4 + b / 2; /* whose lane has the block's scales */
-        const float low = warp_from_lane(from.scale[0][b % 2], owner),
-                    high = warp_from_lane(from.scale[1][b % 2], owner);
+        const float low = warp_from_lane(from.scales[0][b % 2], owner),
+                    high = warp_from_lane(from.scales[1][b % 2], owner);
         sum[0] = fmaf(block[0], low, sum[0]), sum[1] = fmaf(block[1], low, sum[1]);
         sum[2] = fmaf(block[2], high, sum[2]), sum[3] = fmaf(block[3], high, sum[3]);
     }
@@ -90,17 +130,21 @@ __device__ __forceinline__ void load_rows(uint32_t *to, const multiply_args &a, 
         const uint32_t row = i / (SLICES * PIECES), part = i / PIECES % SLICES, piece = i % PIECES;
         const uint32_t at = k + (part * PIECES + piece) * 8;
         if (at >= a.k) continue;
-        const float *from = a.x + (size_t)(a.rows ? a.rows[t.first + row] : t.first + row) * a.k + at;
-        const float4 first = ((const float4 *)from)[0], second = ((const float4 *)from)[1];
+        const size_t from = (size_t)(a.rows ? a.rows[t.first + row] : t.first + row) * a.k + at;
         uint4 words;
-        words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
-        words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+        if (a.x16)
+            words = *(const uint4 *)(a.x16 + from);
+        else {
+            const float4 *values = (const float4 *)(a.x + from), first = values[0], second = values[1];
+            words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
+            words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+        }
         *(uint4 *)(to + (part * ROWS + row) * ROW_WORDS + (piece ^ (row & 1)) * 4) = words;
     }
 }
 
 template <int FORMAT, uint32_t GROUPS, bool GATED>
-__global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
+__global__ void __launch_bounds__(FEW_THREADS, LARGE_BLOCKS(2)) multiply_few(multiply_args a)
 {
     constexpr uint32_t SLICES = FEW_WARPS / GROUPS, ROWS = 2 * GROUPS, SUMS = GATED ? 2 : 1;
     SHARED_ARRAY(uint32_t, pairs, [256 * WARP_SIZE]);
@@ -127,6 +171,8 @@ __global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
         if (GATED && n_blocks) load_slice<FORMAT>(codes2, second, output, mine, n_blocks);
         BLOCK_BARRIER(); /* the pairs are there; nobody reads the sums of the round before any more */
         load_rows<ROWS, SLICES>(x, a, t, k);
+        if (n_blocks) finish_scales<FORMAT>(codes, weight);
+        if (GATED && n_blocks) finish_scales<FORMAT>(codes2, second);
         BLOCK_BARRIER(); /* the rows are there */
         const uint32_t *row = has_row ? x + (part * ROWS + lane / 4) * ROW_WORDS : NULL;
         if (n_blocks) add_slice(sum[0], codes, n_blocks, pairs, row);
@@ -145,8 +191,8 @@ __global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
     {
         const uint32_t row = lane % 4 * 2 + i % 2, column = output + lane / 4 + i / 2 * 8;
         if (row < ROWS && t.first + row < t.end && column < a.n)
-            store(a, t.first + row, column,
-                  GATED ? activate(a.activation, total[0][i]) * total[SUMS - 1][i] : total[0][i]);
+            store_codes(a, t.first + row, column,
+                        GATED ? activate(a.activation, total[0][i]) * total[SUMS - 1][i] : total[0][i]);
     }
 }
 
