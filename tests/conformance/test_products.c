@@ -437,6 +437,8 @@ static void the_largest_sums_of_a_block_fit(void **state)
             }
             free(want);
         }
+}
+
 static void what_f16_cannot_hold_is_cut_and_nan_stays(void **state)
 {
     enum { M = 3, N = 8, K = 64 };
