@@ -401,8 +401,8 @@ static void multiply(const struct core_panel *panel, enum core_kind kind, size_t
 
 /* A block of one tile times m rows: codes go from memory through registers into the sums. */
 INLINE void dot_block(enum form form, enum core_kind kind, const struct coding *coding, struct scale_reader *reader,
-                      const uint8_t *codes, size_t step, size_t block, const struct core_rows *rows, size_t first_row,
-                      size_t m, float *sums)
+                      const uint8_t *codes, size_t step, const uint8_t *ahead, size_t block,
+                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
     const unsigned per_word = 8 / bits_of(form);
     const uint8_t *row = rows->data + first_row * rows->stride, *x = row + block * TILE_BLOCK * sizeof(int16_t);
@@ -418,7 +418,7 @@ INLINE void dot_block(enum form form, enum core_kind kind, const struct coding *
         UNROLL for (size_t i = 0; i < m; i++) part[i][0] = part[i][1] = _mm256_setzero_si256();
         for (size_t v = 0; v < 2 * bits_of(form); v++) {
             __m256i words = _mm256_load_si256((const void *)(codes + v * step + h * 32));
-            if (h == 0) _mm_prefetch(codes + v * step + CORE_FETCH, _MM_HINT_T0);
+            if (h == 0 && ahead) _mm_prefetch(ahead + v * TILE_LINE, _MM_HINT_T0);
             UNROLL for (size_t s = 0; s < per_word; s++)
             {
                 __m256i quads[2];
@@ -448,8 +448,8 @@ INLINE void dot_block(enum form form, enum core_kind kind, const struct coding *
 
 /* The same for all rows, as many at once as have registers. */
 INLINE void dot_rows(enum form form, enum core_kind kind, const struct coding *coding, struct scale_reader *reader,
-                     const uint8_t *codes, size_t step, size_t block, const struct core_rows *rows, size_t first_row,
-                     size_t m, float *sums)
+                     const uint8_t *codes, size_t step, const uint8_t *ahead, size_t block,
+                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
 {
     for (size_t i = 0, some; i < m; i += some) {
         size_t left = m - i, n_pieces = (left + DOT_ROWS - 1) / DOT_ROWS, row = first_row + i;
@@ -457,16 +457,16 @@ INLINE void dot_rows(enum form form, enum core_kind kind, const struct coding *c
         some = (left + n_pieces - 1) / n_pieces;
         switch (some) {
         case 1:
-            dot_block(form, kind, coding, reader, codes, step, block, rows, row, 1, to);
+            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 1, to);
             break;
         case 2:
-            dot_block(form, kind, coding, reader, codes, step, block, rows, row, 2, to);
+            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 2, to);
             break;
         case 3:
-            dot_block(form, kind, coding, reader, codes, step, block, rows, row, 3, to);
+            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 3, to);
             break;
         default:
-            dot_block(form, kind, coding, reader, codes, step, block, rows, row, 4, to);
+            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 4, to);
             break;
         }
     }
@@ -491,7 +491,8 @@ INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum c
         line += step;
         for (size_t b = 0; b < group && first + b < n_blocks; b++)
             for (size_t t = 0; t < n; t++)
-                dot_rows(form, kind, coding, &readers[t], line + b * block_bytes + t * TILE_LINE, step, first + b, rows,
+                dot_rows(form, kind, coding, &readers[t], line + b * block_bytes + t * TILE_LINE, step,
+                         line + b * block_bytes + t * (2 * bits_of(form) * TILE_LINE) + CORE_FETCH, first + b, rows,
                          first_row, m, sums + t * TILE_ROWS);
         line += group * block_bytes;
     }
