@@ -44,7 +44,6 @@ INLINE __m256 add_block(__m256 total, __m256i sum, __m256 scale, const __m256 *z
 /* The scales of one tile, read in the order of its blocks. */
 struct scale_reader {
     const struct kernels_weight *weight;
-    size_t tile;
     float factor;
     unsigned group;
     const uint8_t *line;                        /* of the group read last */
@@ -55,7 +54,7 @@ struct scale_reader {
 
 INLINE void scale_reader_start(struct scale_reader *r, const struct kernels_weight *weight, size_t tile, float factor)
 {
-    r->weight = weight, r->tile = tile, r->factor = factor, r->group = tile_group(weight->desc.format);
+    r->weight = weight, r->factor = factor, r->group = tile_group(weight->desc.format);
     if (weight->map_planes == NULL) return;
     for (size_t h = 0; h < HALVES; h++) {
         __m256i rows = _mm256_add_epi32(_mm256_set1_epi32((int)(tile * TILE_ROWS + h * LANES)),
@@ -67,15 +66,14 @@ INLINE void scale_reader_start(struct scale_reader *r, const struct kernels_weig
     }
 }
 
-/* The line of the group that `block` begins. Codes go through the map one by one, in units that the vectors leave idle; they are
+/* The line of the next group of blocks. Codes go through the map one by one, in units that the vectors leave idle; they are
  * wanted a block later, when all of them have arrived. */
-INLINE void scale_reader_read(struct scale_reader *r, size_t block)
+INLINE void scale_reader_read(struct scale_reader *r, const uint8_t *line)
 {
     const float *map = r->weight->nested_map;
 
-    r->line = tile_scales(r->weight, r->tile, block);
+    r->line = line;
     if (r->weight->map_planes == NULL) return;
-    const uint8_t *line = r->line;
     for (size_t i = 0; i < SCALES_GROUP * TILE_ROWS; i += TILE_ROWS) {
         UNROLL for (size_t j = i; j < i + TILE_ROWS; j++)
         {

@@ -27,22 +27,24 @@ def validate(*flags):
     return json.loads(said.stdout)
 
 
-def has_int8():
+def has_whole_numbers():
     with open("/proc/cpuinfo", encoding="utf-8") as facts:
-        return {"avx512_vnni", "avx512vbmi"} <= set(facts.read().split())
+        return "avx2" in facts.read().split()
 
 
-F32, BF16, INT8 = (["--compute-dtype", name] for name in ("f32", "bf16", "int8"))
+F32, BF16, INT8, INT16 = (["--compute-dtype", name] for name in ("f32", "bf16", "int8", "int16"))
+AVX2 = ["--cpu-isa", "avx2"]
 # Relative L2 error of a product that each kind of arithmetic may have: of sums; of operands with 8 bits before the point; with 7 bits
-# of the largest of 64, where those beyond 6 are large.
-EXACT, ROUNDED, CODED = 1e-5, 4e-3, 4e-2
+# of the largest of 64, where those beyond 6 are large; with 13 and 12 bits of it.
+EXACT, ROUNDED, CODED, FINELY_CODED = 1e-5, 4e-3, 4e-2, 6e-4
 
 
-@pytest.mark.parametrize("flags, limit", [(F32, EXACT), (BF16, ROUNDED), (INT8, CODED), (["--cpu-isa", "reference"], EXACT),
-                                          (["--device", "reference"], EXACT)])
+@pytest.mark.parametrize("flags, limit", [(F32, EXACT), (BF16, ROUNDED), (INT8, CODED), (INT16, FINELY_CODED),
+                                          (AVX2 + INT8, CODED), (AVX2, FINELY_CODED), (AVX2 + F32, EXACT),
+                                          (["--cpu-isa", "reference"], EXACT), (["--device", "reference"], EXACT)])
 def test_every_format_is_as_exact_as_its_definition(flags, limit):
-    if flags == INT8 and not has_int8():
-        pytest.skip("this processor multiplies no int8")
+    if (INT8[1] in flags or INT16[1] in flags or "avx2" in flags) and not has_whole_numbers():
+        pytest.skip("this processor multiplies no whole numbers")
     report = validate(*flags)
     assert report["pass"] and [row["format"] for row in report["formats"]] == list(EXPECTED)
     for row in report["formats"]:
@@ -50,6 +52,16 @@ def test_every_format_is_as_exact_as_its_definition(flags, limit):
         assert row["pass"] and row["bits_per_weight"] == bits
         assert abs(100 * row["gaussian_relative_l2"] / percent - 1) < 0.02, row
         assert 0 < row["kernel_made"]["worst_share_of_limit"] <= 1 and row["kernel_made"]["relative_l2"] < limit, row
+
+
+@pytest.mark.parametrize("flags, dtype", [(F32, "float32"), (AVX2 + INT8, "int8"), (AVX2, "int16"), (AVX2 + F32, "float32")])
+def test_an_answer_says_what_was_computed_in(flags, dtype, tmp_path):
+    if "avx2" in flags and not has_whole_numbers():
+        pytest.skip("this processor has no AVX2")
+    (tmp_path / "a.txt").write_text("Invoice 17. Total due: 41.20 EUR within 30 days.")
+    said = docket("classify", *MODEL_FLAGS, *flags, "--json", "--labels", "invoice,letter", tmp_path / "a.txt")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["model"]["compute_dtype"] == dtype
 
 
 def test_a_model_layer_by_layer():
