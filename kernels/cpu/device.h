@@ -52,13 +52,12 @@ struct kernels_weight {
     float nested_offset;
     uint16_t *scales, *zeros; /* q8 to q1 */
     float *waiting;           /* until finish: scales of nested weights, or the row of int8 that is not whole */
-    /* In tiles (tile.h), once it is finished: then data and its scales are NULL, but for the nested ones. */
+    /* In tiles (tile.h) from the beginning: then data and its scales are NULL, but for the nested ones. */
     uint8_t *tiles;
     size_t tile_bytes;   /* of 16 rows */
     unsigned order;      /* enum tile_order */
     bool has_zeros;      /* of q8, q4, q2 */
     uint8_t *map_planes; /* of nested weights: nested_map in planes of bytes */
-    void *canonical;     /* until then: memory of data and scales */
     struct kernels_source_scale source_scale;
 };
 
@@ -130,9 +129,6 @@ size_t cpu_weight_size(const struct kernels_device *device, const struct kernels
 /* Memory for a weight, its parts not filled. */
 struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
                                          uint32_t block_size, struct kernels_error *error);
-/* A weight whose parts are all there becomes what the device multiplies with. NO_MEMORY leaves it as it is. */
-enum kernels_status cpu_weight_place(struct kernels_device *device, struct kernels_weight *weight,
-                                     struct kernels_error *error);
 /* Between two finished weights of one layout, both in tiles. */
 void cpu_weight_copy_tiles(struct kernels_weight *to, const struct kernels_weight *from);
 enum kernels_status cpu_weight_read(struct kernels_device *device, const struct kernels_weight *weight, float *out);

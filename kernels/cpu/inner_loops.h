@@ -482,10 +482,28 @@ static unsigned quantize(const struct kernels_weight *weight, const struct cpu_s
     return quantize_elements(weight, source, first, n);
 }
 
+static unsigned quantize_to_tile(const struct kernels_weight *weight, const struct cpu_source *source, size_t end,
+                                 size_t tile, size_t first, size_t n)
+{
+    return quantize_tile(weight, source, end, tile, first, n);
+}
+
+static void place(const struct kernels_weight *weight, size_t tile, size_t first, size_t n,
+                  const struct tile_rows *from)
+{
+    tile_place(weight, tile, first, n, from);
+}
+
+static void nest(const float *absmax, size_t n_blocks, float offset, uint8_t *absmax_codes, float *nested_absmax)
+{
+    nf4_loop_nest(absmax, n_blocks, offset, absmax_codes, nested_absmax);
+}
+
 #define ISA_TABLE(of_name)                                                                                             \
     {                                                                                                                  \
         .name = of_name, .dot = dot, .expand = expand, .multiply = multiply, .activate = activate, .score = score,     \
         .soften = soften, .mix = mix, .widen = widen, .narrow = narrow, .norm_row = norm_row, .rotate = rotate,        \
         .add_scaled = add_scaled, .scaled = scaled, .turn = turn, .exp_row = exp_row, .quantize = quantize,            \
-        .dot_int8 = dot_int8, .split_int8 = split_int8                                                                 \
+        .quantize_tile = quantize_to_tile, .place = place, .nest = nest, .dot_int8 = dot_int8,                         \
+        .split_int8 = split_int8                                                                                       \
     }

@@ -16,6 +16,10 @@
 #define CPU_FEW_ROWS 4u    /* up to here weights are expanded in registers, and used at once */
 #define CPU_KEYS     64u   /* keys that attention looks at together */
 #define CPU_QUERIES  64u   /* queries that look at them together */
+#define CPU_PART                                                                                                       \
+    16u /* blocks of a row of a tile that are quantized in the first cache, then placed: whole lines of scales */
+
+struct tile_rows; /* tile_loops.h */
 
 struct cpu_isa {
     const char *name;
@@ -56,6 +60,14 @@ struct cpu_isa {
     void (*exp_row)(float *x, float less, size_t n);
     /* Quantizes elements [first, first + n) of the source, whole blocks or rows, as formats/ defines it. Returns LOWBIT_ flags. */
     unsigned (*quantize)(const struct kernels_weight *weight, const struct cpu_source *source, size_t first, size_t n);
+    /* The same into blocks [first, first + n) of a tile, n <= CPU_PART, of what the source has up to the weight's element `end`. */
+    unsigned (*quantize_tile)(const struct kernels_weight *weight, const struct cpu_source *source, size_t end,
+                              size_t tile, size_t first, size_t n);
+    /* Blocks [first, first + n) of a whole tile from its canonical rows. */
+    void (*place)(const struct kernels_weight *weight, size_t tile, size_t first, size_t n,
+                  const struct tile_rows *from);
+    /* As nf4_nest. */
+    void (*nest)(const float *absmax, size_t n_blocks, float offset, uint8_t *absmax_codes, float *nested_absmax);
     /* sums[i, j] = x[i] . w[j] over codes, exact, i < m <= CPU_FEW_ROWS; behind k, up to 64, x is zero. */
     void (*dot_int8)(const int16_t *x, size_t x_stride, size_t m, const int8_t *w, size_t w_stride, size_t n, size_t k,
                      int64_t *sums, size_t stride);

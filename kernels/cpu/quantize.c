@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/tile.h"
 #include "kernels/formats/nf4.h"
 
 static float source_value(enum kernels_format format, const void *source, size_t i);
@@ -74,17 +75,20 @@ struct quantizing {
     unsigned flags;          /* set, never cleared, by any worker */
 };
 
+static void note(struct quantizing *q, unsigned flags)
+{
+    if (flags) __atomic_fetch_or(&q->flags, flags, __ATOMIC_RELAXED);
+}
+
 static void quantize_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     struct quantizing *q = context;
     size_t first = q->begin + begin * q->step, last = q->begin + end * q->step;
-    unsigned flags;
 
     (void)worker;
     if (last > q->end) last = q->end;
-    flags = q->isa ? q->isa->quantize(q->weight, &q->source, first, last - first)
-                   : quantize_elements(q->weight, &q->source, first, last - first);
-    if (flags) __atomic_fetch_or(&q->flags, flags, __ATOMIC_RELAXED);
+    note(q, q->isa ? q->isa->quantize(q->weight, &q->source, first, last - first)
+                   : quantize_elements(q->weight, &q->source, first, last - first));
 }
 
 static void quantize_range(struct kernels_device *device, struct kernels_weight *weight, struct cpu_source source,
@@ -94,6 +98,32 @@ static void quantize_range(struct kernels_device *device, struct kernels_weight 
 
     q.step = weight->desc.format == KERNELS_INT8 ? ROWS_A_STEP * weight->desc.cols : WRITE_STEP;
     if (begin < end) cpu_parallel(device, (end - begin + q.step - 1) / q.step, 4, quantize_task, &q);
+    weight->flags |= q.flags;
+}
+
+/* Items are parts of tiles: CPU_PART blocks of columns, the next ones of the same tile behind them. Here begin is the first tile and
+ * end the weight's element behind the source. */
+static void tile_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    struct quantizing *q = context;
+    size_t n_blocks = q->weight->desc.cols / TILE_BLOCK, parts = (n_blocks + CPU_PART - 1) / CPU_PART;
+
+    (void)worker;
+    for (size_t item = begin; item < end; item++) {
+        size_t first = item % parts * CPU_PART, n = n_blocks - first < CPU_PART ? n_blocks - first : CPU_PART;
+        note(q, q->isa->quantize_tile(q->weight, &q->source, q->end, q->begin + item / parts, first, n));
+    }
+}
+
+static void quantize_tiles(struct kernels_device *device, struct kernels_weight *weight, struct cpu_source source,
+                           size_t n)
+{
+    size_t tile = TILE_ROWS * weight->desc.cols, end = source.at + n;
+    size_t parts = (weight->desc.cols / TILE_BLOCK + CPU_PART - 1) / CPU_PART;
+    struct quantizing q = {
+        .isa = device->isa, .weight = weight, .source = source, .begin = source.at / tile, .end = end};
+
+    cpu_parallel(device, ((end + tile - 1) / tile - q.begin) * parts, 4, tile_task, &q);
     weight->flags |= q.flags;
 }
 
@@ -123,28 +153,6 @@ static void quantize_rows(struct kernels_device *device, struct kernels_weight *
     wait_for_row(device, weight, &source, open + whole, n);
 }
 
-static void convert(const struct kernels_weight *weight, const struct cpu_source *source, size_t n)
-{
-    enum kernels_format to = weight->desc.format;
-    float values[QUANTIZE_CHUNK];
-    size_t size = to == KERNELS_F32 ? 4 : 2;
-
-    if (to == source->format && source->scale == NULL) {
-        memcpy((char *)weight->data + source->at * size, source->values, n * size);
-        return;
-    }
-    for (size_t i = 0; i < n; i += QUANTIZE_CHUNK) {
-        size_t some = n - i < QUANTIZE_CHUNK ? n - i : QUANTIZE_CHUNK, at = source->at + i;
-        quantize_values(weight, source, i, some, values);
-        for (size_t j = 0; j < some; j++)
-            if (to == KERNELS_F32)
-                ((float *)weight->data)[at + j] = values[j];
-            else
-                ((uint16_t *)weight->data)[at + j] =
-                    to == KERNELS_F16 ? half_f16_from_f32(values[j]) : half_bf16_from_f32(values[j]);
-    }
-}
-
 enum kernels_status cpu_weight_write(struct kernels_device *device, struct kernels_weight *weight,
                                      enum kernels_format source_format, const void *source, size_t n_elements,
                                      struct kernels_error *error)
@@ -164,14 +172,50 @@ enum kernels_status cpu_weight_write(struct kernels_device *device, struct kerne
             weight->desc.rows, weight->desc.cols, n_elements, weight->n_written, WRITE_STEP);
     from.at = weight->n_written;
     if (weight->source_scale.values) from.scale = &weight->source_scale;
-    if (!docket_kernels_format_has_parts(weight->desc.format))
-        convert(weight, &from, n_elements);
+    if (weight->tiles)
+        quantize_tiles(device, weight, from, n_elements);
     else if (weight->desc.format == KERNELS_INT8)
         quantize_rows(device, weight, from, n_elements);
     else
         quantize_range(device, weight, from, 0, n_elements);
     weight->n_written += n_elements;
     return KERNELS_OK;
+}
+
+struct nesting {
+    const struct cpu_isa *isa;
+    struct kernels_weight *weight;
+};
+
+/* Items are nested blocks. */
+static void nest_task(void *context, size_t begin, size_t end, unsigned worker)
+{
+    const struct nesting *p = context;
+    struct kernels_weight *w = p->weight;
+    uint8_t codes[NF4_NESTED_BLOCK];
+
+    (void)worker;
+    for (size_t i = begin; i < end; i++) {
+        size_t first = i * NF4_NESTED_BLOCK, left = w->n_blocks - first,
+               n = left < NF4_NESTED_BLOCK ? left : NF4_NESTED_BLOCK;
+        uint8_t *to = w->tiles ? codes : w->absmax_codes + first;
+        if (p->isa)
+            p->isa->nest(w->absmax + first, n, w->nested_offset, to, w->nested_absmax + i);
+        else
+            nf4_nest(w->absmax + first, n, w->nested_offset, to, w->nested_absmax + i);
+        if (w->tiles) cpu_tile_place_nested(w, first, n, codes);
+    }
+}
+
+static void nest(struct kernels_device *device, struct kernels_weight *weight)
+{
+    struct nesting p = {device->isa, weight};
+
+    weight->nested_offset = nf4_nested_offset(weight->absmax, weight->n_blocks);
+    memcpy(weight->nested_map, nf4_nested_map, sizeof nf4_nested_map);
+    if (weight->tiles) cpu_tile_map_planes(weight);
+    cpu_parallel(device, nf4_n_nested_blocks(weight->n_blocks), 16, nest_task, &p);
+    weight->absmax = NULL;
 }
 
 enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kernels_weight *weight,
@@ -186,13 +230,7 @@ enum kernels_status cpu_weight_finish(struct kernels_device *device, struct kern
     if (weight->flags)
         return kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: holds values beyond 65504, too large for %s",
                             weight->desc.rows, weight->desc.cols, docket_kernels_format_name(weight->desc.format));
-    if (is_nested(weight->desc.format) && weight->absmax) { /* not yet nested */
-        weight->nested_offset = nf4_nested_offset(weight->absmax, weight->n_blocks);
-        nf4_nest(weight->absmax, weight->n_blocks, weight->nested_offset, weight->absmax_codes, weight->nested_absmax);
-        memcpy(weight->nested_map, nf4_nested_map, sizeof nf4_nested_map);
-        weight->absmax = NULL;
-    }
-    if (cpu_weight_place(device, weight, error) != KERNELS_OK) return KERNELS_NO_MEMORY;
+    if (is_nested(weight->desc.format)) nest(device, weight);
     cpu_release(device, weight->waiting);
     weight->waiting = NULL;
     weight->source_scale = (struct kernels_source_scale){0};

@@ -4,68 +4,11 @@
 #include <string.h>
 
 #include "kernels/cpu/core.h"
+#include "kernels/cpu/tile_loops.h"
 #include "kernels/formats/fp4.h"
 #include "kernels/formats/half.h"
 #include "kernels/formats/lowbit.h"
 #include "kernels/formats/nf4.h"
-
-static uint32_t load32(const void *from)
-{
-    uint32_t word;
-
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-static void store32(void *to, uint32_t word)
-{
-    memcpy(to, &word, sizeof word);
-}
-
-static uint32_t swap_middle(uint32_t word, unsigned width, uint32_t mask)
-{
-    uint32_t change = (word ^ (word >> width)) & mask;
-
-    return word ^ change ^ (change << width);
-}
-
-/* Codes in even places into the lower half, the others into the upper. */
-static uint32_t sort_apart(uint32_t word, unsigned bits)
-{
-    if (bits <= 1) word = swap_middle(word, 1, 0x22222222u);
-    if (bits <= 2) word = swap_middle(word, 2, 0x0c0c0c0cu);
-    if (bits <= 4) word = swap_middle(word, 4, 0x00f000f0u);
-    if (bits <= 8) word = swap_middle(word, 8, 0x0000ff00u);
-    return word;
-}
-
-static uint32_t sort_together(uint32_t word, unsigned bits)
-{
-    if (bits <= 8) word = swap_middle(word, 8, 0x0000ff00u);
-    if (bits <= 4) word = swap_middle(word, 4, 0x00f000f0u);
-    if (bits <= 2) word = swap_middle(word, 2, 0x0c0c0c0cu);
-    if (bits <= 1) word = swap_middle(word, 1, 0x22222222u);
-    return word;
-}
-
-/* The canonical form has the earlier of two codes of 4 bits in the upper half of a byte. */
-static uint32_t swap_nibbles(uint32_t word)
-{
-    return (word >> 4 & 0x0f0f0f0fu) | (word & 0x0f0f0f0fu) << 4;
-}
-
-static uint32_t from_canonical(uint32_t word, unsigned bits, enum tile_order order)
-{
-    if (bits == 4) word = swap_nibbles(word);
-    for (unsigned i = 0; i < (unsigned)order; i++) word = sort_apart(word, bits);
-    return word;
-}
-
-static uint32_t to_canonical(uint32_t word, unsigned bits, enum tile_order order)
-{
-    for (unsigned i = 0; i < (unsigned)order; i++) word = sort_together(word, bits);
-    return bits == 4 ? swap_nibbles(word) : word;
-}
 
 bool cpu_tile_takes(const struct kernels_device *device, const struct kernels_weight_desc *desc, uint32_t block_size)
 {
@@ -82,72 +25,70 @@ size_t cpu_tile_bytes(const struct kernels_weight_desc *desc)
     return tile_count(desc->rows) * tile_row_bytes(desc->format, desc->cols);
 }
 
-/* Bytes of one scale in a line. */
-static size_t scale_bytes(enum kernels_format format)
-{
-    size_t group = tile_group(format);
-
-    return TILE_LINE / TILE_ROWS / (group ? group : 1);
-}
-
-static void place_scale(const struct kernels_weight *weight, size_t block, uint8_t *line, size_t lane)
-{
-    enum kernels_format format = weight->desc.format;
-    uint8_t *to = line + lane * scale_bytes(format);
-
-    if (weight->absmax_codes)
-        *to = weight->absmax_codes[block];
-    else if (weight->absmax)
-        memcpy(to, &weight->absmax[block], sizeof *weight->absmax);
-    else {
-        to = line + lane * sizeof *weight->scales; /* all scales, then all zeros */
-        memcpy(to, &weight->scales[block], sizeof *weight->scales);
-        if (weight->zeros) memcpy(to + TILE_ROWS * sizeof *weight->zeros, &weight->zeros[block], sizeof *weight->zeros);
-    }
-}
-
 struct placing {
+    const struct cpu_isa *isa;
     const struct kernels_weight *weight;
-    enum tile_order order;
+    const struct kernels_parts *parts;
 };
+
+/* The canonical form of a row and those behind it. */
+static struct tile_rows rows_of(const struct kernels_weight *weight, const struct kernels_parts *parts, size_t row)
+{
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK,
+           row_bytes = weight->desc.cols / 8 * tile_bits(weight->desc.format);
+    struct tile_rows rows = {.codes = parts->codes + row * row_bytes, .row_bytes = row_bytes, .row_blocks = n_blocks};
+
+    if (weight->nested_map)
+        rows.absmax_codes = parts->absmax_codes + row * n_blocks;
+    else if (weight->desc.format < KERNELS_Q8)
+        rows.absmax = parts->absmax + row * n_blocks;
+    else {
+        rows.scales = parts->scales + row * n_blocks;
+        if (weight->has_zeros) rows.zeros = parts->zeros + row * n_blocks;
+    }
+    return rows;
+}
 
 static void place_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct placing *p = context;
-    const struct kernels_weight *w = p->weight;
-    unsigned bits = tile_bits(w->desc.format);
-    size_t n_blocks = w->desc.cols / TILE_BLOCK, words = 2 * bits, row_bytes = w->desc.cols / 8 * bits;
+    size_t n_blocks = p->weight->desc.cols / TILE_BLOCK;
 
     (void)worker;
     for (size_t tile = begin; tile < end; tile++) {
-        size_t step = tile_step(w, tile), group = tile_group(w->desc.format);
-        for (size_t block = 0; block < n_blocks; block++) {
-            uint8_t *codes = tile_codes(w, tile, block);
-            if (group && block % group == 0) memset(tile_scales(w, tile, block), 0, TILE_LINE);
-            for (size_t v = 0; v < words; v++) memset(codes + v * step, 0, TILE_LINE);
-            for (size_t lane = 0; lane < TILE_ROWS && tile * TILE_ROWS + lane < w->desc.rows; lane++) {
-                size_t row = tile * TILE_ROWS + lane;
-                const uint8_t *from = (const uint8_t *)w->data + row * row_bytes + block * 4 * words;
-                for (size_t v = 0; v < words; v++)
-                    store32(codes + v * step + lane * 4, from_canonical(load32(from + 4 * v), bits, p->order));
-                if (tile_group(w->desc.format))
-                    place_scale(w, row * n_blocks + block, tile_scales(w, tile, block), lane);
-            }
+        size_t n_lanes = tile_lanes(p->weight, tile);
+        struct tile_rows rows = rows_of(p->weight, p->parts, tile * TILE_ROWS);
+        if (n_lanes == TILE_ROWS) p->isa->place(p->weight, tile, 0, n_blocks, &rows);
+        for (size_t lane = 0; n_lanes < TILE_ROWS && lane < n_lanes; lane++) {
+            rows = rows_of(p->weight, p->parts, tile * TILE_ROWS + lane);
+            tile_place_lane(p->weight, tile, lane, 0, n_blocks, &rows);
         }
     }
 }
 
-void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight)
+void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight, const struct kernels_parts *parts)
 {
-    struct placing p = {weight, device->core->order};
+    struct placing p = {device->isa, weight, parts};
 
-    weight->order = p.order;
-    weight->tile_bytes = tile_row_bytes(weight->desc.format, weight->desc.cols);
-    for (size_t i = 0; weight->map_planes && i < NF4_MAP_SIZE; i++)
+    cpu_parallel(device, tile_count(weight->desc.rows), 4, place_task, &p);
+}
+
+void cpu_tile_place_nested(const struct kernels_weight *weight, size_t first, size_t n, const uint8_t *absmax_codes)
+{
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK, row = first / n_blocks, block = first % n_blocks;
+
+    for (size_t i = 0; i < n; i++) {
+        tile_scales(weight, row / TILE_ROWS, block)[row % TILE_ROWS] = absmax_codes[i];
+        if (++block == n_blocks) row++, block = 0;
+    }
+}
+
+void cpu_tile_map_planes(struct kernels_weight *weight)
+{
+    for (size_t i = 0; i < NF4_MAP_SIZE; i++)
         for (size_t plane = 0; plane < 4; plane++)
             weight->map_planes[plane * NF4_MAP_SIZE + i] =
                 (uint8_t)(half_bits_from_f32(weight->nested_map[i]) >> 8 * plane);
-    cpu_parallel(device, tile_count(weight->desc.rows), 4, place_task, &p);
 }
 
 /* The codes of one row of one block, as they were. */
@@ -157,15 +98,13 @@ static void read_codes(const struct kernels_weight *weight, size_t row, size_t b
     const uint8_t *codes = tile_codes(weight, row / TILE_ROWS, block) + row % TILE_ROWS * 4;
 
     for (size_t v = 0; v < 2 * bits; v++)
-        store32(to + 4 * v, to_canonical(load32(codes + v * tile_step(weight, row / TILE_ROWS)), bits,
-                                         (enum tile_order)weight->order));
+        tile_store32(to + 4 * v, tile_to_canonical(tile_load32(codes + v * tile_step(weight, row / TILE_ROWS)), bits,
+                                                   weight->order));
 }
 
 static const uint8_t *read_scale(const struct kernels_weight *weight, size_t row, size_t block)
 {
-    size_t bytes = weight->has_zeros ? sizeof(uint16_t) : scale_bytes(weight->desc.format);
-
-    return tile_scales(weight, row / TILE_ROWS, block) + row % TILE_ROWS * bytes;
+    return tile_scales(weight, row / TILE_ROWS, block) + row % TILE_ROWS * tile_scale_bytes(weight->desc.format);
 }
 
 void cpu_tile_read_parts(const struct kernels_weight *weight, struct kernels_parts *parts)

@@ -107,8 +107,12 @@ static inline uint8_t *tile_scales(const struct kernels_weight *weight, size_t t
 /* Whether a weight of this shape becomes tiles on this device. */
 bool cpu_tile_takes(const struct kernels_device *device, const struct kernels_weight_desc *desc, uint32_t block_size);
 size_t cpu_tile_bytes(const struct kernels_weight_desc *desc);
-/* Fills weight->tiles, which is there, from its canonical parts. */
-void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight);
+/* Fills weight->tiles, which is there, from canonical parts. */
+void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight, const struct kernels_parts *parts);
+/* Codes of nested scales of the weight's blocks [first, first + n), where the codes of these blocks are already. */
+void cpu_tile_place_nested(const struct kernels_weight *weight, size_t first, size_t n, const uint8_t *absmax_codes);
+/* weight->map_planes from its nested_map. */
+void cpu_tile_map_planes(struct kernels_weight *weight);
 /* Canonical parts from the tiles; pointers that are NULL are left out. */
 void cpu_tile_read_parts(const struct kernels_weight *weight, struct kernels_parts *parts);
 /* Elements [first, first + n) as f32. */

@@ -3,7 +3,7 @@
  * from a source. Knows no operation. */
 #include <string.h>
 
-#include "kernels/cpu/tile.h"
+#include "kernels/cpu/core.h"
 #include "kernels/formats/fp4.h"
 #include "kernels/formats/half.h"
 #include "kernels/formats/int8.h"
@@ -74,14 +74,12 @@ static struct kernels_weight *no_memory(const struct kernels_weight_desc *desc, 
     return NULL;
 }
 
-/* with_large: its codes and scales too, apart if they are to become tiles. */
-static struct kernels_weight *create(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                     uint32_t block_size, bool with_large, struct kernels_error *error)
+struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
+                                         uint32_t block_size, struct kernels_error *error)
 {
     struct kernels_weight *weight;
     struct kernels_parts_size size;
     size_t first_size;
-    void *canonical = NULL;
     bool tiled;
     char *at;
 
@@ -91,22 +89,23 @@ static struct kernels_weight *create(struct kernels_device *device, const struct
         return NULL;
     }
     tiled = cpu_tile_takes(device, desc, block_size);
-    first_size = small_size(&size) + (tiled ? planes_size(&size) : with_large ? large_size(&size) : 0);
+    first_size = small_size(&size) + (tiled ? planes_size(&size) : large_size(&size));
     if ((at = cpu_allocate(device, first_size)) == NULL) return no_memory(desc, first_size, error);
-    if (tiled && with_large && (canonical = cpu_allocate(device, large_size(&size))) == NULL) {
-        cpu_release(device, at);
-        return no_memory(desc, large_size(&size), error);
-    }
     weight = (struct kernels_weight *)(void *)at;
     at += round_up(sizeof *weight);
     *weight = (struct kernels_weight){.desc = *desc, .n_elements = desc->rows * desc->cols, .block_size = block_size};
-    weight->canonical = canonical;
     weight->has_zeros = size.zeros != 0;
     weight->nested_absmax = take(&at, size.nested_absmax);
     weight->nested_map = take(&at, size.nested_map);
-    if (tiled) weight->map_planes = take(&at, planes_size(&size));
-    if (canonical) at = canonical;
-    if (with_large) {
+    if (tiled) {
+        weight->map_planes = take(&at, planes_size(&size));
+        weight->tile_bytes = tile_row_bytes(desc->format, desc->cols);
+        weight->order = device->core->order;
+        if ((weight->tiles = cpu_allocate(device, cpu_tile_bytes(desc))) == NULL) {
+            cpu_release(device, weight);
+            return no_memory(desc, cpu_tile_bytes(desc), error);
+        }
+    } else {
         weight->data = take(&at, size.codes);
         weight->absmax = take(&at, size.absmax);
         weight->absmax_codes = take(&at, size.absmax_codes);
@@ -119,32 +118,6 @@ static struct kernels_weight *create(struct kernels_device *device, const struct
     return weight;
 }
 
-struct kernels_weight *cpu_weight_create(struct kernels_device *device, const struct kernels_weight_desc *desc,
-                                         uint32_t block_size, struct kernels_error *error)
-{
-    return create(device, desc, block_size, true, error);
-}
-
-enum kernels_status cpu_weight_place(struct kernels_device *device, struct kernels_weight *weight,
-                                     struct kernels_error *error)
-{
-    size_t size_bytes;
-
-    if (!cpu_tile_takes(device, &weight->desc, weight->block_size)) return KERNELS_OK;
-    size_bytes = cpu_tile_bytes(&weight->desc);
-    if ((weight->tiles = cpu_allocate(device, size_bytes)) == NULL) {
-        no_memory(&weight->desc, size_bytes, error);
-        return KERNELS_NO_MEMORY;
-    }
-    cpu_tile_place(device, weight);
-    cpu_release(device, weight->canonical);
-    weight->canonical = weight->data = NULL;
-    weight->absmax = NULL;
-    weight->absmax_codes = NULL;
-    weight->scales = weight->zeros = NULL;
-    return KERNELS_OK;
-}
-
 struct kernels_weight *cpu_weight_like(struct kernels_device *device, const struct kernels_weight *weight,
                                        struct kernels_error *error)
 {
@@ -154,17 +127,7 @@ struct kernels_weight *cpu_weight_like(struct kernels_device *device, const stru
         kernels_fail(error, KERNELS_BAD_SHAPE, "weight_like: a weight that is not finished, or none");
         return NULL;
     }
-    if ((room = create(device, &weight->desc, weight->block_size, weight->tiles == NULL, error)) == NULL) return NULL;
-    if (weight->tiles) {
-        size_t size_bytes = cpu_tile_bytes(&weight->desc);
-        if ((room->tiles = cpu_allocate(device, size_bytes)) == NULL) {
-            no_memory(&weight->desc, size_bytes, error);
-            cpu_weight_free(device, room);
-            return NULL;
-        }
-        room->tile_bytes = weight->tile_bytes;
-        room->order = weight->order;
-    }
+    if ((room = cpu_weight_create(device, &weight->desc, weight->block_size, error)) == NULL) return NULL;
     room->n_written = room->n_elements;
     room->finished = true;
     return room;
@@ -194,7 +157,6 @@ struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, cons
     uint32_t block_size = parts && parts->block_size ? parts->block_size : LAYOUT_BLOCK;
     struct kernels_parts_size size;
     struct kernels_weight *weight;
-    bool tiled;
 
     switch (docket_kernels_parts_size(desc, block_size, &size)) {
     case KERNELS_OK:
@@ -217,20 +179,12 @@ struct kernels_weight *cpu_weight_from_parts(struct kernels_device *device, cons
         kernels_fail(error, KERNELS_FAILED, "weight [%zu, %zu]: a scale is NaN or infinite", desc->rows, desc->cols);
         return NULL;
     }
-    tiled = cpu_tile_takes(device, desc, block_size);
-    if ((weight = create(device, desc, block_size, !tiled, error)) == NULL) return NULL;
+    if ((weight = cpu_weight_create(device, desc, block_size, error)) == NULL) return NULL;
     copy_part(weight->nested_absmax, parts->nested_absmax, size.nested_absmax);
     copy_part(weight->nested_map, parts->nested_map, size.nested_map);
-    if (tiled) { /* straight from the caller's */
-        weight->data = parts->codes;
-        weight->absmax = size.absmax ? parts->absmax : NULL;
-        weight->absmax_codes = size.absmax_codes ? parts->absmax_codes : NULL;
-        weight->scales = size.scales ? parts->scales : NULL;
-        weight->zeros = size.zeros ? parts->zeros : NULL;
-        if (cpu_weight_place(device, weight, error) != KERNELS_OK) {
-            cpu_release(device, weight);
-            return NULL;
-        }
+    if (weight->tiles) {
+        cpu_tile_place(device, weight, parts);
+        if (weight->nested_map) cpu_tile_map_planes(weight);
     } else {
         copy_part(weight->data, parts->codes, size.codes);
         copy_part(weight->absmax, parts->absmax, size.absmax);
@@ -362,7 +316,6 @@ void cpu_weight_free(struct kernels_device *device, struct kernels_weight *weigh
 {
     if (weight == NULL) return;
     cpu_release(device, weight->waiting);
-    cpu_release(device, weight->canonical);
     cpu_release(device, weight->tiles);
     cpu_release(device, weight);
 }

@@ -79,46 +79,35 @@ bool nf4_quantize_f16(const uint16_t *source, size_t n_elements, uint8_t *codes,
     return nf4_loop_f16(source, n_elements, codes, absmax);
 }
 
-float nf4_nested_offset(const float *absmax, size_t n_blocks)
+/* In order, f64. */
+static double sum_in_order(const float *absmax, size_t n_blocks)
 {
     double sum = 0;
 
     for (size_t i = 0; i < n_blocks; i++) sum += absmax[i];
-    return (float)(sum / (double)n_blocks);
+    return sum;
 }
 
-static float map_value(size_t i)
+/* The definition is the sum in order, which is a chain of additions. Any other order is as far as 2 n 2^-53 of the sum from it, as all
+ * of them are positive; where that cannot change the mean in f32 (nearly always), the quick one will do. */
+float nf4_nested_offset(const float *absmax, size_t n_blocks)
 {
-    return half_f32_from_bits(nf4_nested_map[i]);
-}
+    double lanes[16] = {0}, sum = 0, apart, n = (double)n_blocks;
+    size_t i = 0;
+    float low, high;
 
-/* The number of middles between neighbours that lie strictly below x. */
-static uint8_t nearest_code(float x)
-{
-    size_t low = 0, high = NF4_MAP_SIZE - 1;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if ((map_value(middle) + map_value(middle + 1)) / 2 < x)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (uint8_t)low;
+    for (; i + 16 <= n_blocks; i += 16)
+        for (size_t l = 0; l < 16; l++) lanes[l] += absmax[i + l];
+    for (size_t l = 0; l < 16; l++) sum += lanes[l];
+    for (; i < n_blocks; i++) sum += absmax[i];
+    apart = sum * 4 * n * 0x1p-53;
+    low = (float)((sum - apart) / n), high = (float)((sum + apart) / n);
+    return low == high ? low : (float)(sum_in_order(absmax, n_blocks) / n);
 }
 
 void nf4_nest(const float *absmax, size_t n_blocks, float offset, uint8_t *absmax_codes, float *nested_absmax)
 {
-    for (size_t begin = 0; begin < n_blocks; begin += NF4_NESTED_BLOCK) {
-        size_t n = n_blocks - begin < NF4_NESTED_BLOCK ? n_blocks - begin : NF4_NESTED_BLOCK;
-        float difference[NF4_NESTED_BLOCK], scale, reciprocal;
-
-        for (size_t i = 0; i < n; i++) difference[i] = absmax[begin + i] - offset;
-        scale = nf4_find_absmax(difference, n).absmax;
-        reciprocal = 1.0f / (scale > NF4_SMALLEST_ABSMAX ? scale : NF4_SMALLEST_ABSMAX);
-        for (size_t i = 0; i < n; i++) absmax_codes[begin + i] = nearest_code(difference[i] * reciprocal);
-        nested_absmax[begin / NF4_NESTED_BLOCK] = scale;
-    }
+    nf4_loop_nest(absmax, n_blocks, offset, absmax_codes, nested_absmax);
 }
 
 void nf4_unnest(const uint8_t *absmax_codes, const float *nested_absmax, const float *nested_map, float nested_offset,

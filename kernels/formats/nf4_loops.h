@@ -99,6 +99,43 @@ static inline bool nf4_loop_f16(const uint16_t *source, size_t n_elements, uint8
     return finite;
 }
 
+/* Codes of one nested block, n at most NF4_NESTED_BLOCK: the number of middles between neighbours of the map that lie strictly below. */
+static inline void nf4_loop_nest_block(const float *absmax, size_t n, float offset, const float *middles,
+                                       uint8_t *absmax_codes, float *nested_absmax)
+{
+    float x[NF4_NESTED_BLOCK] = {0}, scale, reciprocal;
+    int32_t below[NF4_NESTED_BLOCK] = {0};
+
+    for (size_t i = 0; i < n; i++) x[i] = absmax[i] - offset;
+    scale = nf4_find_absmax(x, n).absmax;
+    reciprocal = 1.0f / (scale > NF4_SMALLEST_ABSMAX ? scale : NF4_SMALLEST_ABSMAX);
+    for (size_t i = 0; i < NF4_NESTED_BLOCK; i++) x[i] *= reciprocal;
+    for (int32_t step = NF4_MAP_SIZE / 2; step; step /= 2) /* all values at once, a step of the search at a time */
+        for (size_t i = 0; i < NF4_NESTED_BLOCK; i++) below[i] += step & -(int32_t)(middles[below[i] + step - 1] < x[i]);
+    for (size_t i = 0; i < n; i++) absmax_codes[i] = (uint8_t)below[i];
+    *nested_absmax = scale;
+}
+
+static inline void nf4_loop_middles(float middles[NF4_MAP_SIZE])
+{
+    for (size_t i = 0; i + 1 < NF4_MAP_SIZE; i++)
+        middles[i] = (half_f32_from_bits(nf4_nested_map[i]) + half_f32_from_bits(nf4_nested_map[i + 1])) / 2;
+    middles[NF4_MAP_SIZE - 1] = 0; /* never asked for */
+}
+
+static inline void nf4_loop_nest(const float *absmax, size_t n_blocks, float offset, uint8_t *absmax_codes,
+                                 float *nested_absmax)
+{
+    float middles[NF4_MAP_SIZE];
+
+    nf4_loop_middles(middles);
+    for (size_t begin = 0; begin < n_blocks; begin += NF4_NESTED_BLOCK) {
+        size_t n = n_blocks - begin < NF4_NESTED_BLOCK ? n_blocks - begin : NF4_NESTED_BLOCK;
+        nf4_loop_nest_block(absmax + begin, n, offset, middles, absmax_codes + begin,
+                            nested_absmax + begin / NF4_NESTED_BLOCK);
+    }
+}
+
 static inline void nf4_loop_unnest(const uint8_t *absmax_codes, const float *nested_absmax, const float *nested_map,
                                    float nested_offset, size_t first_block, size_t n_blocks, float *absmax)
 {
