@@ -496,7 +496,18 @@ static void place(const struct kernels_weight *weight, size_t tile, size_t first
 
 static void nest(const float *absmax, size_t n_blocks, float offset, uint8_t *absmax_codes, float *nested_absmax)
 {
+#ifdef QUANTIZE_NEST_BLOCK /* an instruction set may have its own, of the same bits */
+    float middles[NF4_MAP_SIZE];
+    QUANTIZE_MIDDLES sorted;
+
+    nf4_loop_middles(middles);
+    QUANTIZE_FIND_MIDDLES(middles, &sorted);
+    for (size_t i = 0; i < n_blocks; i += NF4_NESTED_BLOCK)
+        QUANTIZE_NEST_BLOCK(absmax + i, n_blocks - i < NF4_NESTED_BLOCK ? n_blocks - i : NF4_NESTED_BLOCK, offset,
+                            &sorted, absmax_codes + i, nested_absmax + i / NF4_NESTED_BLOCK);
+#else
     nf4_loop_nest(absmax, n_blocks, offset, absmax_codes, nested_absmax);
+#endif
 }
 
 #define ISA_TABLE(of_name)                                                                                             \

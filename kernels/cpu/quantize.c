@@ -187,22 +187,22 @@ struct nesting {
     struct kernels_weight *weight;
 };
 
+#define NEST_TOGETHER 16u /* nested blocks */
+
 /* Items are nested blocks. */
 static void nest_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct nesting *p = context;
     struct kernels_weight *w = p->weight;
-    uint8_t codes[NF4_NESTED_BLOCK];
+    uint8_t codes[NEST_TOGETHER * NF4_NESTED_BLOCK];
 
     (void)worker;
-    for (size_t i = begin; i < end; i++) {
-        size_t first = i * NF4_NESTED_BLOCK, left = w->n_blocks - first,
-               n = left < NF4_NESTED_BLOCK ? left : NF4_NESTED_BLOCK;
+    for (size_t i = begin; i < end; i += NEST_TOGETHER) {
+        size_t some = end - i < NEST_TOGETHER ? end - i : NEST_TOGETHER, first = i * NF4_NESTED_BLOCK,
+               n = some * NF4_NESTED_BLOCK;
         uint8_t *to = w->tiles ? codes : w->absmax_codes + first;
-        if (p->isa)
-            p->isa->nest(w->absmax + first, n, w->nested_offset, to, w->nested_absmax + i);
-        else
-            nf4_nest(w->absmax + first, n, w->nested_offset, to, w->nested_absmax + i);
+        if (n > w->n_blocks - first) n = w->n_blocks - first;
+        (p->isa ? p->isa->nest : nf4_nest)(w->absmax + first, n, w->nested_offset, to, w->nested_absmax + i);
         if (w->tiles) cpu_tile_place_nested(w, first, n, codes);
     }
 }
@@ -214,7 +214,7 @@ static void nest(struct kernels_device *device, struct kernels_weight *weight)
     weight->nested_offset = nf4_nested_offset(weight->absmax, weight->n_blocks);
     memcpy(weight->nested_map, nf4_nested_map, sizeof nf4_nested_map);
     if (weight->tiles) cpu_tile_map_planes(weight);
-    cpu_parallel(device, nf4_n_nested_blocks(weight->n_blocks), 16, nest_task, &p);
+    cpu_parallel(device, nf4_n_nested_blocks(weight->n_blocks), NEST_TOGETHER, nest_task, &p);
     weight->absmax = NULL;
 }
 

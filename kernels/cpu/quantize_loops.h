@@ -107,15 +107,26 @@ static inline unsigned quantize_row(const struct kernels_weight *weight, const s
     return 0;
 }
 
-/* Elements [first, first + n) of the source, whole blocks but for the weight's last, to the room's first and on. */
-static inline unsigned quantize_blocks(const struct kernels_weight *weight, const struct cpu_source *source,
-                                       size_t first, size_t n, const struct quantize_room *to)
+static inline size_t quantize_source_bytes(enum kernels_format format)
 {
+    return format == KERNELS_F32 ? 4 : format == KERNELS_F8_E4M3 ? 1 : 2;
+}
+
+/* Elements [first, first + n) of the source, whole blocks but for the weight's last, to the room's first and on. What lies `ahead`
+ * elements from them, which may be back or nowhere, is fetched for later; 0: nothing. */
+static inline unsigned quantize_blocks(const struct kernels_weight *weight, const struct cpu_source *source,
+                                       size_t first, size_t n, ptrdiff_t ahead, const struct quantize_room *to)
+{
+    size_t size = quantize_source_bytes(source->format);
     unsigned flags = 0;
 
     for (size_t i = 0; i < n; i += LAYOUT_BLOCK) {
+        uintptr_t later = (uintptr_t)source->values + (first + i + (size_t)ahead) * size;
+        if (ahead)
+            for (size_t line = 0; line < LAYOUT_BLOCK * size; line += 64)
+                __builtin_prefetch((const void *)(later + line));
         size_t some = n - i < LAYOUT_BLOCK ? n - i : LAYOUT_BLOCK;
-        float values[LAYOUT_BLOCK];
+        float values[LAYOUT_BLOCK] __attribute__((aligned(64)));
         if (some < LAYOUT_BLOCK) memset(values, 0, sizeof values);
         quantize_values(weight, source, first + i, some, values);
         flags |= quantize_block(weight->desc.format, to, i / LAYOUT_BLOCK, values, some);
@@ -164,7 +175,7 @@ static inline unsigned quantize_elements(const struct kernels_weight *weight, co
         quantize_convert(weight, source, first, n, (char *)weight->data + at * (format == KERNELS_F32 ? 4 : 2));
         return 0;
     }
-    if (format != KERNELS_INT8) return quantize_blocks(weight, source, first, n, &to);
+    if (format != KERNELS_INT8) return quantize_blocks(weight, source, first, n, 0, &to);
     for (size_t i = 0; i < n; i += weight->desc.cols) flags |= quantize_row(weight, source, first + i);
     return flags;
 }
@@ -179,7 +190,8 @@ struct quantize_part {
 /* Elements [begin, end) of the weight, of one row, to the part's block `at` and on. Absmax that are to be nested wait in the weight's
  * own array. */
 static inline unsigned quantize_into_part(const struct kernels_weight *weight, const struct cpu_source *source,
-                                          size_t begin, size_t end, struct quantize_part *part, size_t at)
+                                          size_t begin, size_t end, ptrdiff_t ahead, struct quantize_part *part,
+                                          size_t at)
 {
     uint8_t *codes = part->codes + at * tile_bits(weight->desc.format) * (TILE_BLOCK / 8);
     struct quantize_room to = {
@@ -190,7 +202,7 @@ static inline unsigned quantize_into_part(const struct kernels_weight *weight, c
     };
 
     if (weight->desc.format > KERNELS_BF16)
-        return quantize_blocks(weight, source, begin - source->at, end - begin, &to);
+        return quantize_blocks(weight, source, begin - source->at, end - begin, ahead, &to);
     quantize_convert(weight, source, begin - source->at, end - begin, codes);
     return 0;
 }
@@ -208,7 +220,7 @@ static inline unsigned quantize_lanes(const struct kernels_weight *weight, const
         if (low < source->at) low = source->at;
         if (high > end) high = end;
         if (low >= high) continue;
-        flags |= quantize_into_part(weight, source, low, high, part, 0);
+        flags |= quantize_into_part(weight, source, low, high, 0, part, 0);
         tile_place_lane(weight, tile, lane, (low - row) / TILE_BLOCK, (high - low + TILE_BLOCK - 1) / TILE_BLOCK, rows);
     }
     return flags;
@@ -238,8 +250,10 @@ static inline unsigned quantize_tile(const struct kernels_weight *weight, const 
         return 0;
     }
     if (n_lanes < TILE_ROWS) memset(&part, 0, sizeof part);
-    for (size_t lane = 0; lane < n_lanes; lane++, low += cols)
-        flags |= quantize_into_part(weight, source, low, low + n * TILE_BLOCK, &part, lane * n);
+    for (size_t lane = 0; lane < n_lanes; lane++, low += cols) { /* the next row, or the first one of the next part */
+        ptrdiff_t ahead = (ptrdiff_t)(lane + 1 < n_lanes ? cols : n * TILE_BLOCK - lane * cols);
+        flags |= quantize_into_part(weight, source, low, low + n * TILE_BLOCK, ahead, &part, lane * n);
+    }
     tile_place(weight, tile, first, n, &rows);
     return flags;
 }

@@ -170,7 +170,10 @@ INLINE bool v_nf4_block(const float *values, uint8_t *codes, float *absmax)
     const __m512 high = _mm512_castsi512_ps(_mm512_loadu_si512(thresholds + 16));
     const __m512i codes_low = _mm512_loadu_si512(below), codes_high = _mm512_loadu_si512(below + 16);
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    __m512i most = _mm512_setzero_si512(), bytes = most;
+    /* Byte 8 v + i of the block is byte v of 64-bit word i. */
+    const __m512i bytes =
+        _mm512_setr_epi64(0x3830282018100800, 0x3931292119110901, 0x3a322a221a120a02, 0x3b332b231b130b03, 0, 0, 0, 0);
+    __m512i most = _mm512_setzero_si512(), columns = most; /* byte v of lane l: code 16 v + l */
     int32_t largest;
     vf reciprocal;
 
@@ -179,19 +182,85 @@ INLINE bool v_nf4_block(const float *values, uint8_t *codes, float *absmax)
     largest = _mm512_reduce_max_epi32(most);
     __builtin_memcpy(absmax, &largest, sizeof largest);
     reciprocal = _mm512_set1_ps(1.0f / (*absmax > 1e-38f ? *absmax : 1e-38f));
-    for (size_t v = 0; v < 4; v++) {
+    UNROLL for (size_t v = 0; v < 4; v++)
+    {
         vf x = _mm512_mul_ps(_mm512_loadu_ps(values + 16 * v), reciprocal), sixteen = _mm512_set1_ps(16);
         __m512i at = _mm512_cvttps_epi32(_mm512_fmadd_ps(x, sixteen, sixteen)), code;
         at = _mm512_max_epi32(_mm512_setzero_si512(), _mm512_min_epi32(at, _mm512_set1_epi32(31)));
         code = _mm512_permutex2var_epi32(codes_low, at, codes_high);
         code = _mm512_mask_add_epi32(code, _mm512_cmp_ps_mask(x, _mm512_permutex2var_ps(low, at, high), _CMP_GT_OQ),
                                      code, _mm512_set1_epi32(1));
-        _mm_storeu_si128((__m128i *)(void *)&bytes + v, _mm512_cvtepi32_epi8(code));
+        columns = _mm512_or_si512(columns, _mm512_slli_epi32(code, 8 * (unsigned)v));
     }
-    bytes = _mm512_or_si512(_mm512_slli_epi16(bytes, 4), _mm512_srli_epi16(bytes, 8)); /* the earlier one above */
-    _mm256_storeu_si256((void *)codes, _mm512_cvtepi16_epi8(bytes));
+    columns =
+        _mm512_or_si512(_mm512_slli_epi64(columns, 4), _mm512_srli_epi64(columns, 32)); /* the earlier one above */
+    _mm256_storeu_si256((void *)codes, _mm512_castsi512_si256(_mm512_permutexvar_epi8(bytes, columns)));
     return largest < 0x7f800000;
 }
 #define QUANTIZE_NF4_BLOCK v_nf4_block
+
+/* Middles between neighbours of the map of nested scales, column by column: lane k of vector j is middle 16 k + j. */
+struct v_middles {
+    __m512 columns[16];
+};
+
+INLINE void v_find_middles(const float *middles, struct v_middles *out)
+{
+    float column[16];
+
+    for (size_t j = 0; j < 16; j++) {
+        for (size_t k = 0; k < 16; k++) column[k] = middles[16 * k + j];
+        out->columns[j] = _mm512_loadu_ps(column);
+    }
+}
+
+/* How many middles lie below each x: whole rows of 16 by four steps in the last column, then the rest of a row one by one. */
+INLINE __m512i v_middles_below(const struct v_middles *middles, __m512 x)
+{
+    __m512i row = _mm512_setzero_si512(), below;
+
+    UNROLL for (int step = 8; step; step /= 2)
+    {
+        __m512i at = _mm512_add_epi32(row, _mm512_set1_epi32(step - 1));
+        __mmask16 is_above = _mm512_cmp_ps_mask(_mm512_permutexvar_ps(at, middles->columns[15]), x, _CMP_LT_OQ);
+        row = _mm512_mask_add_epi32(row, is_above, row, _mm512_set1_epi32(step));
+    }
+    below = _mm512_slli_epi32(row, 4);
+    UNROLL for (size_t j = 0; j < 15; j++)
+    {
+        __mmask16 is_above = _mm512_cmp_ps_mask(_mm512_permutexvar_ps(row, middles->columns[j]), x, _CMP_LT_OQ);
+        below = _mm512_mask_add_epi32(below, is_above, below, _mm512_set1_epi32(1));
+    }
+    return below;
+}
+
+/* One nested block of n scales, n <= 256: the bits of nf4_loop_nest_block. */
+INLINE void v_nest_block(const float *absmax, size_t n, float offset, const struct v_middles *middles, uint8_t *codes,
+                         float *nested_absmax)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512i most = _mm512_setzero_si512();
+    float scale;
+    int32_t largest;
+
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 some = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xffffu);
+        __m512 x = _mm512_maskz_sub_ps(some, _mm512_maskz_loadu_ps(some, absmax + i), _mm512_set1_ps(offset));
+        most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_castps_si512(x), magnitude));
+    }
+    largest = _mm512_reduce_max_epi32(most);
+    __builtin_memcpy(&scale, &largest, sizeof scale);
+    *nested_absmax = scale;
+    scale = 1.0f / (scale > 1e-38f ? scale : 1e-38f);
+    for (size_t i = 0; i < n; i += 16) {
+        __mmask16 some = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xffffu);
+        __m512 x = _mm512_maskz_sub_ps(some, _mm512_maskz_loadu_ps(some, absmax + i), _mm512_set1_ps(offset));
+        _mm512_mask_cvtepi32_storeu_epi8(codes + i, some,
+                                         v_middles_below(middles, _mm512_mul_ps(x, _mm512_set1_ps(scale))));
+    }
+}
+#define QUANTIZE_MIDDLES      struct v_middles
+#define QUANTIZE_FIND_MIDDLES v_find_middles
+#define QUANTIZE_NEST_BLOCK   v_nest_block
 
 #endif

@@ -75,11 +75,14 @@ void cpu_tile_place(struct kernels_device *device, struct kernels_weight *weight
 
 void cpu_tile_place_nested(const struct kernels_weight *weight, size_t first, size_t n, const uint8_t *absmax_codes)
 {
-    size_t n_blocks = weight->desc.cols / TILE_BLOCK, row = first / n_blocks, block = first % n_blocks;
+    size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
 
-    for (size_t i = 0; i < n; i++) {
-        tile_scales(weight, row / TILE_ROWS, block)[row % TILE_ROWS] = absmax_codes[i];
-        if (++block == n_blocks) row++, block = 0;
+    for (size_t i = 0, run; i < n; i += run) { /* line by line */
+        size_t row = (first + i) / n_blocks, block = (first + i) % n_blocks, end = (block / group + 1) * group;
+        uint8_t *to = tile_scales(weight, row / TILE_ROWS, block) + row % TILE_ROWS;
+        if (end > n_blocks) end = n_blocks;
+        run = end - block < n - i ? end - block : n - i;
+        for (size_t j = 0; j < run; j++) to[j * TILE_ROWS] = absmax_codes[i + j];
     }
 }
 
