@@ -111,6 +111,8 @@ struct kernels_description {
     char bus_id[24];    /* of a GPU, as its driver writes it: "00000000:65:00.0"; else empty */
     char arithmetic[8]; /* what it computes in: "f32", "bf16", "int8", "int16"; empty where the backend does not say */
     char products[128]; /* of a GPU: who makes them, and why not the library; known for good after reserve */
+    char passed_over
+        [96]; /* a better instruction set that the processor says it has, and why it is not used; else empty */
 };
 
 struct kernels_memory {

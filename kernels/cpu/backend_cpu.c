@@ -1,6 +1,7 @@
 /* backend_cpu.c: the table of the fast CPU backend: opens a device with the best inner loops there are, and takes its
  * scratch beforehand. Knows neither instruction sets nor threads. */
 #include <stdio.h>
+#include <string.h>
 
 #include "kernels/cpu/core.h"
 #include "kernels/cpu/linear.h"
@@ -9,6 +10,7 @@ static struct kernels_device *fast_open(const struct kernels_options *options, s
 {
     static const char *const names[] = {"any arithmetic", "bf16", "f32", "int8", "int16"};
     enum kernels_arithmetic arithmetic = options ? options->arithmetic : KERNELS_ARITHMETIC_AUTO;
+    const char *name = options && options->cpu_isa ? options->cpu_isa : "auto";
     struct kernels_device *device;
     struct cpu_choice choice;
 
@@ -16,17 +18,22 @@ static struct kernels_device *fast_open(const struct kernels_options *options, s
         kernels_fail(error, KERNELS_BAD_SHAPE, "arithmetic: %d is unknown", (int)arithmetic);
         return NULL;
     }
-    if (!cpu_choose(options ? options->cpu_isa : NULL, arithmetic, &choice)) {
-        kernels_fail(error, KERNELS_UNSUPPORTED,
-                     "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16, amx_bf16, for int8 avx2, avx512_vnni "
-                     "or amx_int8, "
-                     "for int16 avx2, on a processor that has it, got %s for %s",
-                     options && options->cpu_isa ? options->cpu_isa : "auto", names[arithmetic]);
+    if (!cpu_choose(name, arithmetic, &choice)) {
+        if (choice.failed && (strcmp(name, "auto") == 0 || strcmp(name, choice.failed->name) == 0))
+            kernels_fail(error, KERNELS_UNSUPPORTED, "cpu_isa: %s for %s: the processor shows %s, but %s", name,
+                         names[arithmetic], choice.failed->name, choice.reason);
+        else
+            kernels_fail(error, KERNELS_UNSUPPORTED,
+                         "cpu_isa: want auto, reference, avx2, avx512, avx512_bf16, amx_bf16, for int8 avx2, "
+                         "avx512_vnni or amx_int8, for int16 avx2, on a processor that has it, got %s for %s",
+                         name, names[arithmetic]);
         return NULL;
     }
     if ((device = cpu_device_open(&cpu_backend, options, error)) == NULL) return NULL;
     device->isa = choice.isa;
     device->core = choice.core;
+    device->failed_core = choice.failed;
+    device->failed_reason = choice.reason;
     return device;
 }
 
@@ -35,6 +42,8 @@ static void fast_describe(const struct kernels_device *device, struct kernels_de
     *out = (struct kernels_description){0};
     cpu_isa_processor_name(out->name, sizeof out->name);
     snprintf(out->variant, sizeof out->variant, "%s", device->core ? device->core->name : device->isa->name);
+    if (device->failed_core)
+        snprintf(out->passed_over, sizeof out->passed_over, "%s: %s", device->failed_core->name, device->failed_reason);
     snprintf(out->arithmetic, sizeof out->arithmetic, "%s", device->core ? device->core->arithmetic : "f32");
 }
 

@@ -69,8 +69,14 @@ extern const struct cpu_core cpu_core_amx_bf16_twin, cpu_core_amx_int8_twin; /* 
 struct cpu_choice {
     const struct cpu_isa *isa;
     const struct cpu_core *core; /* NULL: f32 */
+    const struct cpu_core
+        *failed; /* that this processor says it has, but whose trial failed: nothing was chosen that needs it */
+    const char *reason;
 };
 bool cpu_choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu_choice *out);
+
+/* core_trial.c: NULL if a small product on this core comes out right here, else what went wrong. */
+const char *cpu_core_trial(const struct cpu_core *core);
 
 /* Scratch of one worker. */
 struct core_worker {

@@ -35,7 +35,9 @@ struct kernels_device {
         void *data;
         size_t size_bytes;
     } scratch[CPU_N_SCRATCH];
-    struct kernels_error failure; /* the first one since the last synchronize */
+    struct kernels_error failure;       /* the first one since the last synchronize */
+    const struct cpu_core *failed_core; /* as in struct cpu_choice */
+    const char *failed_reason;
 };
 
 struct kernels_weight {

@@ -27,6 +27,8 @@ static bool all(uint64_t value, uint64_t bits)
 /* What there is, in the order of the best. */
 struct found {
     bool avx2, avx512, avx512_bf16, avx512_vnni, amx;
+    const struct cpu_core *failed; /* of the cores of those, the best one whose trial did */
+    const char *reason;
 };
 
 /* The system keeps the tiles' state of a process that has asked for it; the threads it starts later have it too. */
@@ -39,6 +41,29 @@ static bool amx_is_given(void)
 #else
     return false;
 #endif
+}
+
+/* What the processor says it has becomes what it has been seen to do. */
+static void try_cores(struct found *f)
+{
+    const struct {
+        const struct cpu_core *core;
+        bool *is_there;
+    } cores[] = {
+        {&cpu_core_avx512_vnni, &f->avx512_vnni},
+        {&cpu_core_avx512_bf16, &f->avx512_bf16},
+        {&cpu_core_amx_int8, &f->amx},
+        {&cpu_core_amx_bf16, &f->amx},
+    };
+
+    for (size_t i = 0; i < sizeof cores / sizeof cores[0]; i++) {
+        const char *reason = *cores[i].is_there ? cpu_core_trial(cores[i].core) : NULL;
+        if (reason == NULL) continue;
+        *cores[i].is_there = false;
+        f->failed = cores[i].core;
+        f->reason = reason;
+    }
+    f->amx = f->amx && f->avx512_bf16 && f->avx512_vnni; /* its cores pack with theirs */
 }
 
 static struct found find(void)
@@ -57,6 +82,7 @@ static struct found find(void)
     f.amx = f.avx512_vnni && all(state, 3u << 17) && all(d, 1u << 22 | 1u << 24 | 1u << 25); /* bf16, tiles, int8 */
     if (a >= 1 && __get_cpuid_count(7, 1, &low, &b, &c, &d)) f.avx512_bf16 = f.avx512 && all(low, 1u << 5);
     f.amx = f.amx && f.avx512_bf16 && amx_is_given();
+    try_cores(&f);
     return f;
 }
 
@@ -85,7 +111,11 @@ static bool choose(const char *name, enum kernels_arithmetic arithmetic, struct 
          int16 = arithmetic == KERNELS_ARITHMETIC_INT16,
          rounds = arithmetic == KERNELS_ARITHMETIC_AUTO || arithmetic == KERNELS_ARITHMETIC_BF16;
 
-    *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512 : f.avx2 ? &cpu_isa_avx2 : &cpu_isa_plain};
+    *out = (struct cpu_choice){.isa = f.avx512 ? &cpu_isa_avx512
+                                      : f.avx2 ? &cpu_isa_avx2
+                                               : &cpu_isa_plain,
+                               .failed = f.failed,
+                               .reason = f.reason};
     if (any && int8) {
         out->core = f.amx ? &cpu_core_amx_int8 : f.avx512_vnni ? &cpu_core_avx512_vnni : &cpu_core_avx2_int8;
         return f.avx2;

@@ -183,6 +183,9 @@ enum status device_open(struct device *device, const struct device_options *opti
               F_STR("variant", facts.variant), F_STR("arithmetic", facts.arithmetic),
               F_U64("threads", pool_threads(out.pool)),
               F_STR("products", facts.is_gpu ? facts.products : "own kernels"));
+    if (facts.passed_over[0])
+        log_event(LOG_WARN, EVENT_backend_fallback, F_STR("backend", out.backend->name), F_STR("serves", facts.variant),
+                  F_STR("reason", facts.passed_over));
     *device = out;
     return DOCKET_OK;
 }
