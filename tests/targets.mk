@@ -61,11 +61,15 @@ fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, TARGETS=pattern
 .PHONY: fuzz-programs
 fuzz-programs: $(FUZZ_BINS)
 
-bench: $(B)/docket $(B)/tests/bench/bench_kernels ## speed of the demo model and of the kernels on this machine
+BENCHES := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/bench_*.c))
+bench: $(B)/docket $(BENCHES) ## speed of the demo model and of the kernels on this machine (minutes)
 	@$(B)/docket bench $(DEMO_MODEL) --quantization none --seconds 1
 	@$(B)/docket bench $(DEMO_MODEL) --quantization nf4 --seconds 1
 	@$(B)/docket bench --synthetic tinyllama --quantization nf4 --only quantize,prefill,packed,decode --seconds 1
 	@$(B)/tests/bench/bench_kernels
+	@$(B)/tests/bench/bench_pass auto 512 2
+	@$(B)/tests/bench/bench_pool
+	@$(B)/tests/bench/bench_scoring docket/demo-mixtral tests/demo_model/hub 1 2
 
 eval: $(B)/docket ## answers of the demo model: on documents written by hand, and on such that talk to it
 	@$(PYTHON) tests/injection/evaluate.py --docket $(B)/docket

@@ -13,9 +13,12 @@
 
 #define SLICE_ROUNDS 1500000 /* of multiply-adds: some milliseconds */
 #define READ_BYTES   (512 * MIB)
+#define TINY_BYTES   (64 * MIB) /* no cache of two cores holds it */
 #define READ_PIECE   MIB
 #define READS        3 /* the best of so many: neighbours read too */
 #define MOST_ROUNDS  200
+#define FIRST_LOOKS  5    /* rounds that are each looked at beside the ceilings; then looks come only so often */
+#define LOOK_SECONDS 0.02 /* of work */
 #define PRODUCTS_OF  8192 /* rows and columns */
 #define COPY_BYTES   (2 * GIB)
 
@@ -50,38 +53,59 @@ struct slice {
     enum ceiling ceiling;
     size_t n_rounds;
     const unsigned char *memory;
-    atomic_uint_least64_t operations, sum;
+    atomic_uint_least64_t operations, sum, processor_ns;
 };
+
+/* Of this thread alone: short slices end before other threads have stopped to look for work, and that is not counted. */
+static uint64_t thread_ns(void)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static void multiply_slice(void *context, size_t begin, size_t end, unsigned worker)
 {
     struct slice *s = context;
+    uint64_t from = thread_ns();
     (void)worker;
     for (size_t i = begin; i < end; i++) s->operations += (uint64_t)ceiling_multiply(s->ceiling, s->n_rounds);
+    s->processor_ns += thread_ns() - from;
 }
 
 static void read_slice(void *context, size_t begin, size_t end, unsigned worker)
 {
     struct slice *s = context;
+    uint64_t from = thread_ns();
     (void)worker;
     s->sum += ceiling_read(s->memory + begin * READ_PIECE, (end - begin) * READ_PIECE);
+    s->processor_ns += thread_ns() - from;
+}
+
+static void take_slice(struct bench_rate *best, const struct bench *b, const struct slice *s, uint64_t begin_ns,
+                       double amount)
+{
+    double wall = clock_seconds_since(begin_ns), used = (double)s->processor_ns / 1e9;
+    if (wall > 0 && amount / wall > best->wall) best->wall = amount / wall;
+    double rate = used > 0 ? amount * (double)pool_threads(b->device->pool) / used : 0;
+    if (rate > best->processor) best->processor = rate;
 }
 
 static void look_at_processor(struct bench *b, struct bench_row *row, bool computes, bool reads)
 {
     unsigned n = pool_threads(b->device->pool);
     for (int i = 0; computes && i < N_CEILINGS; i++) {
-        struct slice s = {.ceiling = (enum ceiling)i, .n_rounds = b->tiny ? SLICE_ROUNDS / 16 : SLICE_ROUNDS};
+        struct slice s = {.ceiling = (enum ceiling)i, .n_rounds = b->tiny ? SLICE_ROUNDS / 4 : SLICE_ROUNDS};
         if (!ceiling_can(s.ceiling)) continue;
-        struct moment begin = moment_now();
+        uint64_t begin_ns = clock_now_ns();
         pool_for(b->device->pool, n, 1, multiply_slice, &s);
-        take_rate(&row->ceilings[i], b, &begin, (double)s.operations, NULL);
+        take_slice(&row->ceilings[i], b, &s, begin_ns, (double)s.operations);
     }
     for (int i = 0; reads && b->memory && i < READS; i++) {
         struct slice s = {.memory = b->memory};
-        struct moment begin = moment_now();
+        uint64_t begin_ns = clock_now_ns();
         pool_for(b->device->pool, b->memory_bytes / READ_PIECE, 16, read_slice, &s);
-        take_rate(&row->ceilings[BENCH_READ], b, &begin, (double)b->memory_bytes, NULL);
+        take_slice(&row->ceilings[BENCH_READ], b, &s, begin_ns, (double)b->memory_bytes);
     }
 }
 
@@ -191,7 +215,7 @@ enum status bench_open(struct bench *b, struct error *err)
         look_at_gpu(b);
         return DOCKET_OK;
     }
-    b->memory_bytes = b->tiny ? 16 * MIB : READ_BYTES;
+    b->memory_bytes = b->tiny ? TINY_BYTES : READ_BYTES;
     while (b->memory_bytes > memory_available(NULL) / 8 && b->memory_bytes > 16 * MIB) b->memory_bytes /= 2;
     b->memory = mem_alloc_aligned(b->memory_bytes, 4096);
     if (!b->memory) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes to read", b->memory_bytes);
@@ -266,13 +290,16 @@ struct bench_row *bench_measure(struct bench *b, const char *step, const struct 
     row->unit = work->unit;
     if (b->options.shows_progress) fprintf(stderr, "\r\033[K%s: %s …", step, row->what);
     bool computes = work->operations > 0, reads = work->bytes > 0, warm = false;
-    double spent = 0, all = 0;
+    double spent = 0, all = 0, looked_at = 0;
     struct gpu_reading before, after;
     gpu_stats_read(b->stats, &before);
     while (row->n_rounds < MOST_ROUNDS && (row->n_rounds == 0 || spent < b->options.seconds) && !bench_stopped(b)) {
         struct bench_rate rate = {0};
         double amount = 0, wall = 0;
-        if (!b->is_gpu) look_at_processor(b, row, computes, reads);
+        if (!b->is_gpu && (row->n_rounds < FIRST_LOOKS || spent - looked_at > LOOK_SECONDS)) {
+            look_at_processor(b, row, computes, reads);
+            looked_at = spent;
+        }
         struct moment begin = moment_now();
         enum status st = work->run(work->context, &amount, &err);
         if (st != DOCKET_OK) {

@@ -216,6 +216,29 @@ static void text_row(struct buffer *out, const struct bench_report *r, const str
     buffer_append_char(out, '\n');
 }
 
+/* Why a share may be above 100 %, where one is. */
+static void text_above(struct buffer *out, const struct bench_report *r)
+{
+    bool multiplies = false, reads = false;
+    for (size_t k = 0; k < r->n_rows; k++)
+        for (int i = 0; i < N_BENCH_CEILINGS; i++) {
+            bool above = !r->rows[k].problem[0] && ratio(&r->rows[k], i, r->rows[k].rate.processor > 0) > 1;
+            if (counts_bytes(i))
+                reads |= above;
+            else
+                multiplies |= above;
+        }
+    if (multiplies)
+        buffer_printf(out,
+                      "above 100 %% of multiply-adds: products are in %s, whose own ceiling is higher than that one; "
+                      "above its own: "
+                      "neighbours or a changing clock slowed the ceiling's slices\n",
+                      r->arithmetic[0] ? r->arithmetic : "another arithmetic");
+    if (reads)
+        buffer_append_str(
+            out, "above 100 % of read: what is read again lies in the caches, which the ceiling's memory does not\n");
+}
+
 void bench_put_text(struct buffer *out, const struct bench_report *r)
 {
     text_head(out, r);
@@ -223,6 +246,7 @@ void bench_put_text(struct buffer *out, const struct bench_report *r)
     if (!r->is_gpu)
         buffer_append_str(out, "in brackets, and all behind it: threads / processor time, as with the cores to itself; "
                                "a thread that waits is not seen\n");
+    if (!r->is_gpu) text_above(out, r);
     if (r->n_memory) buffer_append_char(out, '\n');
     for (size_t i = 0; i < r->n_memory; i++) {
         const struct bench_memory *m = &r->memory[i];

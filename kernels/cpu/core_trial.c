@@ -38,7 +38,7 @@ struct trial {
     struct core_panel panel;
     uint8_t packed[ROWS * ROW_BYTES] __attribute__((aligned(64)));
     float sums[ROWS * CORE_OUTPUTS] __attribute__((aligned(64)));
-    float x[ROWS * COLS], w[OUTPUTS * COLS];
+    float x[ROWS * COLS], w[OUTPUTS * COLS], want[ROWS * OUTPUTS];
 };
 
 static bool product_is_right(const struct cpu_core *core, struct trial *t)
@@ -61,14 +61,18 @@ static bool product_is_right(const struct cpu_core *core, struct trial *t)
                 }
             core->expand_values(values, tile, block, &t->panel);
         }
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t j = 0; j < OUTPUTS; j++) {
+            float sum = 0;
+            for (size_t c = 0; c < COLS; c++) sum += t->x[r * COLS + c] * t->w[j * COLS + c];
+            t->want[r * OUTPUTS + j] = sum;
+        }
     for (unsigned i = 0; i < TIMES; i++) {
         memset(t->sums, 0, sizeof t->sums);
         core->multiply(&t->panel, core->kind_of_values, CORE_PAIR, 0, COLS / TILE_BLOCK, &rows, 0, ROWS, t->sums);
         for (size_t r = 0; r < ROWS; r++)
             for (size_t j = 0; j < OUTPUTS; j++) {
-                float want = 0, off;
-                for (size_t c = 0; c < COLS; c++) want += t->x[r * COLS + c] * t->w[j * COLS + c];
-                off = t->sums[r * CORE_OUTPUTS + j] - want;
+                float off = t->sums[r * CORE_OUTPUTS + j] - t->want[r * OUTPUTS + j];
                 if (!(off <= 1 && off >= -1)) return false; /* roundings of scales, at most; NaN is wrong too */
             }
         sched_yield(); /* whoever runs in between has registers of its own */

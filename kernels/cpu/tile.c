@@ -99,10 +99,10 @@ static void read_codes(const struct kernels_weight *weight, size_t row, size_t b
 {
     unsigned bits = tile_bits(weight->desc.format);
     const uint8_t *codes = tile_codes(weight, row / TILE_ROWS, block) + row % TILE_ROWS * 4;
-    const size_t step = tile_step(weight, row / TILE_ROWS);
 
     for (size_t v = 0; v < 2 * bits; v++)
-        tile_store32(to + 4 * v, tile_to_canonical(tile_load32(codes + v * step), bits, weight->order));
+        tile_store32(to + 4 * v, tile_to_canonical(tile_load32(codes + v * tile_step(weight, row / TILE_ROWS)), bits,
+                                                   weight->order));
 }
 
 static const uint8_t *read_scale(const struct kernels_weight *weight, size_t row, size_t block)

@@ -68,7 +68,7 @@ INLINE uint32_t tile_to_canonical(uint32_t word, unsigned bits, unsigned order)
     return bits == 4 ? tile_swap_nibbles(word) : word;
 }
 
-/* One block of all lanes. */
+/* One block of all lanes, its vectors `step` bytes apart. */
 INLINE void tile_place_codes(unsigned bits, unsigned order, const uint8_t *from, size_t row_bytes, uint8_t *to,
                              size_t step)
 {
@@ -125,7 +125,7 @@ INLINE void tile_clear_line(const struct kernels_weight *weight, size_t tile, si
 INLINE void tile_place_all(const struct kernels_weight *weight, unsigned bits, size_t tile, size_t first, size_t n,
                            const struct tile_rows *from)
 {
-    const size_t step = tile_step(weight, tile);
+    size_t step = tile_step(weight, tile);
 
     for (size_t b = 0; b < n; b++) {
         uint8_t *to = tile_codes(weight, tile, first + b), *line = tile_scales(weight, tile, first + b);
@@ -168,7 +168,7 @@ static inline void tile_place_lane(const struct kernels_weight *weight, size_t t
                                    size_t n, const struct tile_rows *from)
 {
     unsigned bits = tile_bits(weight->desc.format);
-    const size_t step = tile_step(weight, tile);
+    size_t step = tile_step(weight, tile);
 
     for (size_t b = 0; b < n; b++) {
         uint8_t *to = tile_codes(weight, tile, first + b), *line = tile_scales(weight, tile, first + b);

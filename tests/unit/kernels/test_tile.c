@@ -91,34 +91,35 @@ static void put_scale(const struct canonical *c, size_t block, size_t in_group, 
     }
 }
 
-/* The tiles as they should be, four together: their lines of scales, then block by block their vectors in turn. */
+/* The tiles as they should be: lines of scales and blocks, one behind the other. */
 static uint8_t *build_tiles(const struct kernels_weight_desc *desc, unsigned order, const struct canonical *c,
                             size_t *size)
 {
     unsigned bits = desc->format <= KERNELS_BF16 ? 16 : cpu_code_bits(desc->format), per_word = 32 / bits;
     size_t group = desc->format <= KERNELS_BF16 ? 0 : c->size.absmax_codes ? 4 : desc->format == KERNELS_Q1 ? 2 : 1;
-    size_t n_blocks = desc->cols / 64, n_tiles = (desc->rows + 15) / 16;
+    size_t n_blocks = desc->cols / 64;
     uint8_t *tiles = calloc(desc->rows + 16, desc->cols * 4 + 64), *at = tiles;
 
     assert_non_null(tiles);
-    for (size_t first = 0; first < n_tiles; first += 4) {
-        size_t last = n_tiles - first < 4 ? n_tiles : first + 4;
+    for (size_t tile = 0; tile * 16 < desc->rows; tile++)
         for (size_t block = 0; block < n_blocks; block++) {
-            for (size_t tile = first; tile < last && group && block % group == 0; tile++, at += 64)
+            if (group && block % group == 0) {
                 for (size_t lane = 0; lane < 16; lane++)
                     for (size_t g = 0; g < group && block + g < n_blocks && tile * 16 + lane < desc->rows; g++)
                         put_scale(c, (tile * 16 + lane) * n_blocks + block + g, g, group, lane, at);
+                at += 64;
+            }
             for (unsigned v = 0; v < 2 * bits; v++)
-                for (size_t row = first * 16; row < last * 16; row++, at += 4) {
+                for (size_t lane = 0; lane < 16; lane++, at += 4) {
                     uint32_t word = 0;
-                    if (row >= desc->rows) continue;
+                    if (tile * 16 + lane >= desc->rows) continue;
                     for (unsigned i = 0; i < per_word; i++)
-                        word |= code_of(bits, c->parts.codes, (row * n_blocks + block) * 64 + v * per_word + i)
+                        word |= code_of(bits, c->parts.codes,
+                                        ((tile * 16 + lane) * n_blocks + block) * 64 + v * per_word + i)
                                 << place_of(bits, order, i);
                     memcpy(at, &word, 4);
                 }
         }
-    }
     *size = (size_t)(at - tiles);
     return tiles;
 }
@@ -147,7 +148,7 @@ static uint8_t *make_source(enum kernels_format format, size_t n, struct numbers
 }
 
 static void judge(const struct rig *rig, const struct kernels_weight *weight, const struct canonical *c,
-                  const char *what)
+                    const char *what)
 {
     size_t size;
     uint8_t *want = build_tiles(&weight->desc, weight->order, c, &size);
@@ -183,7 +184,7 @@ static size_t open_all(struct rig *rigs)
             r->table->close(r->device); /* opened again, with memory of ours */
             options = host_options(&r->host, isas[i]);
             options.allocate = dirty_allocate;
-            if (r->steps_x > 0) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+            if (r->codes) options.arithmetic = KERNELS_ARITHMETIC_INT8;
             assert_non_null(r->device = r->table->open(&options, NULL));
             n++;
         }

@@ -142,6 +142,38 @@ static void what_is_not_known_is_null(void **state)
     mem_free(r);
 }
 
+/* A share above 100 % comes with its reason, and nothing is explained that is not there. */
+static void a_share_above_its_ceiling_is_explained(void **state)
+{
+    static const struct {
+        double operations, bytes;
+        bool multiplies, reads;
+    } cases[] = {{50, 50, false, false}, {150, 50, true, false}, {50, 150, false, true}, {150, 150, true, true}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bench_report *r = mem_zalloc(1, sizeof(*r));
+        struct buffer out = {0};
+        assert_non_null(r);
+        r->driver_used_bytes = r->driver_total_bytes = GPU_UNKNOWN;
+        snprintf(r->arithmetic, sizeof(r->arithmetic), "bf16");
+        r->n_rows = 1;
+        r->rows[0] = (struct bench_row){.unit = "tokens",
+                                        .amount = 1,
+                                        .seconds = 1,
+                                        .n_rounds = 1,
+                                        .operations = cases[i].operations,
+                                        .bytes = cases[i].bytes,
+                                        .rate = {.wall = 1}};
+        r->rows[0].ceilings[CEILING_F32_AVX512].wall = r->rows[0].ceilings[BENCH_READ].wall = 100;
+        bench_put_text(&out, r);
+        if (!strstr(out.data, "above 100 % of multiply-adds: products are in bf16") == cases[i].multiplies ||
+            !strstr(out.data, "above 100 % of read") == cases[i].reads)
+            fail_msg("case %zu: %s", i, out.data);
+        buffer_free(&out);
+        mem_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +182,7 @@ int main(void)
         cmocka_unit_test(everything_is_read_once),
         cmocka_unit_test(without_memory_there_is_an_error_or_a_line),
         cmocka_unit_test(what_is_not_known_is_null),
+        cmocka_unit_test(a_share_above_its_ceiling_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
