@@ -61,13 +61,14 @@ static size_t sort_bytes(size_t pairs, size_t n_experts)
     return (n_experts + 1 + 2 * pairs + (pairs + SORT_CHUNK - 1) / SORT_CHUNK * n_experts) * sizeof(uint32_t);
 }
 
-/* kernels/cuda/library.cu: activations and two slots of weights in 16 bits, gate and up of some rows, the workspace. */
+/* Activations in 16 bits; and of kernels/cuda/library.cu two slots of weights, gate and up of some rows, the workspace. */
 static size_t library_bytes(const struct kernels_limits *l, enum kernels_products products)
 {
     size_t top_k = l->top_k ? l->top_k : 1, n_experts = l->n_experts ? l->n_experts : 1, pairs = l->max_rows * top_k;
     size_t f = l->ffn_dim, k = l->dim, q = l->n_heads * l->head_size, widest = larger(q, k);
     bool large = l->max_rows >= LIBRARY_ROWS && pairs / n_experts >= LIBRARY_ROWS / 2;
-    if (products == KERNELS_PRODUCTS_OWN || (products == KERNELS_PRODUCTS_AUTO && !large)) return 0;
+    if (products == KERNELS_PRODUCTS_OWN || (products == KERNELS_PRODUCTS_AUTO && !large))
+        return l->max_rows * widest * 2;
     size_t expert = 2 * f * k, together = expert ? SLOT_BYTES / (expert * 2) : 0, most = MOST_WEIGHTS / 2;
     if (together > most) together = most;
     if (together == 0) together = 1;

@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PROGRAM_SECONDS = 900
 PYTEST_SECONDS = 3600
+OTHER_CARDS = {"test_backends": ("7.5", "8.6", "9.0"), "test_products": ("7.5",), "test_attention": ("7.5",)}
 
 
 class Count:
@@ -84,18 +85,23 @@ def suite_unit(count, build, _):
     failed = []
     names = [source.relative_to(TESTS).with_suffix("") for source in sources("unit", "conformance", "cuda_emulation", prefix="test")]
     names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance" or name.name == "test_parts"]
+    # Cards that have other instructions, or other shared memory: tests/cuda_emulation/README.md.
+    other = {pathlib.Path("cuda_emulation") / f"{suite} on {card}": {"EMULATION_CARDS": card, "CONFORMANCE": "short"}
+             for suite, cards in OTHER_CARDS.items() for card in cards}
+    names += other
     # The conformance suites compute and measure nothing: as many at once as there are processors. Everything else one by one.
     heavy = [name for name in names if name.parts[0] in ("conformance", "cuda_emulation")]
-    run = lambda name: (name, *run_program([str(build / "tests" / name)], PROGRAM_SECONDS, environment_for(build)))     # noqa: E731
+    program_of = lambda name: build / "tests" / name.parent / name.name.split()[0]                                      # noqa: E731
+    run = lambda name: (name, *run_program([str(program_of(name))], PROGRAM_SECONDS, {**environment_for(build), **other.get(name, {})}))  # noqa: E731
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, output, code, seconds in itertools.chain(pool.map(run, reversed(heavy)), map(run, (n for n in names if n not in heavy))):
             if may_be_load(output, code) and len(failed) < 3:
-                failed.append((name, build / "tests" / name))
+                failed.append(name)
                 print(f"{output.rstrip()}\n  {name} failed; run once more at the end", flush=True)
             else:
                 count.add(str(name), *cmocka_counts(output, code), seconds, output)
-    for name, program in failed:
-        output, code, seconds = run_program([str(program)], PROGRAM_SECONDS, environment_for(build))
+    for name in failed:
+        _, output, code, seconds = run(name)
         count.add(str(name), *cmocka_counts(output, code), seconds, output)
 
 

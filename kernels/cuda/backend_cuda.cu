@@ -182,6 +182,30 @@ static void fail_without_devices(cudaError_t result, struct kernels_error *error
                  driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
 }
 
+/* Which cards this library has machine code for; newer ones compile what it has for the last of them. */
+#ifndef CUDA_CODE
+#define CUDA_CODE "sm_75 and up"
+#endif
+
+/* Whether the card can run what is in the library, before anything is launched: the first call that looks a kernel up. */
+static enum kernels_status find_kernels(struct kernels_device *device, const struct cudaDeviceProp *facts)
+{
+    device->room = {facts->sharedMemPerBlockOptin, facts->sharedMemPerMultiprocessor, facts->reservedSharedMemPerBlock};
+    cudaError_t result = cuda_allow_code_tiles(device->room);
+    switch ((int)result) {
+    case 98:                /* invalid device function */
+    case 209:               /* no kernel image is available for execution on the device */
+    case 218:               /* invalid PTX */
+    case 222:               /* PTX newer than the driver */
+        cudaGetLastError(); /* it is ours now */
+        return cuda_fail(device, KERNELS_UNSUPPORTED,
+                         "device %d, %.80s: compute capability %d.%d: this library has no code for it, but for %s: %s",
+                         device->index, facts->name, facts->major, facts->minor, CUDA_CODE, cudaGetErrorString(result));
+    default:
+        return cuda_check(device, result, "cudaFuncSetAttribute");
+    }
+}
+
 static struct kernels_device *cuda_open(const struct kernels_options *options, struct kernels_error *error)
 {
     struct cudaDeviceProp facts;
@@ -208,6 +232,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
         status =
             cuda_fail(device, KERNELS_UNSUPPORTED, "device %d, %.95s: compute capability %d.%d, at least 7.5 is needed",
                       index, facts.name, facts.major, facts.minor);
+    if (status == KERNELS_OK) status = find_kernels(device, &facts);
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -267,6 +292,10 @@ static void scratch_sizes(const struct kernels_device *device, const struct kern
         cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads, l->head_size);
     wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
     cuda_library_scratch(device, l, wanted);
+    if (!wanted[CUDA_SCRATCH_ROWS16]) { /* own products of codes: what is not hidden between gate and down */
+        size_t q = l->n_heads * l->head_size;
+        wanted[CUDA_SCRATCH_ROWS16] = l->max_rows * (l->dim > q ? l->dim : q) * sizeof(uint16_t);
+    }
 }
 
 static size_t cuda_scratch_size(const struct kernels_device *device, const struct kernels_limits *l)

@@ -2,8 +2,10 @@
 NVCC       := $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
 CUDA_ARCHS ?= 75 80 86 89 90a 100 120
 CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
+# What the library says of itself to a card that it has no code for.
+CUDA_CODE  := -DCUDA_CODE='"$(strip $(foreach a,$(CUDA_ARCHS),sm_$(a)))"'
 # -fmad=false: each step of a format's definition is one rounding, as on the CPU; products that may be fused say fmaf.
-NVCCFLAGS  := -std=c++17 -O3 -fmad=false -I. -Ikernels/cuda -Werror all-warnings -Xptxas -v \
+NVCCFLAGS  := $(CUDA_CODE) -std=c++17 -O3 -fmad=false -I. -Ikernels/cuda -Werror all-warnings -Xptxas -v \
               -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Wno-unused-function -diag-suppress 177 \
               $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
               -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)

@@ -3,6 +3,7 @@
 #define DOCKET_KERNELS_CUDA_DEVICE_CUH
 
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/multiply.cuh"
 #include "kernels/cuda/placement.cuh"
 #include "kernels/kernels.h"
 
@@ -19,7 +20,7 @@ enum cuda_scratch {
     CUDA_SCRATCH_ABSMAX,   /* int8: of each row of activations */
     CUDA_SCRATCH_PLAN,     /* of attention */
     CUDA_SCRATCH_PARTIALS, /* of attention: chunks that wait for each other */
-    CUDA_SCRATCH_ROWS16,   /* library.cu: activations in 16 bits */
+    CUDA_SCRATCH_ROWS16,   /* activations in 16 bits */
     CUDA_SCRATCH_SLOT_0,   /* weights in 16 bits, by turns */
     CUDA_SCRATCH_SLOT_1,
     CUDA_SCRATCH_GATED, /* gate and up of some rows */
@@ -51,6 +52,7 @@ struct kernels_device {
     uint64_t marks;  /* so far; placement.events has the last ones */
     struct cuda_placement placement;
     int n_multiprocessors;
+    cuda_shared_memory room;
     struct { /* attention's plan of the batch that it was last asked for; batch NULL: none */
         const struct kernels_batch *batch;
         struct attention_shape shape;

@@ -10,12 +10,16 @@ namespace
 constexpr uint32_t EXPAND_THREADS = 256;
 constexpr float LARGEST_F16 = 65504;
 
+/* An activation that f16 cannot hold becomes the largest that it can: an infinity would make NaN of the whole row. NaN stays. */
+__device__ __forceinline__ float cut_to_f16(float x)
+{
+    return x > LARGEST_F16 ? LARGEST_F16 : x < -LARGEST_F16 ? -LARGEST_F16 : x;
+}
+
 template <bool BF16> __device__ __forceinline__ uint32_t pair_of(float earlier, float later)
 {
     if (BF16) return bf16_pair(earlier, later);
-    earlier = fminf(fmaxf(earlier, -LARGEST_F16), LARGEST_F16);
-    later = fminf(fmaxf(later, -LARGEST_F16), LARGEST_F16);
-    return f16_from_float(earlier) | (uint32_t)f16_from_float(later) << 16;
+    return f16_from_float(cut_to_f16(earlier)) | (uint32_t)f16_from_float(cut_to_f16(later)) << 16;
 }
 
 template <bool BF16> __device__ __forceinline__ void store_eight(uint16_t *to, const float v[8])

@@ -10,6 +10,8 @@
     (kernel<<<(grid), (block), (dynamic_shared_bytes), (stream)>>>(__VA_ARGS__))
 
 #define SHARED_ARRAY(type, name, ...) __shared__ type name __VA_ARGS__ /* SHARED_ARRAY(float, tile, [8][33]) */
+/* What LAUNCH was told to give beside it: of one type in all kernels. */
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #define BLOCK_BARRIER()               __syncthreads()
 #define UNROLL_TEXT(text)             _Pragma(#text)
 #define UNROLL_BY(n)                  UNROLL_TEXT(unroll n)

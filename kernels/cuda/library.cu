@@ -83,7 +83,8 @@ void cuda_library_describe(const struct kernels_device *device, char *text, size
     else if (!l->gemm)
         snprintf(text, size, "own kernels: %s", l->note);
     else
-        snprintf(text, size, "cuBLASLt %zu.%zu%s", version / 10000, version / 100 % 100,
+        snprintf(text, size, "cuBLASLt %zu.%zu%s%s", version / 10000, version / 100 % 100,
+                 l->is_bf16 ? "" : " in f16, cut at 65504",
                  l->on                                   ? ""
                  : l->wanted == KERNELS_PRODUCTS_BY_ROWS ? " for many rows"
                                                          : " if passes are large");

@@ -5,6 +5,11 @@
 
 #include "kernels/cuda/decode.cuh"
 
+/* Bytes of shared memory that a block and a multiprocessor have; of the latter each block takes `reserved` more than it asks for. */
+struct cuda_shared_memory {
+    size_t a_block, a_multiprocessor, reserved;
+};
+
 /* out[i, n] = x[source(i), k] W^T, f32. With `second` the gated pair: act(x W^T) * (x W2^T). Groups: rows [starts[e], starts[e + 1]) of
  * out belong to weight e; without starts all m rows belong to weight 0. source(i) = rows[i] where rows is given. */
 struct multiply_args {
@@ -20,6 +25,9 @@ struct multiply_args {
     enum kernels_activation activation;
     float *absmax;   /* int8: [x_rows] scratch on the device, one a row of x */
     uint32_t x_rows; /* int8: rows that x has, where they are not m */
+    const uint16_t *x16; /* as_codes: x in bf16, at a multiple of 16; NULL: x, and at most eight rows a group */
+    uint16_t *out16;     /* as_codes: results in bf16 go here instead; not with `accumulate` */
+    cuda_shared_memory room;
 };
 
 /* Queues the product. m: most rows that there can be, of all groups. */
@@ -28,6 +36,13 @@ void cuda_multiply(const multiply_args &args, cudaStream_t stream);
 /* The same for one family of formats each; cuda_multiply chooses. */
 void cuda_multiply_4bit(const multiply_args &args, cudaStream_t stream);
 void cuda_multiply_codes(const multiply_args &args, cudaStream_t stream);
+/* More than eight rows a group: x16 has to be there, and the kernels to be allowed what they take of the device's shared memory. */
+void cuda_multiply_code_tiles(const multiply_args &args, cudaStream_t stream);
+cudaError_t cuda_allow_code_tiles(const cuda_shared_memory &room);
+static inline bool cuda_takes_code_tiles(const multiply_args &a)
+{
+    return a.as_codes && a.m > 8 * (a.starts ? a.n_groups : 1);
+}
 void cuda_multiply_lowbit(const multiply_args &args, cudaStream_t stream);
 void cuda_multiply_int8(const multiply_args &args, cudaStream_t stream);
 

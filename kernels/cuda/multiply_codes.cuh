@@ -39,6 +39,14 @@ static __device__ __forceinline__ float block_scale(const weight_view &w, uint32
     return decode_absmax<FORMAT>(w, ((size_t)row * w.cols + k) >> w.block_shift);
 }
 
+static __device__ __forceinline__ void store_codes(const multiply_args &a, uint32_t row, uint32_t column, float value)
+{
+    if (a.out16)
+        a.out16[(size_t)row * a.n + column] = (uint16_t)bf16_pair(value, 0.0f);
+    else
+        store(a, row, column, value);
+}
+
 } // namespace codes
 
 void cuda_multiply_codes_few(const multiply_args &args, cudaStream_t stream);

@@ -90,11 +90,15 @@ __device__ __forceinline__ void load_rows(uint32_t *to, const multiply_args &a, 
         const uint32_t row = i / (SLICES * PIECES), part = i / PIECES % SLICES, piece = i % PIECES;
         const uint32_t at = k + (part * PIECES + piece) * 8;
         if (at >= a.k) continue;
-        const float *from = a.x + (size_t)(a.rows ? a.rows[t.first + row] : t.first + row) * a.k + at;
-        const float4 first = ((const float4 *)from)[0], second = ((const float4 *)from)[1];
+        const size_t from = (size_t)(a.rows ? a.rows[t.first + row] : t.first + row) * a.k + at;
         uint4 words;
-        words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
-        words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+        if (a.x16)
+            words = *(const uint4 *)(a.x16 + from);
+        else {
+            const float4 *values = (const float4 *)(a.x + from), first = values[0], second = values[1];
+            words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
+            words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+        }
         *(uint4 *)(to + (part * ROWS + row) * ROW_WORDS + (piece ^ (row & 1)) * 4) = words;
     }
 }
@@ -145,8 +149,8 @@ __global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
     {
         const uint32_t row = lane % 4 * 2 + i % 2, column = output + lane / 4 + i / 2 * 8;
         if (row < ROWS && t.first + row < t.end && column < a.n)
-            store(a, t.first + row, column,
-                  GATED ? activate(a.activation, total[0][i]) * total[SUMS - 1][i] : total[0][i]);
+            store_codes(a, t.first + row, column,
+                        GATED ? activate(a.activation, total[0][i]) * total[SUMS - 1][i] : total[0][i]);
     }
 }
 

@@ -1,4 +1,5 @@
 /* operations.cu: the operations of the table: arguments that cannot be are refused as the CPU refuses them, the rest is queued. */
+#include "kernels/cuda/expand.cuh"
 #include "kernels/cuda/experts.cuh"
 #include "kernels/cuda/library.cuh"
 #include "kernels/cuda/multiply.cuh"
@@ -56,6 +57,13 @@ static bool multiply(struct kernels_device *device, multiply_args args, size_t x
         args.absmax = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_ABSMAX, x_rows * sizeof(float));
         if (!args.absmax) return false;
     }
+    if (cuda_takes_code_tiles(args) && !args.x16) {
+        uint16_t *x16 = (uint16_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_ROWS16, x_rows * args.k * sizeof *x16);
+        if (!x16) return false;
+        cuda_round_rows(args.x, NULL, (uint32_t)x_rows, args.k, true, x16, device->stream);
+        args.x16 = x16;
+    }
+    args.room = device->room;
     cuda_multiply(args, device->stream);
     return true;
 }
@@ -237,12 +245,14 @@ static enum kernels_status multiply_experts(struct kernels_device *device, const
     gated.starts = a->ids ? order.starts : NULL, gated.rows = a->ids ? order.rows : NULL;
     gated.activation = a->activation;
     gated.as_codes = gated.as_codes && are_codes(a->gate, n) && are_codes(a->up, n);
-    if (!multiply(device, gated, a->n_rows)) return device->failure.code;
     multiply_args down = product(hidden, a->down[0], results, pairs);
     down.weights = views + 2 * n;
     down.n_groups = (uint32_t)n;
     down.starts = gated.starts;
     down.as_codes = down.as_codes && are_codes(a->down, n);
+    if (gated.as_codes && down.as_codes) /* which rounds them anyway: once written instead of twice read */
+        down.x16 = gated.out16 = (uint16_t *)hidden;
+    if (!multiply(device, gated, a->n_rows)) return device->failure.code;
     return multiply(device, down, pairs) ? KERNELS_OK : device->failure.code;
 }
 

@@ -2,8 +2,14 @@
 #ifndef DOCKET_KERNELS_CUDA_WARP_CUH
 #define DOCKET_KERNELS_CUDA_WARP_CUH
 
+#include <launch.cuh>
+
 #include <cuda_fp16.h>
 #include <stdint.h>
+
+extern "C" {
+#include "kernels/formats/half.h"
+}
 
 #define WARP_SIZE 32u
 #define FULL_WARP 0xffffffffu
@@ -104,10 +110,7 @@ static __device__ __forceinline__ uint32_t bf16_pair(float earlier, float later)
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(later), "f"(earlier));
     return pair;
 #else
-    uint32_t low = __float_as_uint(earlier), high = __float_as_uint(later);
-    low = (low & 0x7fffffffu) > 0x7f800000u ? low >> 16 | 0x40u : (low + 0x7fffu + (low >> 16 & 1u)) >> 16;
-    high = (high & 0x7fffffffu) > 0x7f800000u ? high >> 16 | 0x40u : (high + 0x7fffu + (high >> 16 & 1u)) >> 16;
-    return low | high << 16;
+    return half_bf16_from_f32(earlier) | (uint32_t)half_bf16_from_f32(later) << 16;
 #endif
 }
 

@@ -95,7 +95,7 @@ uint3 block_now;
 dim3 block_dim, grid_dim;
 int current, n_live, n_at_barrier;
 unsigned barrier_turn;
-size_t dynamic_bytes;
+size_t dynamic_bytes, most_bytes, shared_bytes; /* of shared memory: asked for, the card's, taken so far */
 const std::function<void()> *kernel_now;
 void *scheduler_stack_pointer;
 [[maybe_unused]] char started, ended, barrier_mark[2];
@@ -249,6 +249,7 @@ void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
 {
     n_live = n;
     n_at_barrier = 0;
+    shared_bytes = dynamic_bytes;
     for (int w = 0; w < n_warps; w++) {
         warps[(size_t)w].arrived = 0;
         warps[(size_t)w].live = 0;
@@ -360,6 +361,9 @@ void *shared_array(const void *key, size_t size_bytes)
         if (shared[i].key == key) return shared[i].memory;
     if (n_shared == (int)(sizeof shared / sizeof shared[0]))
         stop("more shared arrays than the emulation has places for");
+    if (key != &dynamic_key) shared_bytes += size_bytes;
+    if (shared_bytes - dynamic_bytes > 48 << 10) stop("arrays of more than 48 KiB of shared memory");
+    if (shared_bytes > most_bytes) stop("more shared memory than the card has for a block");
     void *memory = take(size_bytes);
     shared[n_shared++] = {key, memory};
     for (size_t i = 0; i < size_bytes; i++) ((volatile unsigned char *)memory)[i] = 0xff;
@@ -433,7 +437,8 @@ bool copy_take(unsigned n_pending, void **to, const void **from)
     return true;
 }
 
-void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)
+void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes,
+            const std::function<void()> &kernel)
 {
     int n = (int)(block.x * block.y * block.z), n_warps = (n + 31) / 32;
     std::vector<int> ws((size_t)n_warps);
@@ -443,6 +448,7 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
     grid_dim = grid;
     block_dim = block;
     dynamic_bytes = dynamic_shared_bytes;
+    most_bytes = most_shared_bytes;
     random_state = (seed_now + n_launches++) * 2654435761u | 1u;
     TSAN(scheduler_tsan = __tsan_get_current_fiber();)
     while ((int)fibers.size() < n) {

@@ -49,7 +49,9 @@ void copy_later(void *to, const void *from);
 void copy_close_group();
 bool copy_take(unsigned n_pending, void **to, const void **from);
 
-void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
+/* most_shared_bytes: of a block, of all kinds; 48 KiB of them may have a size that the kernel knows. */
+void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes,
+            const std::function<void()> &kernel);
 
 } // namespace emulation
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <malloc.h>
+#include <map>
 
 struct emulated_stream {
     int unused;
@@ -19,6 +20,9 @@ long n_calls, fail_at;
 cudaError_t fail_with, last_error, sticky, ordered;
 long n_ordered;
 size_t n_live;
+int device_now;
+bool is_turing;
+std::map<const void *, int> allowed; /* dynamic shared memory, of kernels that were allowed more than all have */
 
 /* Of the errors that a test puts in, those that a real device does not recover from. */
 bool stays(cudaError_t error)
@@ -89,8 +93,41 @@ cudaError_t give_back(void *memory)
 }
 } // namespace
 
+/* EMULATION_CARDS: README.md. The number of cards; the capability of card number `index`. */
+static int cards(int index, int *major, int *minor)
+{
+    const char *text = getenv("EMULATION_CARDS"), *at = text ? text : "8.0";
+    int n = 0, x = 0, y = 0, length = 0;
+    while (sscanf(at, "%d.%d%n", &x, &y, &length) == 2) {
+        if (n++ == index) *major = x, *minor = y;
+        at += length;
+        if (*at != ',') break;
+        at++;
+    }
+    return n;
+}
+
+/* What the CUDA programming guide says of them. */
+struct shared_bytes {
+    size_t a_block, a_multiprocessor;
+};
+static shared_bytes shared_bytes_of_card(void)
+{
+    int major = 8, minor = 0;
+    cards(device_now, &major, &minor);
+    if (major == 7) return {64 << 10, 64 << 10};
+    if (major == 8 && minor == 0) return {163 << 10, 164 << 10};
+    if (major == 9 || major == 10) return {227 << 10, 228 << 10};
+    return {99 << 10, 100 << 10};
+}
+
 namespace emulation
 {
+bool card_is_turing()
+{
+    return is_turing;
+}
+
 void fail_call(long n, cudaError_t error)
 {
     fail_at = n;
@@ -114,15 +151,18 @@ long calls_made()
     return n_calls;
 }
 
-void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel)
+void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes,
+                       const std::function<void()> &run)
 {
     unsigned threads = block.x * block.y * block.z;
+    auto more = allowed.find(kernel);
+    size_t most = more == allowed.end() ? 48 << 10 : (size_t)more->second;
     if (turn() != cudaSuccess) return;
-    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.y > 65535 ||
-        grid.z > 65535)
+    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.x > 2147483647 ||
+        grid.y > 65535 || grid.z > 65535 || dynamic_shared_bytes > most)
         last_error = cudaErrorInvalidValue;
     else
-        launch(grid, block, dynamic_shared_bytes, kernel);
+        launch(grid, block, dynamic_shared_bytes, shared_bytes_of_card().a_block, run);
 }
 } // namespace emulation
 
@@ -139,20 +179,6 @@ long emulation_calls_made(void)
 size_t emulation_live_allocations(void)
 {
     return n_live;
-}
-
-/* EMULATION_CARDS: README.md. The number of cards; the capability of card number `index`. */
-static int cards(int index, int *major, int *minor)
-{
-    const char *text = getenv("EMULATION_CARDS"), *at = text ? text : "8.0";
-    int n = 0, x = 0, y = 0, length = 0;
-    while (sscanf(at, "%d.%d%n", &x, &y, &length) == 2) {
-        if (n++ == index) *major = x, *minor = y;
-        at += length;
-        if (*at != ',') break;
-        at++;
-    }
-    return n;
 }
 
 static bool driver_is(const char *state)
@@ -186,11 +212,14 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaSetDevice(int device)
 {
-    int x, y;
+    int x, y, major = 8, minor = 0;
     cudaError_t error = turn();
-    return error != cudaSuccess                        ? error
-           : device >= 0 && device < cards(-1, &x, &y) ? cudaSuccess
-                                                       : cudaErrorInvalidDevice;
+    if (error != cudaSuccess) return error;
+    if (device < 0 || device >= cards(-1, &x, &y)) return cudaErrorInvalidDevice;
+    device_now = device;
+    cards(device, &major, &minor);
+    is_turing = major < 8;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
@@ -201,6 +230,9 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
                   device);
     out->totalGlobalMem = (size_t)4 << 30;
     cards(device, &out->major, &out->minor);
+    out->sharedMemPerBlockOptin = shared_bytes_of_card().a_block;
+    out->sharedMemPerMultiprocessor = shared_bytes_of_card().a_multiprocessor;
+    out->reservedSharedMemPerBlock = out->major >= 8 ? 1024 : 0;
     out->multiProcessorCount = 2;
     out->pciBusID = 0x65;
     return error;
@@ -318,6 +350,33 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return turn();
 }
 
+/* EMULATION_CODE: README.md. Code for 8.0 runs on 8.6, and not the other way round. */
+static bool has_code(void)
+{
+    const char *at = getenv("EMULATION_CODE");
+    int major = 8, minor = 0, x = 0, y = 0, length = 0;
+    cards(device_now, &major, &minor);
+    while (at && sscanf(at, "%d.%d%n", &x, &y, &length) == 2) {
+        if (x == major && y <= minor) return true;
+        at += length;
+        if (*at != ',') break;
+        at++;
+    }
+    return !at;
+}
+
+cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value)
+{
+    cudaError_t error = turn();
+    if (error != cudaSuccess) return error;
+    if (!has_code()) return last_error = cudaErrorNoKernelImageForDevice;
+    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
+        (size_t)value > shared_bytes_of_card().a_block)
+        return last_error = cudaErrorInvalidValue;
+    allowed[kernel] = value;
+    return cudaSuccess;
+}
+
 cudaError_t cudaGetLastError(void)
 {
     cudaError_t error = turn(), last = last_error;
@@ -336,6 +395,8 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no CUDA-capable device is detected";
     case cudaErrorInsufficientDriver:
         return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoKernelImageForDevice:
+        return "no kernel image is available for execution on the device";
     case cudaErrorIllegalAddress:
         return "an illegal memory access was encountered";
     default:

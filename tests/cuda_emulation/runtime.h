@@ -12,6 +12,7 @@ typedef enum cudaError {
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorNoKernelImageForDevice = 209,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
 } cudaError_t;
@@ -25,10 +26,11 @@ enum cudaMemcpyKind {
     cudaMemcpyDefault = 4
 };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
 struct cudaDeviceProp {
     char name[256];
-    size_t totalGlobalMem;
+    size_t totalGlobalMem, sharedMemPerBlockOptin, sharedMemPerMultiprocessor, reservedSharedMemPerBlock;
     int major, minor, multiProcessorCount, pciDomainID, pciBusID, pciDeviceID;
 };
 
@@ -53,6 +55,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+/* More than 48 KiB of dynamic shared memory are a kernel's once it was allowed them here. */
+cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
@@ -63,13 +67,16 @@ template <class type> static inline cudaError_t cudaMalloc(type **out, size_t si
 
 namespace emulation
 {
+/* Whether the card in use is below 8.0: what it has no instruction for is then made of others (kernels/cuda/turing.cuh). */
+bool card_is_turing();
 /* The nth call from now on fails with this error, launches included; 0: none does. A sticky error stays. */
 void fail_call(long n, cudaError_t error);
 long calls_made();
 /* For what stands beside the runtime: counts a call, and says what it is to fail with; counts what is made and given back. */
 cudaError_t count_call();
 void count_live(long difference);
-void launch_if_healthy(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()> &kernel);
+void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes,
+                       const std::function<void()> &run);
 } // namespace emulation
 
 /* The same for a test in C. live: allocations, streams and events that were not given back. */

@@ -165,12 +165,14 @@ NO_CARD = [
     ({"EMULATION_DRIVER": "none"}, (), "no NVIDIA driver is installed here"),
     ({"EMULATION_DRIVER": "old"}, (), "the driver is for CUDA 11.8, at least 13.0 is needed"),
     ({"EMULATION_CARDS": "7.0"}, (), "device 0, emulated on the host: compute capability 7.0, at least 7.5 is needed"),
+    ({"EMULATION_CARDS": "11.0", "EMULATION_CODE": "7.5,8.0,10.0,12.0"}, (),
+     "device 0, emulated on the host: compute capability 11.0: this library has no code for it, but for sm_75 "),
     ({"EMULATION_CARDS": "8.0,9.0"}, ("--cuda-device", "2"), "device 2 of 2: they are counted from 0"),
 ]
 
 
 @pytest.mark.skipif(SANITIZED, reason="said once is enough")
-@pytest.mark.parametrize("environment, arguments, why", NO_CARD, ids=["no_card", "no_driver", "old_driver", "old_card", "no_such_card"])
+@pytest.mark.parametrize("environment, arguments, why", NO_CARD, ids=["no_card", "no_driver", "old_driver", "old_card", "no_code", "no_such_card"])
 def test_a_gpu_that_cannot_be_used_is_said_in_one_line(tmp_path, environment, arguments, why):
     document = tmp_path / "a.txt"
     document.write_text(TEXT, encoding="utf-8")

@@ -19,6 +19,9 @@
 struct alignas(8) uint2 {
     uint32_t x, y;
 };
+struct alignas(8) float2 {
+    float x, y;
+};
 struct alignas(16) float4 {
     float x, y, z, w;
 };
@@ -33,12 +36,13 @@ struct alignas(16) uint4 {
 
 #define LAUNCH(kernel, grid, block, dynamic_shared_bytes, stream, ...)                                                 \
     ((void)(stream),                                                                                                   \
-     emulation::launch_if_healthy((grid), (block), (dynamic_shared_bytes), [=] { kernel(__VA_ARGS__); }))
+     emulation::launch_if_healthy((const void *)(kernel), (grid), (block), (dynamic_shared_bytes), [=] { kernel(__VA_ARGS__); }))
 
 #define SHARED_ARRAY(type, name, ...)                                                                                  \
     using name##_array = type __VA_ARGS__;                                                                             \
     static const char name##_key = 0;                                                                                  \
     name##_array &name = *(name##_array *)emulation::shared_array(&name##_key, sizeof(name##_array))
+#define DYNAMIC_SHARED(type, name) type *name = (type *)emulation::dynamic_shared()
 #define UNROLL
 #define UNROLL_BY(n)
 #define BLOCK_BARRIER() emulation::block_barrier(__FILE__, __LINE__)
