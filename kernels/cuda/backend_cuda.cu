@@ -193,17 +193,26 @@ static enum kernels_status find_kernels(struct kernels_device *device, const str
     device->room = {facts->sharedMemPerBlockOptin, facts->sharedMemPerMultiprocessor, facts->reservedSharedMemPerBlock};
     cudaError_t result = cuda_allow_code_tiles(device->room);
     switch ((int)result) {
-    case 98:                /* invalid device function */
-    case 209:               /* no kernel image is available for execution on the device */
-    case 218:               /* invalid PTX */
-    case 222:               /* PTX newer than the driver */
-        cudaGetLastError(); /* it is ours now */
+    case 98:  /* invalid device function */
+    case 209: /* no kernel image is available for execution on the device */
+    case 218: /* invalid PTX */
+    case 222: /* PTX newer than the driver */
+        cudaGetLastError();
         return cuda_fail(device, KERNELS_UNSUPPORTED,
                          "device %d, %.80s: compute capability %d.%d: this library has no code for it, but for %s: %s",
                          device->index, facts->name, facts->major, facts->minor, CUDA_CODE, cudaGetErrorString(result));
     default:
         return cuda_check(device, result, "cudaFuncSetAttribute");
     }
+}
+
+/* The runtime's current device is the thread's, and a device may be used by one thread after another: each call of the table sets it. */
+static thread_local int current_device = -1;
+static cudaError_t make_current(int index)
+{
+    cudaError_t result = cudaSetDevice(index);
+    current_device = result == cudaSuccess ? index : -1;
+    return result;
 }
 
 static struct kernels_device *cuda_open(const struct kernels_options *options, struct kernels_error *error)
@@ -225,7 +234,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
         return NULL;
     }
     device->index = index;
-    enum kernels_status status = cuda_check(device, cudaSetDevice(index), "cudaSetDevice");
+    enum kernels_status status = cuda_check(device, make_current(index), "cudaSetDevice");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
     if (status == KERNELS_OK && facts.major * 10 + facts.minor < 75)
@@ -392,6 +401,17 @@ static enum kernels_status cuda_synchronize(struct kernels_device *device, struc
     return status;
 }
 
+template <auto function> struct bound;
+template <class result, class device_type, class... rest, result (*function)(device_type *, rest...)>
+struct bound<function> {
+    static result call(device_type *device, rest... arguments)
+    {
+        if (device && device->index != current_device)
+            make_current(device->index); /* else what comes next fails, and says so */
+        return function(device, arguments...);
+    }
+};
+
 static struct kernels_backend make_table(void)
 {
     struct kernels_backend t = {};
@@ -399,52 +419,52 @@ static struct kernels_backend make_table(void)
     t.size = sizeof t;
     t.name = "cuda";
     t.open = cuda_open;
-    t.close = cuda_close;
-    t.describe = cuda_describe;
-    t.memory = cuda_memory;
-    t.reserve = cuda_reserve;
-    t.buffer_allocate = cuda_buffer_allocate;
-    t.buffer_free = cuda_buffer_free;
-    t.upload = cuda_upload;
-    t.download = cuda_download;
-    t.weight_size = cuda_weight_size;
-    t.weight_begin = cuda_weight_begin;
-    t.weight_write = cuda_weight_write;
-    t.weight_finish = cuda_weight_finish;
-    t.weight_scale = cuda_weight_scale;
-    t.weight_from_parts = cuda_weight_from_parts;
-    t.weight_read_parts = cuda_weight_read_parts;
-    t.weight_read = cuda_weight_read;
+    t.close = bound<cuda_close>::call;
+    t.describe = bound<cuda_describe>::call;
+    t.memory = bound<cuda_memory>::call;
+    t.reserve = bound<cuda_reserve>::call;
+    t.buffer_allocate = bound<cuda_buffer_allocate>::call;
+    t.buffer_free = bound<cuda_buffer_free>::call;
+    t.upload = bound<cuda_upload>::call;
+    t.download = bound<cuda_download>::call;
+    t.weight_size = bound<cuda_weight_size>::call;
+    t.weight_begin = bound<cuda_weight_begin>::call;
+    t.weight_write = bound<cuda_weight_write>::call;
+    t.weight_finish = bound<cuda_weight_finish>::call;
+    t.weight_scale = bound<cuda_weight_scale>::call;
+    t.weight_from_parts = bound<cuda_weight_from_parts>::call;
+    t.weight_read_parts = bound<cuda_weight_read_parts>::call;
+    t.weight_read = bound<cuda_weight_read>::call;
     t.weight_describe = cuda_weight_describe;
-    t.weight_free = cuda_weight_free;
-    t.kv_size = cuda_kv_size;
-    t.kv_create = cuda_kv_create;
-    t.kv_free = cuda_kv_free;
-    t.batch_create = cuda_batch_create;
-    t.batch_set = cuda_batch_set;
-    t.batch_free = cuda_batch_free;
-    t.embed = cuda_op_embed;
-    t.rmsnorm = cuda_op_rmsnorm;
-    t.linear = cuda_op_linear;
-    t.rope_kv = cuda_op_rope_kv;
-    t.attention = cuda_op_attention;
-    t.route = cuda_op_route;
-    t.expert_ffn = cuda_op_expert_ffn;
-    t.add = cuda_op_add;
-    t.gather_rows = cuda_op_gather_rows;
-    t.gather_logits = cuda_op_gather_logits;
-    t.record = cuda_record;
-    t.wait = cuda_wait;
-    t.synchronize = cuda_synchronize;
-    t.host_allocate = cuda_host_allocate;
-    t.host_free = cuda_host_free;
-    t.scratch_size = cuda_scratch_size;
-    t.weights_reserve = cuda_weights_reserve;
-    t.weight_to_host = cuda_weight_to_host;
-    t.weight_like = cuda_weight_like;
-    t.weight_fetch = cuda_weight_fetch;
-    t.weight_arrived = cuda_weight_arrived;
-    t.weight_expand = cuda_weight_expand;
+    t.weight_free = bound<cuda_weight_free>::call;
+    t.kv_size = bound<cuda_kv_size>::call;
+    t.kv_create = bound<cuda_kv_create>::call;
+    t.kv_free = bound<cuda_kv_free>::call;
+    t.batch_create = bound<cuda_batch_create>::call;
+    t.batch_set = bound<cuda_batch_set>::call;
+    t.batch_free = bound<cuda_batch_free>::call;
+    t.embed = bound<cuda_op_embed>::call;
+    t.rmsnorm = bound<cuda_op_rmsnorm>::call;
+    t.linear = bound<cuda_op_linear>::call;
+    t.rope_kv = bound<cuda_op_rope_kv>::call;
+    t.attention = bound<cuda_op_attention>::call;
+    t.route = bound<cuda_op_route>::call;
+    t.expert_ffn = bound<cuda_op_expert_ffn>::call;
+    t.add = bound<cuda_op_add>::call;
+    t.gather_rows = bound<cuda_op_gather_rows>::call;
+    t.gather_logits = bound<cuda_op_gather_logits>::call;
+    t.record = bound<cuda_record>::call;
+    t.wait = bound<cuda_wait>::call;
+    t.synchronize = bound<cuda_synchronize>::call;
+    t.host_allocate = bound<cuda_host_allocate>::call;
+    t.host_free = bound<cuda_host_free>::call;
+    t.scratch_size = bound<cuda_scratch_size>::call;
+    t.weights_reserve = bound<cuda_weights_reserve>::call;
+    t.weight_to_host = bound<cuda_weight_to_host>::call;
+    t.weight_like = bound<cuda_weight_like>::call;
+    t.weight_fetch = bound<cuda_weight_fetch>::call;
+    t.weight_arrived = bound<cuda_weight_arrived>::call;
+    t.weight_expand = bound<cuda_weight_expand>::call;
     return t;
 }
 

@@ -8,7 +8,7 @@
 #include <map>
 
 struct emulated_stream {
-    int unused;
+    int device;
 };
 struct emulated_event {
     int unused;
@@ -20,8 +20,7 @@ long n_calls, fail_at;
 cudaError_t fail_with, last_error, sticky, ordered;
 long n_ordered;
 size_t n_live;
-int device_now;
-bool is_turing;
+thread_local int device_now;
 std::map<const void *, int> allowed; /* dynamic shared memory, of kernels that were allowed more than all have */
 
 /* Of the errors that a test puts in, those that a real device does not recover from. */
@@ -121,11 +120,21 @@ static shared_bytes shared_bytes_of_card(void)
     return {99 << 10, 100 << 10};
 }
 
+/* The same of a call on a stream, which has to be of the thread's device. */
+static cudaError_t turn_on(cudaStream_t stream)
+{
+    cudaError_t error = turn();
+    return error == cudaSuccess && stream && stream->device != device_now ? cudaErrorInvalidResourceHandle : error;
+}
+
 namespace emulation
 {
 bool card_is_turing()
 {
-    return is_turing;
+    static const char *const text = std::getenv("EMULATION_CARDS"); /* asked in every product */
+    int major = 8, minor = 0;
+    if (text) cards(device_now, &major, &minor);
+    return major < 8;
 }
 
 void fail_call(long n, cudaError_t error)
@@ -151,13 +160,16 @@ long calls_made()
     return n_calls;
 }
 
-void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes,
+void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
                        const std::function<void()> &run)
 {
     unsigned threads = block.x * block.y * block.z;
     auto more = allowed.find(kernel);
     size_t most = more == allowed.end() ? 48 << 10 : (size_t)more->second;
-    if (turn() != cudaSuccess) return;
+    if (cudaError_t error = turn_on(stream); error != cudaSuccess) {
+        last_error = error;
+        return;
+    }
     if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.x > 2147483647 ||
         grid.y > 65535 || grid.z > 65535 || dynamic_shared_bytes > most)
         last_error = cudaErrorInvalidValue;
@@ -212,13 +224,11 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaSetDevice(int device)
 {
-    int x, y, major = 8, minor = 0;
+    int x, y;
     cudaError_t error = turn();
     if (error != cudaSuccess) return error;
     if (device < 0 || device >= cards(-1, &x, &y)) return cudaErrorInvalidDevice;
     device_now = device;
-    cards(device, &major, &minor);
-    is_turing = major < 8;
     return cudaSuccess;
 }
 
@@ -276,17 +286,15 @@ cudaError_t cudaFreeHost(void *memory)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    cudaError_t error = turn();
+    cudaError_t error = turn_on(stream);
     (void)kind;
-    (void)stream;
     if (error == cudaSuccess && size_bytes) std::memcpy(to, from, size_bytes);
     return error;
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream)
 {
-    cudaError_t error = turn();
-    (void)stream;
+    cudaError_t error = turn_on(stream);
     if (error == cudaSuccess && size_bytes) std::memset(to, value, size_bytes);
     return error;
 }
@@ -295,7 +303,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
 {
     cudaError_t error = turn();
     (void)flags;
-    *out = error == cudaSuccess ? new emulated_stream() : nullptr;
+    *out = error == cudaSuccess ? new emulated_stream{device_now} : nullptr;
     n_live += *out != nullptr;
     return error;
 }
@@ -309,8 +317,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    (void)stream;
-    return turn();
+    return turn_on(stream);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
@@ -332,8 +339,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     (void)event;
-    (void)stream;
-    return turn();
+    return turn_on(stream);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
@@ -344,10 +350,9 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
 {
-    (void)stream;
     (void)event;
     (void)flags;
-    return turn();
+    return turn_on(stream);
 }
 
 /* EMULATION_CODE: README.md. Code for 8.0 runs on 8.6, and not the other way round. */

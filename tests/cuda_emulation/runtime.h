@@ -13,6 +13,7 @@ typedef enum cudaError {
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
 } cudaError_t;
@@ -75,7 +76,7 @@ long calls_made();
 /* For what stands beside the runtime: counts a call, and says what it is to fail with; counts what is made and given back. */
 cudaError_t count_call();
 void count_live(long difference);
-void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes,
+void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
                        const std::function<void()> &run);
 } // namespace emulation
 

@@ -1,4 +1,5 @@
 /* test_failures.c: whatever call of the CUDA runtime fails, the backend says so, crashes nowhere and gives everything back. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,12 +202,56 @@ static void every_error_is_of_its_kind(void **state)
     }
 }
 
+struct thread_work {
+    struct kernels_device *device;
+    bool good;
+};
+
+static void *use_device(void *argument)
+{
+    struct thread_work *work = argument;
+    const struct kernels_backend *b = docket_cuda_backend();
+    float *values = b->buffer_allocate(work->device, 4 * sizeof *values, NULL);
+    work->good = values && b->add(work->device, values, values, 4) == KERNELS_OK &&
+                 b->synchronize(work->device, NULL) == KERNELS_OK;
+    return NULL;
+}
+
+/* The runtime's device is the thread's: that of a new thread is number 0. */
+static void a_second_card_serves_whichever_thread_comes(void **state)
+{
+    const struct kernels_backend *b = docket_cuda_backend();
+    struct host host = {.n_workers = 1};
+    struct kernels_options options = host_options(&host, NULL);
+    struct kernels_error error = {0};
+    pthread_t thread;
+
+    (void)state;
+    setenv("EMULATION_CARDS", "8.0,8.6", 1);
+    emulation_fail_call(0, 0);
+    options.device_index = 1;
+    struct thread_work work = {b->open(&options, &error), false};
+    if (!work.device) fail_msg("%s", error.message);
+    assert_int_equal(pthread_create(&thread, NULL, use_device, &work), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(work.good);
+    options.device_index = 0; /* and this thread goes from one to the other */
+    struct kernels_device *first = b->open(&options, &error);
+    assert_non_null(first);
+    use_device(&work);
+    assert_true(work.good);
+    b->close(first);
+    b->close(work.device);
+    unsetenv("EMULATION_CARDS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(out_of_memory_at_any_call_is_reported),
         cmocka_unit_test(a_lost_device_at_any_call_is_reported),
         cmocka_unit_test(every_error_is_of_its_kind),
+        cmocka_unit_test(a_second_card_serves_whichever_thread_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
