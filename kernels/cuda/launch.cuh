@@ -13,6 +13,12 @@
 /* What LAUNCH was told to give beside it: of one type in all kernels. */
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #define BLOCK_BARRIER()               __syncthreads()
+/* For __launch_bounds__ of kernels of 48 KiB of shared memory: how many a multiprocessor holds; sm_75 has room for one. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define LARGE_BLOCKS(n) 1
+#else
+#define LARGE_BLOCKS(n) n
+#endif
 #define UNROLL_TEXT(text)             _Pragma(#text)
 #define UNROLL_BY(n)                  UNROLL_TEXT(unroll n)
 #define UNROLL                        _Pragma("unroll")

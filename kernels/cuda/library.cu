@@ -164,6 +164,12 @@ static bool is_rounded(enum kernels_format format)
     return format == KERNELS_BF16 || (format >= KERNELS_NF4 && format <= KERNELS_Q1 && format != KERNELS_INT8);
 }
 
+/* Rows are read in pieces of 16 bytes, and cuBLASLt's algorithms were chosen for that. */
+static bool is_aligned(const void *address)
+{
+    return (uintptr_t)address % 16 == 0;
+}
+
 /* The form that needs no expanding; NULL: there is none. */
 static const uint16_t *form_of(const struct cuda_library *l, const struct kernels_weight *w)
 {
@@ -236,7 +242,7 @@ bool cuda_library_linear(struct kernels_device *device, const struct kernels_lin
     const struct kernels_weight *w = a->weight;
     const size_t n = w->desc.rows, k = w->desc.cols;
     *status = KERNELS_OK;
-    if (!l->gemm || a->as_gathered) return false;
+    if (!l->gemm || a->as_gathered || !is_aligned(a->x) || !is_aligned(a->out)) return false;
     if (w->desc.format == KERNELS_INT8) return cuda_library_int8_linear(device, a, status);
     if (!l->on && (l->wanted != KERNELS_PRODUCTS_BY_ROWS || a->n_rows < LIBRARY_ROWS)) return false;
     if (!takes(device, w, n, status)) return false;
@@ -265,7 +271,7 @@ bool cuda_library_takes_experts(struct kernels_device *device, const struct kern
 {
     const struct cuda_library *l = device->library;
     *status = KERNELS_OK;
-    if (!l->gemm) return false;
+    if (!l->gemm || !is_aligned(a->x)) return false;
     if (a->gate[0]->desc.format == KERNELS_INT8)
         return cuda_library_int8_takes_experts(device, a, n_experts, n_pairs, status);
     if (!l->on && (l->wanted != KERNELS_PRODUCTS_BY_ROWS || n_pairs < n_experts * LIBRARY_ROWS)) return false;

@@ -185,7 +185,7 @@ __device__ __forceinline__ void wait_stage(uint32_t n_stages)
 }
 
 template <int FORMAT, uint32_t ROWS, bool GATED>
-__global__ void __launch_bounds__(TILE_THREADS, 2) multiply_code_tiles(multiply_args a, uint32_t n_stages)
+__global__ void __launch_bounds__(TILE_THREADS, LARGE_BLOCKS(2)) multiply_code_tiles(multiply_args a, uint32_t n_stages)
 {
     using s = shape<ROWS>;
     constexpr uint32_t DEEP = s::BLOCKS * BLOCK, TILES = ROWS / 8;
@@ -237,8 +237,10 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) multiply_code_tiles(multiply_
         if (n_stages > 1) begin_stage<ROWS>(stages + filled * s::STAGE, a, lists, sources, k + (n_stages - 1) * DEEP);
         bring_scales(raw, bring, k + DEEP);
         UNROLL_BY(ROWS == 16 ? 4 : 1)
-        for (uint32_t b = 0; b < s::BLOCKS; b++) if (k + b * BLOCK < a.k) add_block<ROWS>(
-            sum, stages + slot * s::STAGE, scales + (number + 1) % 2 * (BRINGERS * s::BLOCKS), pairs, b);
+        for (uint32_t b = 0; b < s::BLOCKS; b++)
+            if (k + b * BLOCK < a.k)
+                add_block<ROWS>(sum, stages + slot * s::STAGE, scales + (number + 1) % 2 * (BRINGERS * s::BLOCKS),
+                                pairs, b);
         put_scales(scales + (number % 2 * BRINGERS + threadIdx.x) * s::BLOCKS, raw, bring, map, k + DEEP);
         slot = slot + 1 == n_stages ? 0 : slot + 1;
         filled = filled + 1 == n_stages ? 0 : filled + 1;

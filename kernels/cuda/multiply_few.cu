@@ -5,7 +5,10 @@
  * warp, 8 with gate and up. At 128 registers two blocks are on an SM: 64 to 128 KiB in flight, where 4.8 TB/s times 0.7 us want 25 KiB
  * of each of 132 SMs. Sixteen bytes a lane would take two shuffles to bring the halves of a block to their lanes, for the same bytes.
  * What 85 % of an H200's 4.3 TB/s ask of an SM at 1.98 GHz is 27 weights a cycle; a look-up brings two, without conflict 64 a cycle, and
- * 1.7 instructions a weight are 46 of the 128 lanes a cycle. Activations are read once per 16 GROUPS outputs, from L2. */
+ * 1.7 instructions a weight are 46 of the 128 lanes a cycle. Activations are read once per 16 GROUPS outputs, from L2: 2 GROUPS rows in f32
+ * are as many bytes as the weights, half of that with gate and up, or as bf16, which down gets: 5.4 TB/s where weights come at 85 %.
+ * Nothing waits but for the round's codes: scales are asked for with them, and looked up when the rows are there. k is cut in parts of
+ * SLICES warps, added in order: 4096 outputs are 128 blocks; 1024, 2.1 MB, would be read in less time than a launch takes. */
 #include "kernels/cuda/multiply_codes.cuh"
 
 namespace
@@ -16,11 +19,33 @@ using namespace codes;
 constexpr uint32_t FEW_THREADS = 256, FEW_WARPS = FEW_THREADS / WARP_SIZE, OUTPUTS = 16;
 constexpr uint32_t ROW_WORDS = SLICE / 2; /* of a slice of a row of x in bf16 */
 
-/* A lane's codes of a slice of 16 outputs, and the scales of two of its blocks. */
+/* A lane's codes of a slice of 16 outputs, and the scales of two of its blocks: as they lie in memory until finish_scales. */
 struct slice {
     uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS]; /* of outputs g and g + 8 */
+    uint32_t scale_code[2][2];
     float scale[2][2];
 };
+
+template <int FORMAT>
+__device__ __forceinline__ void load_scale(slice &to, const weight_view &w, uint32_t which, uint32_t i, uint32_t row,
+                                           uint32_t k)
+{
+    const size_t block = ((size_t)row * w.cols + k) >> w.block_shift;
+    if (FORMAT == KERNELS_NF4_NESTED) {
+        to.scale_code[which][i] = w.absmax_codes[block];
+        to.scale[which][i] = w.nested_absmax[block / 256];
+    } else
+        to.scale[which][i] = w.absmax[block];
+}
+
+/* What waits for the scales' codes: done after everything else was asked for. */
+template <int FORMAT> __device__ __forceinline__ void finish_scales(slice &to, const weight_view &w)
+{
+    if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+        UNROLL for (uint32_t which = 0; which < 2; which++) UNROLL for (uint32_t i = 0; i < 2; i++) to.scale[which][i] =
+            w.nested_map[to.scale_code[which][i]] * to.scale[which][i] + w.nested_offset;
+    }
+}
 
 template <int FORMAT>
 __device__ __forceinline__ void load_slice(slice &to, const weight_view &w, uint32_t output, uint32_t k,
@@ -42,8 +67,11 @@ __device__ __forceinline__ void load_slice(slice &to, const weight_view &w, uint
     UNROLL for (uint32_t i = 0; i < 2; i++)
     {
         const uint32_t b = 2 * t + i;
-        to.scale[0][i] = b < n_blocks ? block_scale<FORMAT>(w, low, k + b * BLOCK) : 0.0f;
-        to.scale[1][i] = b < n_blocks ? block_scale<FORMAT>(w, high, k + b * BLOCK) : 0.0f;
+        to.scale_code[0][i] = to.scale_code[1][i] = 0;
+        to.scale[0][i] = to.scale[1][i] = 0;
+        if (b >= n_blocks) continue;
+        load_scale<FORMAT>(to, w, 0, i, low, k + b * BLOCK);
+        load_scale<FORMAT>(to, w, 1, i, high, k + b * BLOCK);
     }
 }
 
@@ -104,7 +132,7 @@ __device__ __forceinline__ void load_rows(uint32_t *to, const multiply_args &a, 
 }
 
 template <int FORMAT, uint32_t GROUPS, bool GATED>
-__global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
+__global__ void __launch_bounds__(FEW_THREADS, LARGE_BLOCKS(2)) multiply_few(multiply_args a)
 {
     constexpr uint32_t SLICES = FEW_WARPS / GROUPS, ROWS = 2 * GROUPS, SUMS = GATED ? 2 : 1;
     SHARED_ARRAY(uint32_t, pairs, [256 * WARP_SIZE]);
@@ -131,6 +159,8 @@ __global__ void __launch_bounds__(FEW_THREADS, 2) multiply_few(multiply_args a)
         if (GATED && n_blocks) load_slice<FORMAT>(codes2, second, output, mine, n_blocks);
         BLOCK_BARRIER(); /* the pairs are there; nobody reads the sums of the round before any more */
         load_rows<ROWS, SLICES>(x, a, t, k);
+        if (n_blocks) finish_scales<FORMAT>(codes, weight);
+        if (GATED && n_blocks) finish_scales<FORMAT>(codes2, second);
         BLOCK_BARRIER(); /* the rows are there */
         const uint32_t *row = has_row ? x + (part * ROWS + lane / 4) * ROW_WORDS : NULL;
         if (n_blocks) add_slice(sum[0], codes, n_blocks, pairs, row);

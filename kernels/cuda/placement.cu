@@ -33,6 +33,7 @@ static void free_pinned(struct kernels_device *device, struct cuda_piece **at)
     struct cuda_piece *gone = *at;
     *at = gone->next;
     device->used.pinned_bytes -= gone->size_bytes;
+    if (device->placement.copies) cudaStreamSynchronize(device->placement.copies); /* what is fetched from there */
     cuda_check(device, cudaFreeHost(gone->memory), "cudaFreeHost");
     free(gone);
 }
@@ -94,7 +95,8 @@ enum kernels_status cuda_source_copy(struct kernels_device *device, const void *
     enum kernels_status status = KERNELS_OK;
     if (source->in_use) status = cuda_check(device, cudaStreamWaitEvent(p->copies, source->used, 0), "source");
     if (status == KERNELS_OK)
-        status = cuda_check(device, cudaMemcpyAsync(*at, from, size_bytes, cudaMemcpyHostToDevice, p->copies), "source");
+        status =
+            cuda_check(device, cudaMemcpyAsync(*at, from, size_bytes, cudaMemcpyHostToDevice, p->copies), "source");
     if (status == KERNELS_OK) status = cuda_check(device, cudaEventRecord(source->copied, p->copies), "source");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaStreamWaitEvent(device->stream, source->copied, 0), "source");
@@ -132,8 +134,8 @@ enum kernels_status cuda_answer(struct kernels_device *device, uint64_t mark, vo
         mark ? cuda_check(device, cudaStreamWaitEvent(p->answers, p->events[mark % CUDA_MARKS], 0), "answer")
              : KERNELS_OK;
     if (status == KERNELS_OK)
-        status =
-            cuda_check(device, cudaMemcpyAsync(to_host, from, size_bytes, cudaMemcpyDeviceToHost, p->answers), "answer");
+        status = cuda_check(device, cudaMemcpyAsync(to_host, from, size_bytes, cudaMemcpyDeviceToHost, p->answers),
+                            "answer");
     return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(p->answers), "answer") : status;
 }
 
@@ -231,6 +233,9 @@ void cuda_weight_memory_free(struct kernels_device *device, struct kernels_weigh
     if (w->in_transit)
         cuda_pool_give(device, w->memory);
     else if (w->in_slab) {
+        /* As cudaFree would: the next weight is copied there on another stream, while this one may still be read or fetched. */
+        cudaStreamSynchronize(device->stream);
+        cudaStreamSynchronize(device->placement.copies);
         if ((unsigned char *)w->memory + w->size_bytes == slab->memory + slab->used_bytes)
             slab->used_bytes -= w->size_bytes;
         if (--slab->n_weights == 0) {
@@ -247,12 +252,9 @@ void cuda_weight_memory_free(struct kernels_device *device, struct kernels_weigh
 /* The parts' addresses follow the memory that they lie in. */
 static void move_view(struct kernels_weight *w, const void *from, void *to)
 {
-    const void **const parts[] = {(const void **)&w->view.data,
-                                  (const void **)&w->view.absmax,
-                                  (const void **)&w->view.absmax_codes,
-                                  (const void **)&w->view.nested_absmax,
-                                  (const void **)&w->view.nested_map,
-                                  (const void **)&w->view.scales,
+    const void **const parts[] = {(const void **)&w->view.data,         (const void **)&w->view.absmax,
+                                  (const void **)&w->view.absmax_codes, (const void **)&w->view.nested_absmax,
+                                  (const void **)&w->view.nested_map,   (const void **)&w->view.scales,
                                   (const void **)&w->view.zeros};
     for (const void **part : parts)
         if (*part) *part = (unsigned char *)to + ((const unsigned char *)*part - (const unsigned char *)from);
@@ -305,8 +307,7 @@ struct kernels_weight *cuda_weight_like(struct kernels_device *device, const str
         kernels_fail(error, KERNELS_BAD_SHAPE, "cuda: weight_like: a weight that is not finished, or none");
         return NULL;
     }
-    struct kernels_weight *room =
-        cuda_weight_create(device, &weight->desc, 1u << weight->view.block_shift, error);
+    struct kernels_weight *room = cuda_weight_create(device, &weight->desc, 1u << weight->view.block_shift, error);
     if (!room) return NULL;
     room->n_written = room->n_elements;
     room->finished = true;
