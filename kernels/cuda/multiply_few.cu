@@ -19,59 +19,71 @@ using namespace codes;
 constexpr uint32_t FEW_THREADS = 256, FEW_WARPS = FEW_THREADS / WARP_SIZE, OUTPUTS = 16;
 constexpr uint32_t ROW_WORDS = SLICE / 2; /* of a slice of a row of x in bf16 */
 
-/* A lane's codes of a slice of 16 outputs, and the scales of two of its blocks: as they lie in memory until finish_scales. */
+/* A lane's codes of a slice of 16 outputs, g and g + 8; and of the scales of blocks 2 t and 2 t + 1 what does not wait for anything else:
+ * two codes and their scale, or the scales themselves. */
 struct slice {
-    uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS]; /* of outputs g and g + 8 */
-    uint32_t scale_code[2][2];
-    float scale[2][2];
+    uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS];
+    uint32_t scale_codes[2];
+    float scales[2][2];
 };
 
-template <int FORMAT>
-__device__ __forceinline__ void load_scale(slice &to, const weight_view &w, uint32_t which, uint32_t i, uint32_t row,
-                                           uint32_t k)
+/* Whether the scales of two blocks lie side by side, at a multiple of their size and within one nested block. */
+__device__ __forceinline__ bool has_pairs(const weight_view &w)
 {
-    const size_t block = ((size_t)row * w.cols + k) >> w.block_shift;
-    if (FORMAT == KERNELS_NF4_NESTED) {
-        to.scale_code[which][i] = w.absmax_codes[block];
-        to.scale[which][i] = w.nested_absmax[block / 256];
-    } else
-        to.scale[which][i] = w.absmax[block];
+    return w.block_shift == 6 && w.cols % (2 * BLOCK) == 0;
 }
 
-/* What waits for the scales' codes: done after everything else was asked for. */
-template <int FORMAT> __device__ __forceinline__ void finish_scales(slice &to, const weight_view &w)
+/* The lane's outputs; those behind the last are read as the last, and not stored. */
+__device__ __forceinline__ uint32_t output_of(const weight_view &w, uint32_t output, uint32_t which)
 {
-    if constexpr (FORMAT == KERNELS_NF4_NESTED) {
-        UNROLL for (uint32_t which = 0; which < 2; which++) UNROLL for (uint32_t i = 0; i < 2; i++) to.scale[which][i] =
-            w.nested_map[to.scale_code[which][i]] * to.scale[which][i] + w.nested_offset;
-    }
+    const uint32_t row = output + warp_lane() / 4 + 8 * which;
+    return row < w.rows ? row : w.rows - 1;
 }
 
 template <int FORMAT>
 __device__ __forceinline__ void load_slice(slice &to, const weight_view &w, uint32_t output, uint32_t k,
                                            uint32_t n_blocks)
 {
-    const uint32_t g = warp_lane() / 4, t = warp_lane() % 4;
+    const uint32_t t = warp_lane() % 4;
     const uint8_t *data = (const uint8_t *)w.data;
-    /* Outputs behind the last are read as the last, and not stored. */
-    const uint32_t low = output + g < w.rows ? output + g : w.rows - 1;
-    const uint32_t high = output + g + 8 < w.rows ? output + g + 8 : w.rows - 1;
-    const uint8_t *low_at = data + ((size_t)low * w.cols + k) / 2 + 8 * t;
-    const uint8_t *high_at = data + ((size_t)high * w.cols + k) / 2 + 8 * t;
+    const uint8_t *low_at = data + ((size_t)output_of(w, output, 0) * w.cols + k) / 2 + 8 * t;
+    const uint8_t *high_at = data + ((size_t)output_of(w, output, 1) * w.cols + k) / 2 + 8 * t;
     UNROLL for (uint32_t b = 0; b < SLICE_BLOCKS; b++)
     {
         const bool in = b < n_blocks;
         to.low[b] = in ? load_once(low_at + b * (BLOCK / 2)) : uint2{0, 0};
         to.high[b] = in ? load_once(high_at + b * (BLOCK / 2)) : uint2{0, 0};
     }
-    UNROLL for (uint32_t i = 0; i < 2; i++)
+    UNROLL for (uint32_t which = 0; which < 2; which++)
     {
-        const uint32_t b = 2 * t + i;
-        to.scale_code[0][i] = to.scale_code[1][i] = 0;
-        to.scale[0][i] = to.scale[1][i] = 0;
-        if (b >= n_blocks) continue;
-        load_scale<FORMAT>(to, w, 0, i, low, k + b * BLOCK);
-        load_scale<FORMAT>(to, w, 1, i, high, k + b * BLOCK);
+        const size_t block = ((size_t)output_of(w, output, which) * w.cols + k) / BLOCK + 2 * t;
+        to.scale_codes[which] = 0;
+        to.scales[which][0] = to.scales[which][1] = 0;
+        if (2 * t >= n_blocks) continue;
+        if (!has_pairs(w)) { /* rows of an odd number of blocks, blocks of more than 64: they are waited for */
+            const uint32_t row = output_of(w, output, which), first = k + 2 * t * BLOCK;
+            to.scales[which][0] = block_scale<FORMAT>(w, row, first);
+            if (2 * t + 1 < n_blocks) to.scales[which][1] = block_scale<FORMAT>(w, row, first + BLOCK);
+        } else if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+            to.scale_codes[which] = *(const uint16_t *)(w.absmax_codes + block);
+            to.scales[which][0] = w.nested_absmax[block / 256];
+        } else {
+            const float2 two = *(const float2 *)(w.absmax + block);
+            to.scales[which][0] = two.x, to.scales[which][1] = two.y;
+        }
+    }
+}
+
+/* Looks up the scales whose codes were asked for: after everything else was. */
+template <int FORMAT> __device__ __forceinline__ void finish_scales(slice &to, const weight_view &w)
+{
+    if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+        UNROLL for (uint32_t which = 0; which < 2; which++) if (has_pairs(w))
+        {
+            const float nested = to.scales[which][0];
+            to.scales[which][0] = w.nested_map[to.scale_codes[which] & 255u] * nested + w.nested_offset;
+            to.scales[which][1] = w.nested_map[to.scale_codes[which] >> 8] * nested + w.nested_offset;
+        }
     }
 }
 
@@ -100,8 +112,8 @@ __device__ __forceinline__ void add_slice(float sum[4], const slice &from, uint3
             }
         }
         const uint32_t owner = g * 4 + b / 2; /* whose lane has the block's scales */
-        const float low = warp_from_lane(from.scale[0][b % 2], owner),
-                    high = warp_from_lane(from.scale[1][b % 2], owner);
+        const float low = warp_from_lane(from.scales[0][b % 2], owner),
+                    high = warp_from_lane(from.scales[1][b % 2], owner);
         sum[0] = fmaf(block[0], low, sum[0]), sum[1] = fmaf(block[1], low, sum[1]);
         sum[2] = fmaf(block[2], high, sum[2]), sum[3] = fmaf(block[3], high, sum[3]);
     }
