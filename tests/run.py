@@ -24,7 +24,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PROGRAM_SECONDS = 900
 PYTEST_SECONDS = 3600
-OTHER_CARDS = {"test_backends": ("7.5", "8.6", "9.0"), "test_products": ("7.5",), "test_attention": ("7.5",)}
+# Suites of the emulation that run once more, in short: cards of other instructions or shared memory, a library that refuses few rows.
+ONCE_MORE = {**{f"test_backends on {card}": {"EMULATION_CARDS": card} for card in ("7.5", "8.6", "9.0")},
+             **{f"{suite} on 7.5": {"EMULATION_CARDS": "7.5"} for suite in ("test_products", "test_attention")},
+             "test_products of few rows": {"EMULATION_BLAS_ROWS": "64"}}
 
 
 class Count:
@@ -85,9 +88,9 @@ def suite_unit(count, build, _):
     failed = []
     names = [source.relative_to(TESTS).with_suffix("") for source in sources("unit", "conformance", "cuda_emulation", prefix="test")]
     names += [pathlib.Path("cuda_emulation") / name.name for name in names if name.parts[0] == "conformance" or name.name == "test_parts"]
-    # Cards that have other instructions, or other shared memory: tests/cuda_emulation/README.md.
-    other = {pathlib.Path("cuda_emulation") / f"{suite} on {card}": {"EMULATION_CARDS": card, "CONFORMANCE": "short"}
-             for suite, cards in OTHER_CARDS.items() for card in cards}
+    other = {pathlib.Path("cuda_emulation") / name: {"CONFORMANCE": "short", **more} for name, more in ONCE_MORE.items()}
+    if build.name in ("asan", "tsan"):                                                                                  # slow enough as it is
+        other = {}
     names += other
     # The conformance suites compute and measure nothing: as many at once as there are processors. Everything else one by one.
     heavy = [name for name in names if name.parts[0] in ("conformance", "cuda_emulation")]

@@ -114,47 +114,68 @@ static struct shape *find_shape(struct gemm_lt *g, bool is_int8, size_t n, size_
     return NULL;
 }
 
-bool gemm_lt_takes(struct gemm_lt *g, bool is_int8, size_t n, size_t k, size_t stride, int *status)
+/* An algorithm for m rows; *found: whether there is one. Returns cuBLASLt's status. */
+static int choose(struct gemm_lt *g, bool is_int8, size_t m, size_t n, size_t k, size_t stride,
+                  struct blas_algorithm *algorithm, bool *found)
 {
-    struct shape *known = find_shape(g, is_int8, n, k, stride), found = {};
     struct layouts l = {};
     struct blas_choice choice = {};
     int n_found = 0;
-    *status = BLAS_OK;
-    if (known) return known->there;
-    if (n == 0 || k == 0 || stride < n || g->n_shapes == MOST_SHAPES) return false;
-    if (k * (is_int8 ? 1 : 2) % ALIGNMENT || n * sizeof(float) % ALIGNMENT || stride * sizeof(float) % ALIGNMENT)
-        return false;
-    int s = make_layouts(g, &l, is_int8, USUAL_ROWS, n, k, stride);
+    int s = make_layouts(g, &l, is_int8, m, n, k, stride);
     if (s == BLAS_OK)
         s = g->f.choose(g->handle, is_int8 ? g->int8_desc : g->desc, l.a, l.b, l.d, l.d, g->preference, 1, &choice,
                         &n_found);
     free_layouts(g, &l);
     if (s == BLAS_NOT_SUPPORTED) s = BLAS_OK, n_found = 0;
+    *found =
+        s == BLAS_OK && n_found > 0 && choice.status == BLAS_OK && choice.workspace_bytes <= GEMM_LT_WORKSPACE_BYTES;
+    *algorithm = choice.algorithm;
+    return s;
+}
+
+bool gemm_lt_takes(struct gemm_lt *g, bool is_int8, size_t n, size_t k, size_t stride, int *status)
+{
+    struct shape *known = find_shape(g, is_int8, n, k, stride), found = {};
+    *status = BLAS_OK;
+    if (known) return known->there;
+    if (n == 0 || k == 0 || stride < n || g->n_shapes == MOST_SHAPES) return false;
+    if (k * (is_int8 ? 1 : 2) % ALIGNMENT || n * sizeof(float) % ALIGNMENT || stride * sizeof(float) % ALIGNMENT)
+        return false;
+    int s = choose(g, is_int8, USUAL_ROWS, n, k, stride, &found.algorithm, &found.there);
     *status = s;
     if (s != BLAS_OK) return false; /* not kept: it may be another time */
     found.is_int8 = is_int8, found.n = n, found.k = k, found.stride = stride;
-    found.there = n_found > 0 && choice.status == BLAS_OK && choice.workspace_bytes <= GEMM_LT_WORKSPACE_BYTES;
-    found.algorithm = choice.algorithm;
     g->shapes[g->n_shapes++] = found;
     return found.there;
 }
 
-int gemm_lt_multiply(struct gemm_lt *g, const struct gemm_lt_product *p, void *workspace, cudaStream_t stream)
+static int run(struct gemm_lt *g, const struct gemm_lt_product *p, const struct blas_algorithm *algorithm,
+               void *workspace, cudaStream_t stream)
 {
     const float one = 1, kept = p->accumulate ? 1.0f : 0.0f;
     const int32_t whole_one = 1, none = 0;
-    const struct shape *shape = find_shape(g, p->is_int8, p->n, p->k, p->stride);
     struct layouts l = {};
-    if (p->m == 0) return BLAS_OK;
-    if (!shape || !shape->there) return BLAS_NOT_SUPPORTED;
     int s = make_layouts(g, &l, p->is_int8, p->m, p->n, p->k, p->stride);
     if (s == BLAS_OK)
         s = g->f.multiply(g->handle, p->is_int8 ? g->int8_desc : g->desc, p->is_int8 ? (const void *)&whole_one : &one,
                           p->w, l.a, p->x, l.b, p->is_int8 ? (const void *)&none : &kept, p->out, l.d, p->out, l.d,
-                          &shape->algorithm, workspace, GEMM_LT_WORKSPACE_BYTES, stream);
+                          algorithm, workspace, GEMM_LT_WORKSPACE_BYTES, stream);
     free_layouts(g, &l);
     return s;
+}
+
+int gemm_lt_multiply(struct gemm_lt *g, const struct gemm_lt_product *p, void *workspace, cudaStream_t stream)
+{
+    const struct shape *shape = find_shape(g, p->is_int8, p->n, p->k, p->stride);
+    struct blas_algorithm other;
+    bool found = false;
+    if (p->m == 0) return BLAS_OK;
+    if (!shape || !shape->there) return BLAS_NOT_SUPPORTED;
+    int s = run(g, p, &shape->algorithm, workspace, stream);
+    if (s != BLAS_NOT_SUPPORTED && s != BLAS_BAD_VALUE) return s;
+    int chosen = choose(g, p->is_int8, p->m, p->n, p->k, p->stride, &other, &found);
+    if (chosen != BLAS_OK) return chosen;
+    return found ? run(g, p, &other, workspace, stream) : s;
 }
 
 const char *gemm_lt_status_name(int status)

@@ -29,7 +29,8 @@ struct gemm_lt_product {
 /* Whether there is an algorithm for weights of this shape. It is chosen once, for any number of rows, and from those that cut no sum
  * over k in parts: a row's bits are its own. False with *status 0 where cuBLASLt has none. */
 bool gemm_lt_takes(struct gemm_lt *gemm, bool is_int8, size_t n, size_t k, size_t stride, int *status);
-/* Queues a product of a shape that is taken. 0, or cuBLASLt's status. */
+/* Queues a product of a shape that is taken. 0, or cuBLASLt's status. Should the shape's algorithm refuse so few rows, one that is chosen
+ * for them makes the product: better another order of adding than no answer. */
 int gemm_lt_multiply(struct gemm_lt *gemm, const struct gemm_lt_product *product, void *workspace, cudaStream_t stream);
 const char *gemm_lt_status_name(int status);
 

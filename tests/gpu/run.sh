@@ -1,23 +1,28 @@
 #!/bin/bash
 # Proves and measures the CUDA backend on the GPU of this machine. Needs bash, make, a C and C++ compiler, nvcc, a GPU; no library.
-#   tests/gpu/run.sh [--part prove|sanitize|bench|all] [--out DIR] [--emulated]
-# DIR (default: $OUT, else build/gpu/results) gets results.json, bench.json and steps.log, what all steps printed. --emulated runs the same programs
-# over tests/cuda_emulation, with tiny shapes. Exit code: 0 all steps passed, 1 one failed, 2 wrong usage, 3 no GPU or no nvcc.
+#   tests/gpu/run.sh [--part prove|sanitize|bench|all] [--seconds N] [--out DIR] [--emulated]
+# DIR (default: $OUT, else build/gpu/results) gets results.json, written anew after each step, bench.json and steps.log, what all steps
+# printed. It ends within N seconds (540 for a part, 1620 for all): a step that takes longer is ended, and what comes then is left out.
+# --emulated runs the same programs over tests/cuda_emulation, with tiny shapes. Exit code: 0 all steps passed, 1 one failed, 2 wrong usage,
+# 3 no GPU or no nvcc.
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 2
 
-part=all out=${OUT:-build/gpu/results} emulated=
+part=all out=${OUT:-build/gpu/results} emulated='' seconds='' python=${PYTHON:-python3}
 while [ $# -gt 0 ]; do
     case $1 in
-        --part | --out)
+        --part | --out | --seconds)
             [ $# -ge 2 ] || { echo "tests/gpu/run.sh: $1 needs a value" >&2; exit 2; }
-            if [ "$1" = --part ]; then part=$2; else out=$2; fi
+            case $1 in --part) part=$2 ;; --out) out=$2 ;; *) seconds=$2 ;; esac
             shift 2 ;;
         --emulated) emulated=1; shift ;;
         *) echo "tests/gpu/run.sh: unknown argument $1" >&2; exit 2 ;;
     esac
 done
 case $part in prove | sanitize | bench | all) ;; *) echo "tests/gpu/run.sh: --part is \"$part\"; it has to be prove, sanitize, bench or all" >&2; exit 2 ;; esac
+[ -n "$seconds" ] || { if [ "$part" = all ]; then seconds=1620; else seconds=540; fi; }
+[[ $seconds =~ ^[1-9][0-9]{0,5}$ ]] || { echo "tests/gpu/run.sh: --seconds is \"$seconds\"; it has to be a number from 1" >&2; exit 2; }
+end=$((SECONDS + seconds))
 mkdir -p "$out" || exit 2
 
 steps='' failed=0
@@ -27,40 +32,56 @@ note() { # name, state, seconds, remark
     {\"step\": \"$1\", \"state\": \"$2\", \"seconds\": $3, \"remark\": \"${4:-}\"}"
     [ "$2" != failed ] || failed=1
 }
-step() { # name, command...: its output goes to the log, its end is shown after a failure
-    local name=$1 begun=$SECONDS code
-    shift
-    "$@" > "$out/step" 2>&1
+step() { # name, most seconds, command...: its output goes to the log, its end is shown after a failure
+    local name=$1 most=$2 begun=$SECONDS left=$((end - SECONDS)) code
+    shift 2
+    [ "$most" -lt $left ] || most=$left
+    if [ $left -lt 2 ]; then
+        note "$name" left_out 0 "no time: the $seconds s are over"
+        return 1
+    fi
+    timeout -k 10 "$most" "$@" > "$out/step" 2>&1
     code=$?
     { echo "=== $name, exit code $code"; cat "$out/step"; } >> "$out/steps.log"
     if [ $code = 0 ]; then
         note "$name" passed $((SECONDS - begun))
     else
         tail -n 30 "$out/step"
-        note "$name" failed $((SECONDS - begun)) "exit code $code, see steps.log"
+        if [ $code = 124 ] || [ $code = 137 ]; then
+            note "$name" failed $((SECONDS - begun)) "ended after $most s, see steps.log"
+        else
+            note "$name" failed $((SECONDS - begun)) "exit code $code, see steps.log"
+        fi
     fi
     case $name in bench | whole_models | transformers) cat "$out/step" ;; esac
     rm -f "$out/step"
+    write_results
     return $code
 }
-finish() {
+json_of() { # a file, or null where it is not there or not whole
+    if [ -s "$1" ] && { ! command -v "$python" > /dev/null || "$python" -m json.tool "$1" > /dev/null 2>&1; }; then cat "$1"; else echo null; fi
+}
+write_results() {
     {
         printf '{\n  "device": "%s",\n  "part": "%s",\n  "steps": [%s\n  ],\n  "bench": ' "$device" "$part" "$steps"
-        if [ -s "$out/bench.json" ]; then cat "$out/bench.json"; else echo null; fi
+        json_of "$out/bench.json"
         printf ',\n  "whole_models": '
-        if [ -s "$out/whole_models.json" ]; then cat "$out/whole_models.json"; else echo null; fi
+        json_of "$out/whole_models.json"
         printf ',\n  "transformers": '
-        if [ -s "$out/transformers.json" ]; then cat "$out/transformers.json"; else echo null; fi
+        json_of "$out/transformers.json"
         echo '}'
     } > "$out/results.json"
-    [ $failed = 0 ] && echo "all steps passed: $out/results.json" || echo "a step FAILED: $out/results.json"
+}
+finish() {
+    write_results
+    if [ $failed = 0 ]; then echo "all steps passed: $out/results.json"; else echo "a step FAILED: $out/results.json"; fi
     exit $failed
 }
 rm -f "$out/bench.json" "$out/whole_models.json" "$out/transformers.json" "$out/results.json" "$out/steps.log"
 
 if [ -n "$emulated" ]; then
     device='emulated on the host' build=${BUILD_DIR:-build/release}
-    step build make -j2 --no-print-directory B="$build" gpu-emulated || finish
+    step build 1500 make -j2 --no-print-directory B="$build" gpu-emulated || finish
     programs=$build/gpu/emulated tiny=tiny length=short twin=$programs/truth library=$build/libdocket_cuda_emulated.so
 else
     smi=${NVIDIA_SMI:-nvidia-smi} build=build/gpu
@@ -72,22 +93,27 @@ else
     fi
     command -v nvcc > /dev/null || [ -x /usr/local/cuda/bin/nvcc ] || { echo "no nvcc: the CUDA toolkit is needed to build for $device" >&2; exit 3; }
     [ "$capability" != 90 ] || capability=90a
-    step build make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" gpu-programs || finish
+    # Another nvcc or gcc may warn of what ours does not, or spill a register: no reason to learn nothing of this GPU.
+    step build 500 make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" WARNINGS=-Wall NVCC_WARNINGS= SPILLS=allowed gpu-programs || finish
+    grep -hE '[1-9][0-9]* bytes spill' $build/cuda/*.ptxas > "$out/spills.log" && echo "kernels spill registers here: $out/spills.log"
+    # cuBLASLt is the toolkit's, or came with PyTorch.
+    libraries=/usr/local/cuda/lib64:$("$python" -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_path("purelib") + "/nvidia/*/lib"), sep=":")' 2> /dev/null)
+    export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
     programs=$build/gpu/device tiny='' length=long twin=$build/gpu/emulated/truth library=$build/libdocket_cuda.so
 fi
 echo "device: $device"
 
 # Whether the headers that the emulation replaces do what their twins do, and every kernel against the reference.
 if [ "$part" = prove ] || [ "$part" = all ]; then
-    # shellcheck disable=SC2317 # step calls it
-    truth() { EMULATION_SEED=3 "$twin" write "$out/truth.bin" && "$programs/truth" compare "$out/truth.bin"; }
-    step truth truth
+    # shellcheck disable=SC2016 # the inner shell expands them
+    step truth 60 env EMULATION_SEED=3 TWIN="$twin" DEVICE="$programs/truth" RESULTS="$out/truth.bin" \
+        bash -c '"$TWIN" write "$RESULTS" && "$DEVICE" compare "$RESULTS"'
     rm -f "$out/truth.bin"
-    step test_backends env CONFORMANCE=$length "$programs/test_backends"
-    step test_products env CONFORMANCE=$length "$programs/test_products"
-    step test_attention env CONFORMANCE=$length "$programs/test_attention"
-    step test_placement "$programs/test_placement"
-    step test_company env CONFORMANCE=$length "$programs/test_company"
+    step test_backends 300 env CONFORMANCE=$length "$programs/test_backends"
+    step test_products 300 env CONFORMANCE=$length "$programs/test_products"
+    step test_attention 300 env CONFORMANCE=$length "$programs/test_attention"
+    step test_placement 120 "$programs/test_placement"
+    step test_company 300 env CONFORMANCE=$length "$programs/test_company"
     note answers left_out 0 'needs the program and its libraries: docket classify --device cuda'
 fi
 
@@ -99,24 +125,27 @@ if [ "$part" = sanitize ] || [ "$part" = all ]; then
             note $tool left_out 0 'judges a GPU only'
         elif [ -z "$sanitizer" ]; then
             note $tool left_out 0 'compute-sanitizer is not installed'
+        elif ! timeout 60 "$sanitizer" --tool $tool "$programs/truth" write "$out/truth.bin" > "$out/refused" 2>&1 && grep -q 'not supported' "$out/refused"; then
+            note $tool left_out 0 'compute-sanitizer does not work on this machine'
         else
             for suite in test_backends test_products test_attention test_company; do
-                step "$tool-$suite" env CONFORMANCE=short timeout 150 "$sanitizer" --tool $tool --error-exitcode 9 "$programs/$suite"
+                step "$tool-$suite" 150 env CONFORMANCE=short "$sanitizer" --tool $tool --error-exitcode 9 "$programs/$suite"
             done
         fi
+        rm -f "$out/refused" "$out/truth.bin"
     done
 fi
 
 if [ "$part" = bench ] || [ "$part" = all ]; then
-    step bench timeout 400 "$programs/bench" "$out/bench.json" $tiny
-    step whole_models timeout 900 "$programs/whole_models" "$out/whole_models.json" "$library" $tiny "$out"
+    step bench 240 "$programs/bench" "$out/bench.json" $tiny
+    step whole_models 900 "$programs/whole_models" "$out/whole_models.json" "$library" $tiny "$out"
     # The same work by PyTorch and transformers, where they are.
     if [ -n "$emulated" ]; then
         note transformers left_out 0 'needs a GPU'
-    elif ! "${PYTHON:-python3}" -c 'import torch, transformers' 2> /dev/null; then
+    elif ! "$python" -c 'import torch, transformers' 2> /dev/null; then
         note transformers left_out 0 'PyTorch or transformers is not installed'
     else
-        step transformers timeout 600 "${PYTHON:-python3}" tests/gpu/transformers_bench.py "$out/transformers.json"
+        step transformers 600 "$python" tests/gpu/transformers_bench.py "$out/transformers.json"
     fi
 fi
 finish

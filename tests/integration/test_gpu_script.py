@@ -50,7 +50,16 @@ def test_without_a_gpu_it_says_so(tmp_path):
     assert answer.returncode == 3 and "no GPU" in answer.stderr and not (tmp_path / "results.json").exists()
 
 
-@pytest.mark.parametrize("arguments, named", [(["--part", "half"], "half"), (["--fast"], "--fast"), (["--out"], "--out")])
+def test_what_takes_longer_than_there_is_time_is_ended_and_said(tmp_path):
+    for name, text in (("nvidia-smi", "case $* in *name*) echo Emulated ;; *) echo 9.0 ;; esac"), ("make", "sleep 300"), ("nvcc", "exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    answer = _run("--out", str(tmp_path / "out"), "--seconds", "3", NVIDIA_SMI=str(tmp_path / "nvidia-smi"), PATH=f"{tmp_path}:{os.environ['PATH']}")
+    build, = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["steps"]
+    assert answer.returncode == 1 and build["state"] == "failed" and "ended after" in build["remark"], answer.stdout
+
+
+@pytest.mark.parametrize("arguments, named", [(["--part", "half"], "half"), (["--fast"], "--fast"), (["--out"], "--out"), (["--seconds", "0"], "--seconds")])
 def test_wrong_usage_is_named(tmp_path, arguments, named):
     answer = _run(*arguments)
     assert answer.returncode == 2 and named in answer.stderr
