@@ -184,7 +184,7 @@ static size_t open_all(struct rig *rigs)
             r->table->close(r->device); /* opened again, with memory of ours */
             options = host_options(&r->host, isas[i]);
             options.allocate = dirty_allocate;
-            if (r->codes) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+            if (r->steps_x > 0) options.arithmetic = KERNELS_ARITHMETIC_INT8;
             assert_non_null(r->device = r->table->open(&options, NULL));
             n++;
         }
