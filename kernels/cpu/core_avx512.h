@@ -92,17 +92,21 @@ INLINE struct scale_reader scale_reader_of(const struct kernels_weight *weight, 
     return r;
 }
 
-/* The nested scale of each row's block; it changes every 256 blocks. A line may have room for blocks behind the row's last. */
-INLINE __m512 nested_scale(struct scale_reader *r, size_t block)
+/* The nested scale of each row's block; it changes every 256 blocks. */
+INLINE __m512 nested_scale(struct scale_reader *r, __m512i which)
 {
-    __m512i which = _mm512_srli_epi32(_mm512_add_epi32(r->first_block, _mm512_set1_epi32((int)block)), 8);
-
-    which = _mm512_min_epi32(which, r->last);
     if (_mm512_cmpneq_epi32_mask(which, r->which)) {
         r->which = which;
         r->nested = _mm512_i32gather_ps(which, r->weight->nested_absmax, 4);
     }
     return r->nested;
+}
+
+/* Where it lies. A line may have room for blocks behind the row's last. */
+INLINE __m512i nested_at(const struct scale_reader *r, size_t block)
+{
+    return _mm512_min_epi32(_mm512_srli_epi32(_mm512_add_epi32(r->first_block, _mm512_set1_epi32((int)block)), 8),
+                            r->last);
 }
 
 /* 64 codes, four blocks of 16 rows, through the map: each byte of its values is looked up by itself, a half of the map at once. */
@@ -138,11 +142,13 @@ INLINE void read_scales(struct scale_reader *r, size_t block, const uint8_t *lin
 
     if (r->weight->map_planes) {
         const __m512 offset = _mm512_set1_ps(r->weight->nested_offset);
+        __m512i first = nested_at(r, block), last = nested_at(r, block + SCALES_GROUP - 1);
+        bool is_one = _mm512_cmpneq_epi32_mask(first, last) == 0;
         look_up_map(r->weight->map_planes, line, r->scales);
         UNROLL for (size_t b = 0; b < SCALES_GROUP; b++)
         {
-            __m512 absmax = _mm512_add_ps(_mm512_mul_ps(r->scales[b], nested_scale(r, block + b)), offset);
-            r->scales[b] = _mm512_mul_ps(absmax, factor);
+            __m512 nested = nested_scale(r, is_one ? first : nested_at(r, block + b));
+            r->scales[b] = _mm512_mul_ps(_mm512_add_ps(_mm512_mul_ps(r->scales[b], nested), offset), factor);
         }
         return;
     }
