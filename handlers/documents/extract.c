@@ -149,7 +149,7 @@ enum status extract_light(const struct extract_input *in, struct extract_receive
     enum status st = look_at_text(&found, in, err);
     if (st != DOCKET_OK) return st;
     extractor *extract = found.media_type ? reader_for(found.media_type).extract : NULL;
-    *light = pdf || extract == extract_text;
+    *light = extract && (pdf || extract == extract_text);
     if (!*light) return DOCKET_OK;
     begin_type(&type, in);
     set_type(&type, &found);

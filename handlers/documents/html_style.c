@@ -5,6 +5,7 @@
 #include "worker/base/alloc.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,7 @@ static int hex_digit(char c)
 
 static bool hex_color(const char *s, unsigned char out[3], double *alpha)
 {
-    int digits[8];
+    int digits[8] = {0};
     size_t n = 0;
     while (n < 8 && hex_digit(s[n]) >= 0) digits[n] = hex_digit(s[n]), n++;
     if (s[n] && s[n] != ' ') return false;
@@ -123,8 +124,8 @@ static bool rgb_color(const char *s, unsigned char out[3], double *alpha)
     double part[4] = {0, 0, 0, 1};
     char *end;
     size_t n = 0;
-    s = strchr(s, '(');
-    for (s = s ? s + 1 : ""; n < 4 && *s && *s != ')'; n++) {
+    const char *open = strchr(s, '(');
+    for (s = open ? open + 1 : ""; n < 4 && *s && *s != ')'; n++) {
         while (*s == ' ' || *s == ',' || *s == '/') s++;
         part[n] = strtod(s, &end);
         if (end == s || !isfinite(part[n])) return false;
@@ -305,18 +306,18 @@ void html_look_style(struct html_look *look, const char *style)
 
 static void plain_color(const char *value, char out[96])
 {
-    char with_hash[96] = "#";
+    char with_hash[8];
     copy_plain(out, 96, value, value + strlen(value));
     unsigned char color[3];
     double alpha;
     if (strlen(out) != 6 || read_color(out, color, &alpha)) return; /* older pages leave the # out */
-    memcpy(with_hash + 1, out, 7);
-    if (read_color(with_hash, color, &alpha)) memcpy(out, with_hash, 8);
+    snprintf(with_hash, sizeof(with_hash), "#%.6s", out);
+    if (read_color(with_hash, color, &alpha)) memcpy(out, with_hash, sizeof(with_hash));
 }
 
 void html_look_color(struct html_look *look, const char *value)
 {
-    char plain[96];
+    char plain[96] = "";
     if (!value) return;
     plain_color(value, plain);
     set_color(look, plain);
@@ -324,7 +325,7 @@ void html_look_color(struct html_look *look, const char *value)
 
 void html_look_ground(struct html_look *look, const char *value)
 {
-    char plain[96];
+    char plain[96] = "";
     if (!value) return;
     plain_color(value, plain);
     set_ground(look, plain);

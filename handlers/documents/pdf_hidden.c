@@ -83,14 +83,19 @@ struct greys {
     int darkest, brightest;
 };
 
+static size_t cell(double at, size_t most)
+{
+    return at <= 0 ? 0 : at >= (double)most ? most : (size_t)at;
+}
+
 static struct greys greys_within(const struct shown *s, const struct pdf_piece *p)
 {
     struct greys g = {.darkest = 255};
-    const double left = fmax(0, floor(p->left)), right = fmin((double)s->width, ceil(p->left + p->width));
-    const double top = fmax(0, floor(p->top)), low = fmin((double)s->height, ceil(p->top + p->height));
-    for (double y = top; y < low; y++)
-        for (double x = left; x < right; x++) {
-            int c = s->dots[(size_t)y * s->width + (size_t)x];
+    const size_t left = cell(p->left, s->width), right = cell(ceil(p->left + p->width), s->width);
+    const size_t top = cell(p->top, s->height), low = cell(ceil(p->top + p->height), s->height);
+    for (size_t y = top; y < low; y++)
+        for (size_t x = left; x < right; x++) {
+            int c = s->dots[y * s->width + x];
             g.counts[c]++;
             g.n++;
             if (c < g.darkest) g.darkest = c;

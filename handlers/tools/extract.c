@@ -48,6 +48,7 @@ static void put_json(struct buffer *out, const struct document *d)
         json_put_string(&w, "language", d->language[0] ? d->language : NULL);
         json_put_u64(&w, "hidden_characters", d->hidden_characters);
         json_put_u64(&w, "unseen_characters", d->unseen_characters);
+        json_put_bool(&w, "unseen_left", d->unseen_left);
         json_put_u64(&w, "ocr_layer_characters", d->layer_characters);
         json_put_u64(&w, "beyond_page_characters", d->beyond_characters);
         json_put_u64(&w, "control_characters", d->control_characters);

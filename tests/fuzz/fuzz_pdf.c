@@ -32,7 +32,8 @@ static void look_at_output(const uint8_t *data, size_t size)
     struct error err = {0};
     enum status st = pdf_pieces_parse(&pieces, (const char *)data, size, 3, &err);
     assert(st == DOCKET_OK && pieces.n_pages <= 3);
-    for (size_t i = 0; i < pieces.n; i++) assert(pieces.items[i].page < pieces.n_pages && pieces.items[i].characters > 0);
+    for (size_t i = 0; i < pieces.n; i++)
+        assert(pieces.items[i].page < pieces.n_pages && pieces.items[i].characters > 0);
     pdf_pieces_free(&pieces);
 }
 

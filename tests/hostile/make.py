@@ -311,6 +311,23 @@ def pdf_with_actions():
     return pdf(catalog="/OpenAction << /S /Launch /F (/bin/sh) >> /AA << /O << /S /JavaScript /JS (app.alert\\(1\\)) >> >>")
 
 
+def pdf_with_form_and_files():
+    """An XFA form with an entity that names a file of the machine, an attached program, and a link."""
+    form = "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><x>&e;</x>"
+    return pdf(catalog=f"/AcroForm << /Fields [] /XFA ({form}) >> /Names << /EmbeddedFiles << /Names [(a.exe) << /Type /Filespec /F (a.exe) "
+                       "/EF << /F 3 0 R >> >>] >> >> /URI << /Base (http://127.0.0.1:9/) >>")
+
+
+def pdf_with_picture(packing, hex):
+    """A page that shows one picture, packed by a codec of its own, with these bytes."""
+    body, content = bytes.fromhex(hex), b"q 500 0 0 500 50 100 cm /I Do Q"
+    return _pdf_file([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+                      b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>",
+                      f"<< /Length {len(content)} >>\nstream\n".encode() + content + b"\nendstream",
+                      f"<< /Type /XObject /Subtype /Image /Width 6000 /Height 6000 /ColorSpace /DeviceGray /BitsPerComponent 1 /Filter /{packing} "
+                      f"/Length {len(body)} >>\nstream\n".encode() + body + b"\nendstream"], "")
+
+
 def pdf_behind_rubbish(count):
     return b"\0" * count + pdf()
 

@@ -142,6 +142,14 @@ def test_a_program_that_is_missing_is_named_at_the_start_and_by_its_documents_al
     assert "error" not in read[1] and f"{name} (" in stderr
 
 
+def test_D7_a_pdf_whose_hidden_text_nobody_can_look_for_is_read_and_says_so(tmp_path):
+    (tmp_path / "nothing").write_bytes(b"")
+    (tmp_path / "nothing").chmod(0o644)
+    read, stderr = extract_with({shutil.which("pdftohtml", path="/usr/bin"): str(tmp_path / "nothing")}, "hidden.pdf", "page_1.txt", "--log-level", "warn")
+    assert not any("error" in document for document in read) and "pdftohtml (hidden text in PDF)" in stderr
+    assert [document["unseen_left"] for document in read] == [True, False] and "secret words" in read[0]["text"]
+
+
 def test_ocr_always_auto_and_never_in_a_job_and_no_more_pages_than_its_tokens_need(make_platform, start):
     """A page with a text layer, and scans: always reads all from their images, auto only those without text, never none."""
     def given(name, content):
@@ -204,7 +212,8 @@ def test_P19_programs_in_boxes_make_no_call_that_their_filter_does_not_know(tmp_
     """Each of them on documents of its kind: an update of Debian's that needs more is noticed here, not by documents that are not read."""
     source = (HERE.parents[1] / "handlers" / "documents" / "sandbox_layers.c").read_text(encoding="utf-8")
     known = set(re.findall(r"CALL\((\w+)\)", source[source.index("static const int always"):]))
-    names = ["scan.pdf", "scan.png", "scan.jpg", "scan.webp", "scan_two_pages.tiff", "minutes.doc", "prices.xls", "minutes.rtf"]
+    names = ["scan.pdf", "scan.png", "scan.jpg", "scan.webp", "scan_two_pages.tiff", "minutes.doc", "prices.xls", "minutes.rtf",
+             "hidden.pdf", "ocr_layer.pdf"]
     log = tmp_path / "calls"
     command = ["strace", "-f", "-qq", "-s", "64", "-o", str(log), str(BUILD / "docket"), "extract", "--json", "--ocr-max-pages", "1", *names]
     said = subprocess.run(command, cwd=BOXED, capture_output=True, timeout=300, check=False, env={"PATH": "/usr/bin:/bin"})
@@ -223,7 +232,8 @@ def test_P19_programs_in_boxes_make_no_call_that_their_filter_does_not_know(tmp_
         if call and call[1] in programs:
             refusal = re.search(r" = -1 (E\w+)", line)
             calls.setdefault(programs[call[1]], {}).setdefault(call[2], set()).add(refusal and refusal[1])
-    assert {pathlib.PurePath(name).name for name in calls} == {"pdftotext", "pdfinfo", "pdftoppm", "tesseract", "catdoc", "xls2csv", "unrtf"}
+    assert {pathlib.PurePath(name).name for name in calls} == {"pdftotext", "pdftohtml", "pdfinfo", "pdftoppm", "tesseract", "catdoc",
+                                                                  "xls2csv", "unrtf"}
     for program, made in calls.items():
         assert {"execve"}.isdisjoint(made), f"{program} started another"
         strange = set(made) - known

@@ -206,8 +206,8 @@ static void any_output_is_survived(void **state)
 {
     static const char *const lines[] = {
         "<text top=\"1\" left=\"1\" width=\"1\" height=\"1\" font=\"0\">before a page</text>\n",
-        "<page number=\"1\" height=\"99999999999999999999\" width=\"-\">\n<text top=\"1\">x</text>\n<text \n<text "
-        "top=\"\"",
+        ("<page number=\"1\" height=\"99999999999999999999\" width=\"-\">\n<text top=\"1\">x</text>\n<text \n<text "
+         "top=\"\""),
         "<page \n<fontspec id=\"99999999\" size=\"1\" color=\"#00\"/>\n<fontspec id=\"-1\"/>\n<fontspec ",
         "<page \n<text top=\"1\" left=\"1\" width=\"1\" height=\"1\" font=\"-5\">a<b&c",
     };
