@@ -91,34 +91,41 @@ static void put_scale(const struct canonical *c, size_t block, size_t in_group, 
     }
 }
 
-/* The tiles as they should be: lines of scales and blocks, one behind the other. */
+/* One vector of one block: a word of each row of the tile. */
+static void put_vector(const struct kernels_weight_desc *desc, unsigned order, const struct canonical *c, size_t tile,
+                       size_t block, unsigned v, uint8_t *at)
+{
+    unsigned bits = desc->format <= KERNELS_BF16 ? 16 : cpu_code_bits(desc->format), per_word = 32 / bits;
+
+    for (size_t lane = 0; lane < 16 && tile * 16 + lane < desc->rows; lane++) {
+        uint32_t word = 0;
+        size_t first = ((tile * 16 + lane) * (desc->cols / 64) + block) * 64 + v * per_word;
+        for (unsigned i = 0; i < per_word; i++)
+            word |= code_of(bits, c->parts.codes, first + i) << place_of(bits, order, i);
+        memcpy(at + 4 * lane, &word, 4);
+    }
+}
+
+/* The tiles as they should be, one byte behind the other: of up to four tiles together the lines of scales of a group of blocks, then
+ * block by block their vectors in turn. */
 static uint8_t *build_tiles(const struct kernels_weight_desc *desc, unsigned order, const struct canonical *c,
                             size_t *size)
 {
-    unsigned bits = desc->format <= KERNELS_BF16 ? 16 : cpu_code_bits(desc->format), per_word = 32 / bits;
+    unsigned bits = desc->format <= KERNELS_BF16 ? 16 : cpu_code_bits(desc->format);
     size_t group = desc->format <= KERNELS_BF16 ? 0 : c->size.absmax_codes ? 4 : desc->format == KERNELS_Q1 ? 2 : 1;
-    size_t n_blocks = desc->cols / 64;
+    size_t n_blocks = desc->cols / 64, n_tiles = (desc->rows + 15) / 16;
     uint8_t *tiles = calloc(desc->rows + 16, desc->cols * 4 + 64), *at = tiles;
 
     assert_non_null(tiles);
-    for (size_t tile = 0; tile * 16 < desc->rows; tile++)
+    for (size_t first = 0; first < n_tiles; first += 4)
         for (size_t block = 0; block < n_blocks; block++) {
-            if (group && block % group == 0) {
-                for (size_t lane = 0; lane < 16; lane++)
-                    for (size_t g = 0; g < group && block + g < n_blocks && tile * 16 + lane < desc->rows; g++)
+            size_t end = first + 4 < n_tiles ? first + 4 : n_tiles;
+            for (size_t tile = first; group && block % group == 0 && tile < end; tile++, at += 64)
+                for (size_t lane = 0; lane < 16 && tile * 16 + lane < desc->rows; lane++)
+                    for (size_t g = 0; g < group && block + g < n_blocks; g++)
                         put_scale(c, (tile * 16 + lane) * n_blocks + block + g, g, group, lane, at);
-                at += 64;
-            }
             for (unsigned v = 0; v < 2 * bits; v++)
-                for (size_t lane = 0; lane < 16; lane++, at += 4) {
-                    uint32_t word = 0;
-                    if (tile * 16 + lane >= desc->rows) continue;
-                    for (unsigned i = 0; i < per_word; i++)
-                        word |= code_of(bits, c->parts.codes,
-                                        ((tile * 16 + lane) * n_blocks + block) * 64 + v * per_word + i)
-                                << place_of(bits, order, i);
-                    memcpy(at, &word, 4);
-                }
+                for (size_t tile = first; tile < end; tile++, at += 64) put_vector(desc, order, c, tile, block, v, at);
         }
     *size = (size_t)(at - tiles);
     return tiles;
@@ -148,7 +155,7 @@ static uint8_t *make_source(enum kernels_format format, size_t n, struct numbers
 }
 
 static void judge(const struct rig *rig, const struct kernels_weight *weight, const struct canonical *c,
-                    const char *what)
+                  const char *what)
 {
     size_t size;
     uint8_t *want = build_tiles(&weight->desc, weight->order, c, &size);
@@ -184,7 +191,7 @@ static size_t open_all(struct rig *rigs)
             r->table->close(r->device); /* opened again, with memory of ours */
             options = host_options(&r->host, isas[i]);
             options.allocate = dirty_allocate;
-            if (r->steps_x > 0) options.arithmetic = KERNELS_ARITHMETIC_INT8;
+            if (strstr(isas[i], "vnni") || strstr(isas[i], "int8")) options.arithmetic = KERNELS_ARITHMETIC_INT8;
             assert_non_null(r->device = r->table->open(&options, NULL));
             n++;
         }
@@ -197,7 +204,7 @@ static void tiles_hold_the_canonical_bytes_in_their_places(void **state)
     /* A tile less a row and one more; parts of columns that are not whole; rows that writes of 16,384 cut anywhere. */
     static const struct {
         size_t rows, cols;
-    } shapes[] = {{16, 64}, {17, 64}, {31, 320}, {47, 1088}, {80, 1024}, {33, 2112}, {20, 5120}};
+    } shapes[] = {{16, 64}, {17, 64}, {31, 320}, {47, 1088}, {80, 1024}, {130, 192}, {33, 2112}, {20, 5120}};
     struct rig rigs[16], reference;
     size_t n_rigs = open_all(rigs), n_tiled = 0;
 
@@ -209,13 +216,13 @@ static void tiles_hold_the_canonical_bytes_in_their_places(void **state)
                 const struct kernels_weight_desc desc = {formats[f], shapes[s].rows, shapes[s].cols};
                 struct numbers numbers = {100 * s + 10 * from + f};
                 size_t n = desc.rows * desc.cols;
-                float factors[16];
+                float factors[64];
                 const struct kernels_source_scale scale = {factors, 16, desc.cols / 3 + 1},
                                                   *with = f % 2 ? &scale : NULL;
                 uint8_t *source = make_source(sources[from], n, &numbers);
                 struct canonical c = canonical_make(&desc);
                 struct kernels_weight *w;
-                for (size_t i = 0; i < 16; i++) factors[i] = 0.5f + (float)i;
+                for (size_t i = 0; i < 64; i++) factors[i] = 0.5f + (float)i;
                 w = write_all(&reference, &desc, sources[from], source, n, with);
                 if (desc.format <= KERNELS_BF16)
                     memcpy(c.parts.codes, w->data, c.size.codes);
