@@ -153,6 +153,7 @@ static void cuda_close(struct kernels_device *device)
         free(device->buffers);
         device->buffers = next;
     }
+    cuda_stages_close(device);
     cuda_placement_close(device);
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (device->scratch[i].data) cudaFree(device->scratch[i].data);
@@ -276,6 +277,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
 static void cuda_describe(const struct kernels_device *device, struct kernels_description *out)
 {
     *out = device->facts;
+    out->copied = device->stages.sums[CUDA_STAGE_COPY];
+    out->quantized = device->stages.sums[CUDA_STAGE_QUANTIZE];
     cuda_library_describe(device, out->products, sizeof out->products);
 }
 
@@ -321,6 +324,7 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
 {
     size_t wanted[CUDA_N_SCRATCH];
     scratch_sizes(device, l, wanted);
+    cuda_stages_settle(device);
     cuda_placement_trim(device); /* what was being loaded is loaded */
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))

@@ -5,6 +5,7 @@
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/multiply.cuh"
 #include "kernels/cuda/placement.cuh"
+#include "kernels/cuda/stages.cuh"
 #include "kernels/kernels.h"
 
 #include <launch.cuh>
@@ -51,6 +52,7 @@ struct kernels_device {
     uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
     uint64_t marks;  /* so far; placement.events has the last ones */
     struct cuda_placement placement;
+    struct cuda_stages stages;
     int n_multiprocessors;
     cuda_shared_memory room;
     struct { /* attention's plan of the batch that it was last asked for; batch NULL: none */

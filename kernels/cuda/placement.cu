@@ -94,9 +94,11 @@ enum kernels_status cuda_source_copy(struct kernels_device *device, const void *
     if (!*at) return device->failure.code;
     enum kernels_status status = KERNELS_OK;
     if (source->in_use) status = cuda_check(device, cudaStreamWaitEvent(p->copies, source->used, 0), "source");
+    if (status == KERNELS_OK) status = cuda_stage_begin(device, CUDA_STAGE_COPY, p->copies);
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaMemcpyAsync(*at, from, size_bytes, cudaMemcpyHostToDevice, p->copies), "source");
+    if (status == KERNELS_OK) status = cuda_stage_end(device, CUDA_STAGE_COPY, p->copies, size_bytes);
     if (status == KERNELS_OK) status = cuda_check(device, cudaEventRecord(source->copied, p->copies), "source");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaStreamWaitEvent(device->stream, source->copied, 0), "source");

@@ -199,6 +199,18 @@ def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
     assert len(found) == 1 and 'name="emulated on the host, number 1" variant=sm_86' in found[0], answer.stderr
 
 
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_each_stage_of_loading_has_its_rate(tmp_path, device):
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), "--device", device, "--cuda-library", str(EMULATED), "--quantization", "nf4",
+                     "--max-model-len", "128", "--no-calibrate", "--log-format", "json", "--log-level", "info")
+    [loaded] = [json.loads(line) for line in answer.stderr.splitlines() if '"model_loaded"' in line]
+    for stage in ("read", "disk", "quantize", "device"):
+        assert loaded[f"{stage}_gigabytes_per_second"] > 0, loaded
+    assert (loaded["copy_gigabytes_per_second"] is None) == (device == "cpu")     # where nothing is copied there is no rate
+    assert 0 <= loaded["read_past_cache_bytes"] <= loaded["read_bytes"]
+
+
 @pytest.mark.skipif(SANITIZED, reason="what is computed, not how")
 def test_a_16_bit_form_changes_no_score_and_is_reported(tmp_path):
     gpu = ("--device", "cuda", "--cuda-library", str(EMULATED), "--quantization", "nf4", "--gpu-products", "library")

@@ -248,12 +248,15 @@ static enum status write_chunk(struct pipeline *p, const struct item *item, cons
 static enum status make_item_memory(struct pipeline *p, const struct item *item, struct error *err)
 {
     if (p->memory_bytes >= item->memory_bytes) return DOCKET_OK;
-    mem_free(p->memory);
+    const struct kernels_backend *b = p->device->backend;
+    struct kernels_error detail = {0};
+    b->host_free(p->device->handle, p->memory);
     p->memory_bytes = 0;
-    p->memory = mem_alloc_aligned(item->memory_bytes, 64);
+    p->memory =
+        b->host_allocate(p->device->handle, item->memory_bytes, &detail); /* a GPU copies from it at full speed */
     if (!p->memory)
-        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of %s", item->memory_bytes,
-                    load_item_name(item));
+        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of %s: %s", item->memory_bytes,
+                    load_item_name(item), detail.message);
     p->memory_bytes = item->memory_bytes;
     return DOCKET_OK;
 }
@@ -399,6 +402,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     if (st == DOCKET_OK) st = tensor_files_unchanged(files, err);
     if (st != DOCKET_OK) goto done;
     facts.not_finite = p.not_finite;
+    facts.direct_bytes = tensor_files_direct_bytes(files);
     if (p.first_not_finite)
         log_event(LOG_WARN, EVENT_weights_not_finite, F_U64("nan", p.not_finite.n_nan),
                   F_U64("infinite", p.not_finite.n_infinite), F_STR("first", p.first_not_finite));
@@ -408,7 +412,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     *report = facts;
     if (!watch || !watch->release) MOVE(*out, weights);
 done:
-    mem_free(p.memory);
+    device->backend->host_free(device->handle, p.memory);
     load_plan_free(&plan);
     model_weights_free(&weights, device);
     return st;

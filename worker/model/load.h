@@ -28,6 +28,7 @@ struct load_report {
     double read_seconds;   /* in which any thread read */
     double device_seconds; /* in which pieces were handed to the device, or waited for it: copied and quantized */
     uint64_t bytes_read;
+    uint64_t direct_bytes; /* of these, past the page cache */
     uint64_t weight_bytes; /* on the device */
     /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */
     struct not_finite not_finite;

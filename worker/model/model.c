@@ -9,6 +9,7 @@
 #include "worker/model/placement.h"
 #include "worker/model/tokenizer_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -265,6 +266,7 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
     const struct load_report *r = &m->load;
     struct kernels_description facts;
     m->device.backend->describe(m->device.handle, &facts);
+    double device_rate = rate(r->bytes_read, r->device_seconds); /* a CPU copies nothing: what it did was quantizing */
     log_event(
         LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
         F_STR("revision", m->location.revision ? m->location.revision : "-"),
@@ -272,7 +274,10 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
         F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
         F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
         F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
-        F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
+        F_F64("copy_gigabytes_per_second", facts.is_gpu ? rate(facts.copied.bytes, facts.copied.seconds) : (double)NAN),
+        F_F64("quantize_gigabytes_per_second",
+              facts.is_gpu ? rate(facts.quantized.bytes, facts.quantized.seconds) : device_rate),
+        F_F64("device_gigabytes_per_second", device_rate), F_U64("read_past_cache_bytes", r->direct_bytes),
         F_U64("weights_bytes", r->weight_bytes), F_U64("expanded_layers", m->expanded.n_layers),
         F_U64("expanded_bytes", m->expanded.bytes), F_STR("products", facts.is_gpu ? facts.products : "own kernels"),
         F_U64("memory_used_bytes", resident), F_U64("memory_free_bytes", available));
