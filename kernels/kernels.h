@@ -440,6 +440,8 @@ enum kernels_status docket_kernels_check_backend(const struct kernels_backend *b
 
 /* What scratch_size of the table "cuda" says, for plans that are made without a device; cuBLASLt is taken to be there. */
 size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *limits, enum kernels_products products);
+/* What batch_create of that table takes. */
+size_t docket_kernels_gpu_batch_size(size_t max_rows, size_t max_sequences);
 
 const char *docket_kernels_status_name(enum kernels_status status);
 const char *docket_kernels_format_name(enum kernels_format format);

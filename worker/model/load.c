@@ -131,9 +131,14 @@ enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct devi
             part->bytes += bytes;
             part->parameters += (uint64_t)item->desc.rows * item->desc.cols;
             sizes.parameters += (uint64_t)item->desc.rows * item->desc.cols;
-            int8 |= item->desc.format == KERNELS_INT8;
+            /* a table that is only looked up in needs no scratch for products */
+            int8 |= item->desc.format == KERNELS_INT8 && (item->slot != &weights.embedding || config->tied_head);
+            size_t layer, expert;
+            for (layer = 0; layer < config->n_layers && !is_of_layer(&weights, layer, item->slot, &expert);) layer++;
+            if (layer < config->n_layers) sizes.lower_bytes[layer + 1] += bytes;
         }
     }
+    for (size_t l = 0; l < config->n_layers; l++) sizes.lower_bytes[l + 1] += sizes.lower_bytes[l];
     for (size_t l = 0; l < config->n_layers; l++) sizes.n_expert_places += model_config_experts(config, l);
     if (sizes.n_expert_places) /* rounded up: all of a kind are alike */
         sizes.expert_bytes = (sizes.parts[PLAN_EXPERTS].bytes + sizes.n_expert_places - 1) / sizes.n_expert_places;

@@ -160,7 +160,7 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
     engine->kv_slots = c.kv_slots;
     m->device.placement = c.place;
     m->budget_bytes = wish->budget_bytes > c.own_bytes ? wish->budget_bytes - c.own_bytes : 0;
-    m->planned_bytes = c.device_bytes - c.own_bytes;
+    m->planned_bytes = c.weight_bytes + c.room_bytes + c.kv_bytes + c.scratch_bytes;
     m->layers_on_gpu = m->config.n_layers - c.place.lower_layers;
     log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", c.weight_bytes), F_U64("kv_cache_bytes", c.kv_bytes),
               F_U64("scratch_bytes", c.scratch_bytes), F_U64("expert_rooms_bytes", c.room_bytes),
@@ -184,12 +184,24 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
     return st;
 }
 
+enum { LOGITS_PIECE = 64 };
+
+static struct transformer_limits logits_limits(size_t n_tokens)
+{
+    return (struct transformer_limits){.max_rows = LOGITS_PIECE,
+                                       .max_sequences = 1,
+                                       .kv_slots = n_tokens,
+                                       .max_outputs = LOGITS_PIECE,
+                                       .kv_format = KERNELS_F32};
+}
+
 /* A card of which nothing is known is taken for a small one. */
 #define UNKNOWN_CARD_BYTES (8 * GIB)
 
 static enum status plan_memory(struct model *m, const struct outline *o, const struct model_options *options,
                                struct engine_options *engine, struct error *err)
 {
+    const struct transformer_limits beside = logits_limits(options->logits_tokens);
     struct transformer_limits limits;
     struct plan_sizes sizes;
     struct kernels_description facts;
@@ -216,6 +228,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                                       .context = engine->max_tokens,
                                       .gpu_layers = options->gpu_layers ? options->gpu_layers : PLACEMENT_AUTO_LAYERS,
                                       .own_bytes = own,
+                                      .beside = options->logits_tokens ? &beside : NULL,
                                       .host_bytes = (uint64_t)((double)available * DEFAULT_UTILIZATION)};
         wish.budget_bytes = own + (uint64_t)((double)free_bytes * utilization);
         if (options->memory_budget) wish.budget_bytes = options->memory_budget;
@@ -224,6 +237,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     }
     engine_limits(&o->config, engine, &limits);
     size_t weights = (size_t)sizes.bytes, pass = transformer_size(&m->device, &o->config, &limits);
+    if (options->logits_tokens) pass += transformer_size(&m->device, &o->config, &beside);
     size_t budget = (size_t)((double)available * utilization);
     m->planned_bytes = weights + pass;
     m->budget_bytes = memory.used_bytes + budget;
@@ -378,12 +392,11 @@ enum status model_logits(struct model *m, const int32_t *ids, size_t n,
                          enum status (*sink)(void *context, const float *logits, size_t n_values), void *context,
                          struct error *err)
 {
-    enum { PIECE = 64 };
+    enum { PIECE = LOGITS_PIECE };
     struct transformer *t = NULL;
     int32_t positions[PIECE];
     uint32_t slots[PIECE], rows[PIECE];
-    const struct transformer_limits limits = {
-        .max_rows = PIECE, .max_sequences = 1, .kv_slots = n, .max_outputs = PIECE, .kv_format = KERNELS_F32};
+    const struct transformer_limits limits = logits_limits(n);
     if (n == 0 || n > m->max_model_len)
         return fail(err, DOCKET_BAD_INPUT, CODE_NONE, "%zu tokens, 1 to %zu are possible", n, m->max_model_len);
     for (size_t i = 0; i < n; i++)

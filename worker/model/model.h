@@ -22,6 +22,7 @@ struct model_options {
     double safety;             /* engine.h; 0: 0.90 */
     uint64_t memory_budget;    /* of a GPU, instead of that share; 0: none */
     size_t gpu_layers;         /* that a GPU computes; 0: as many as fit */
+    size_t logits_tokens;      /* of the longest sequence that model_logits will be asked for; 0: it will not */
 };
 
 struct model {

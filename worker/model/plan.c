@@ -58,7 +58,7 @@ static bool add_layer(struct plan_sizes *s, const struct model_config *c, size_t
 {
     size_t n = model_config_experts(c, layer), width = model_config_ffn_dim(c, layer);
     struct plan_part *parts = s->parts, *p = &parts[n ? PLAN_EXPERTS : PLAN_FFN];
-    uint64_t before = bytes_of(parts), up, down;
+    uint64_t before = bytes_of(parts), all_before = before + parts[PLAN_EXPERTS].bytes, up, down;
     bool good = add_attention(parts, c) && add_weights(p, 2 * (n ? n : 1), width, c->dim, &up) &&
                 add_weights(p, n ? n : 1, c->dim, width, &down);
     if (n) {
@@ -66,8 +66,10 @@ static bool add_layer(struct plan_sizes *s, const struct model_config *c, size_t
         if (good) s->expert_bytes = 2 * up + down;
         s->n_expert_places += n;
     }
-    if (good && bytes_of(parts) - before > s->layer_bytes) s->layer_bytes = bytes_of(parts) - before;
-    return good;
+    if (!good) return false;
+    if (bytes_of(parts) - before > s->layer_bytes) s->layer_bytes = bytes_of(parts) - before;
+    const uint64_t layer_bytes = bytes_of(parts) + parts[PLAN_EXPERTS].bytes - all_before;
+    return !__builtin_add_overflow(s->lower_bytes[layer], layer_bytes, &s->lower_bytes[layer + 1]);
 }
 
 enum status plan_weights(struct plan_sizes *out, const struct model_config *c, const struct quantization *q,
