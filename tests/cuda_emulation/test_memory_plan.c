@@ -15,7 +15,7 @@
 const struct kernels_backend *docket_cuda_backend(void);
 
 #define FAMILIES "tests/golden/families/"
-enum { CONTEXT = 64, TOKENS = 40, OWN = 1000 };
+enum { CONTEXT = 64, TOKENS = 40, OWN = 1000, TEXT = 100, N_LOGITS = 16 };
 enum way { ALL, EMBEDDING, EXPERTS, LAYERS, N_WAYS };
 static const char *const way_names[] = {"all on the device", "embedding on the host", "experts on the host",
                                         "layers on the host"};
@@ -50,16 +50,16 @@ struct subject {
     bool has_int8;
 };
 
-static void open_gpu(struct subject *s)
+static void open_gpu(struct subject *s, enum kernels_products products)
 {
-    const struct kernels_options options = {.n_workers = 1, .products = KERNELS_PRODUCTS_AUTO};
+    const struct kernels_options options = {.n_workers = 1, .products = products};
     struct kernels_error error = {0};
     s->device = (struct device){.backend = docket_cuda_backend(), .lower = &s->lower};
     s->device.handle = s->device.backend->open(&options, &error);
     if (!s->device.handle) fail_msg("%s", error.message);
 }
 
-static void open_subject(struct subject *s, size_t m)
+static void open_subject(struct subject *s, size_t m, enum kernels_products products)
 {
     char folder[128], path[192];
     struct buffer text = {0};
@@ -74,7 +74,7 @@ static void open_subject(struct subject *s, size_t m)
     if (st == DOCKET_OK) st = model_config_parse(&s->config, text.data, text.length, &err);
     if (st == DOCKET_OK) st = tensor_files_open(&s->files, &place, &err);
     if (st == DOCKET_OK) st = device_open(&s->lower, &options, &err);
-    open_gpu(s);
+    open_gpu(s, products);
     if (st == DOCKET_OK)
         st = load_sizes(&s->sizes, &s->has_int8, &s->device, &s->config, s->files, &s->quantization, &err);
     if (st != DOCKET_OK) fail_msg("%s: %s", models[m].family, err.message);
@@ -157,7 +157,7 @@ static void check(struct subject *s, size_t m, const struct placement_choice *c,
     transformer_close(t);
     model_weights_free(&weights, &s->device);
     s->device.backend->close(s->device.handle);
-    open_gpu(s); /* scratch never shrinks, and the peak is that of a device's life */
+    open_gpu(s, KERNELS_PRODUCTS_AUTO); /* scratch never shrinks, and the peak is that of a device's life */
 }
 
 static void what_is_planned_is_taken(void **state)
@@ -169,7 +169,7 @@ static void what_is_planned_is_taken(void **state)
         struct placement_choice c;
         struct error err;
         bool done[N_WAYS] = {false};
-        open_subject(&s, m);
+        open_subject(&s, m, KERNELS_PRODUCTS_AUTO);
         const struct transformer_limits beside = {
             .max_rows = 64, .max_sequences = 1, .kv_slots = CONTEXT, .max_outputs = 64, .kv_format = KERNELS_F32};
         struct placement_wish wish = {.device = &s.device,
@@ -196,9 +196,72 @@ static void what_is_planned_is_taken(void **state)
         if (seen[i] < 3) fail_msg("%s: seen %zu times", way_names[i], seen[i]);
 }
 
+/* One long text, as many tokens a pass as it takes; some logits of its last. */
+static void read_text(struct subject *s, const struct model_weights *weights, size_t pass_tokens,
+                      float logits[N_LOGITS])
+{
+    static int32_t ids[TEXT], positions[TEXT];
+    static uint32_t slots[TEXT];
+    int32_t tokens[N_LOGITS];
+    uint32_t outputs[N_LOGITS] = {0};
+    struct transformer *t = NULL;
+    struct transformer_limits limits;
+    struct error err = {0};
+    const struct engine_options options = {.max_tokens = TEXT, .max_rows = pass_tokens, .kv_format = KV_F16};
+    engine_limits(&s->config, &options, &limits);
+    for (size_t i = 0; i < TEXT; i++) {
+        ids[i] = (int32_t)(i * 31 % s->config.vocab);
+        positions[i] = (int32_t)i;
+        slots[i] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < N_LOGITS; i++) tokens[i] = (int32_t)(i * 7 % s->config.vocab);
+    enum status st = transformer_open(&t, &s->device, &s->config, weights, &limits, &err);
+    for (size_t at = 0; at < TEXT && st == DOCKET_OK; at += pass_tokens) {
+        const size_t n = TEXT - at < pass_tokens ? TEXT - at : pass_tokens;
+        const uint32_t last = (uint32_t)n - 1;
+        const struct kernels_sequence sequence = {.n_rows = (uint32_t)n, .own = {0, (uint32_t)(at + n), 0}};
+        const struct kernels_batch_desc batch = {n, 1, ids + at, positions + at, slots + at, &sequence};
+        st = transformer_forward(t, &batch, &last, 1, NULL, &err);
+    }
+    if (st == DOCKET_OK) st = transformer_gather_logits(t, outputs, tokens, N_LOGITS, logits, &err);
+    if (st != DOCKET_OK) fail_msg("passes of %zu: %s", pass_tokens, err.message);
+    transformer_close(t);
+}
+
+/* So the plan may choose them by the memory that there is. */
+static void how_many_tokens_a_pass_has_changes_no_bit(void **state)
+{
+    static const enum kernels_products regimes[] = {KERNELS_PRODUCTS_OWN, KERNELS_PRODUCTS_LIBRARY};
+    static const size_t passes[] = {16384, 64, 37};
+    static const size_t chosen[] = {1, 2}; /* of the models */
+    (void)state;
+    for (size_t r = 0; r < ARRAY_LENGTH(regimes); r++)
+        for (size_t m = 0; m < ARRAY_LENGTH(chosen); m++) {
+            struct subject s;
+            struct model_weights weights = {0};
+            struct load_report report;
+            struct error err = {0};
+            float want[N_LOGITS], got[N_LOGITS];
+            open_subject(&s, chosen[m], regimes[r]);
+            if (load_weights(&weights, &report, &s.device, &s.config, s.files, &s.quantization, NULL, NULL, &err) !=
+                DOCKET_OK)
+                fail_msg("%s", err.message);
+            read_text(&s, &weights, passes[0], want);
+            for (size_t i = 1; i < ARRAY_LENGTH(passes); i++) {
+                read_text(&s, &weights, passes[i], got);
+                if (memcmp(got, want, sizeof(want)))
+                    fail_msg("%s as %s, regime %zu: passes of %zu give other bits", models[chosen[m]].family,
+                             models[chosen[m]].quantization, r, passes[i]);
+            }
+            model_weights_free(&weights, &s.device);
+            close_subject(&s);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_planned_is_taken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_planned_is_taken),
+                                       cmocka_unit_test(how_many_tokens_a_pass_has_changes_no_bit)};
     log_open(&(struct log_options){.level = LOG_OFF, .fd = STDERR_FILENO}, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
