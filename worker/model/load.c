@@ -304,7 +304,7 @@ static enum status show_chunk(struct pipeline *p, const struct item *item, const
     else if (!is_quantized(item))
         st = watch->stored(watch->context, s->tensor, s->at + chunk->at, chunk->bytes, chunk->length, err);
     else if (last)
-        st = watch->quantized(watch->context, load_item_name(item), *item->slot, err);
+        st = watch->quantized(watch->context, item->device, load_item_name(item), *item->slot, err);
     if (last && watch->release) {
         item->device->backend->weight_free(item->device->handle, *item->slot);
         *item->slot = NULL;

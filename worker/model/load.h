@@ -38,8 +38,9 @@ struct load_report {
 struct load_watch {
     void *context;
     bool release; /* weights are freed once they were seen: nothing is kept, and load_weights leaves *out empty */
-    /* A weight that was quantized just now, and the name that it has (or would have, were it a tensor of its own). */
-    enum status (*quantized)(void *context, const char *name, const struct kernels_weight *weight, struct error *err);
+    /* A weight that was quantized just now, the device it is on, and the name that it has (or would have, were it a tensor of its own). */
+    enum status (*quantized)(void *context, const struct device *device, const char *name,
+                             const struct kernels_weight *weight, struct error *err);
     /* The next bytes of a tensor that is kept as stored. */
     enum status (*stored)(void *context, const struct tensor_info *tensor, uint64_t at, const void *bytes,
                           size_t length, struct error *err);
