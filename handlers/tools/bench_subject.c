@@ -18,16 +18,11 @@ static size_t used_bytes(const struct device *device)
     return memory.used_bytes;
 }
 
-/* Of the whole card, as the driver counts; GPU_UNKNOWN where nobody tells. */
 static uint64_t driver_bytes(struct bench *b, const struct device *device)
 {
-    struct kernels_description facts;
-    struct gpu_reading now;
-    struct error none;
-    device->backend->describe(device->handle, &facts);
-    if (facts.is_gpu && !b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none);
-    gpu_stats_read(b->stats, &now);
-    return now.memory_used_bytes;
+    uint64_t used, total;
+    bench_card_memory(b, device, &used, &total);
+    return used;
 }
 
 /* Long enough for every step, and no longer: the cache is what a step needs. */

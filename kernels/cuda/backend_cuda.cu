@@ -79,6 +79,14 @@ void *cuda_take(struct kernels_device *device, size_t size_bytes)
     return memory;
 }
 
+enum kernels_status cuda_no_memory(const struct kernels_device *device, struct kernels_error *error, const char *what,
+                                   size_t size_bytes)
+{
+    const bool lost = device->failure.code == KERNELS_DEVICE_LOST;
+    return kernels_fail(error, lost ? KERNELS_DEVICE_LOST : KERNELS_NO_MEMORY, "cuda: %zu bytes %s: %s", size_bytes, what,
+                        device->failure.message[0] ? device->failure.message : "no memory");
+}
+
 void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes)
 {
     if (!memory) return;
@@ -303,8 +311,7 @@ static enum kernels_status cuda_reserve(struct kernels_device *device, const str
     cuda_placement_trim(device); /* what was being loaded is loaded */
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
-            return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
-                                device->failure.message);
+            return cuda_no_memory(device, error, "of scratch", wanted[i]);
     cuda_library_decide(device, l);
     return KERNELS_OK;
 }
@@ -315,7 +322,7 @@ static void *cuda_buffer_allocate(struct kernels_device *device, size_t size_byt
     if (buffer) buffer->memory = cuda_take(device, size_bytes);
     if (!buffer || !buffer->memory) {
         free(buffer);
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a buffer of %zu bytes", size_bytes);
+        cuda_no_memory(device, error, "for a buffer", size_bytes);
         return NULL;
     }
     buffer->size_bytes = size_bytes;

@@ -37,7 +37,7 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
     if (kv) kv->memory = cuda_take(device, bytes);
     if (!kv || !kv->memory ||
         cuda_check(device, cudaMemsetAsync(kv->memory, 0, bytes, device->stream), "cache") != KERNELS_OK) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a cache of %zu bytes", bytes);
+        cuda_no_memory(device, error, "for a cache", bytes);
         if (kv) cuda_release(device, kv->memory, bytes);
         free(kv);
         return NULL;
@@ -69,8 +69,7 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
     if (b && b->host_sequences && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
         b->memory = cuda_take(device, total);
     if (!b || !b->memory) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows,
-                     max_sequences);
+        cuda_no_memory(device, error, "for a batch", total);
         if (b) free(b->host_sequences);
         free(b);
         return NULL;

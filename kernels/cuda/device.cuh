@@ -100,6 +100,9 @@ enum kernels_status cuda_check(struct kernels_device *device, cudaError_t result
 /* What the launches since the last look failed with. */
 enum kernels_status cuda_check_launch(struct kernels_device *device, const char *what);
 void *cuda_take(struct kernels_device *device, size_t size_bytes);
+/* What an allocation that did not come says: of a lost device that, and why. Returns the status. */
+enum kernels_status cuda_no_memory(const struct kernels_device *device, struct kernels_error *error, const char *what,
+                                   size_t size_bytes);
 void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes);
 void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch which, size_t size_bytes);
 /* A copy of host bytes on the device, good until the next wait; NULL after a failure. At most CUDA_STAGE_BYTES: two that

@@ -31,6 +31,7 @@ bool gemm_lt_takes(struct gemm_lt *gemm, bool is_int8, size_t n, size_t k, size_
 /* Queues a product of a shape that is taken. 0, or cuBLASLt's status. Should the shape's algorithm refuse so few rows, one that is chosen
  * for them makes the product: better another order of adding than no answer. */
 int gemm_lt_multiply(struct gemm_lt *gemm, const struct gemm_lt_product *product, void *workspace, cudaStream_t stream);
+bool gemm_lt_lacks_memory(int status);
 const char *gemm_lt_status_name(int status);
 
 #endif

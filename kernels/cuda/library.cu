@@ -114,7 +114,8 @@ struct gemm_lt *cuda_library_gemm(struct kernels_device *device)
 enum kernels_status cuda_library_check(struct kernels_device *device, int status, const char *what, size_t n, size_t k)
 {
     if (status == 0) return KERNELS_OK;
-    return cuda_fail(device, KERNELS_FAILED, "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k,
+    if (cuda_check_launch(device, what) == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST; /* which the library hides */
+    return cuda_fail(device, gemm_lt_lacks_memory(status) ? KERNELS_NO_MEMORY : KERNELS_FAILED, "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k,
                      gemm_lt_status_name(status), status);
 }
 

@@ -104,6 +104,8 @@ def test_the_gpu_backend_is_measured_too():
         pytest.skip("the emulated library belongs to the release build")
     told = _check(json.loads(_bench("--synthetic", "tiny", "--json", "--layers", "1", "--device", "cuda", "--cuda-library", str(EMULATED), "--seconds",
                                     "0.01", "--decode", "2", "--tokens", "16", "--only", "quantize,decode,experts", "--quantization", "nf4").stdout))
+    told_by_driver = [row for row in told["memory"] if row["what"] == "all, as the driver counts"]
+    assert len(told_by_driver) == 1 and told_by_driver[0]["found_bytes"] > 0      # there is no NVML here: the runtime says it
     assert told["is_gpu"] and {ceiling["name"] for ceiling in told["ceilings"]} == {"copy", "products"}
     assert all(row["problem"] is None and row["rate_by_processor_time"] is None for row in told["rows"])
     assert all("copy" in row["of_ceilings"] for row in told["rows"] if row["step"] == "decode")
