@@ -189,6 +189,17 @@ def test_a_gpu_that_cannot_be_used_is_said_in_one_line(tmp_path, environment, ar
 
 
 @pytest.mark.skipif(SANITIZED, reason="said once is enough")
+def test_without_cublaslt_the_own_kernels_serve_and_the_reason_is_said(tmp_path):
+    gpu = ("--device", "cuda", "--cuda-library", str(EMULATED), "--max-model-len", "128", "--no-calibrate")
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), *gpu, EMULATION_BLAS="none")
+    assert answer.returncode == 0, answer.stderr
+    found = [line for line in answer.stderr.splitlines() if "event=device_found" in line]
+    assert len(found) == 1 and 'products="own kernels: libcublasLt.so.12: cannot open' in found[0], answer.stderr
+    wanted = _docket("classify", "--labels", "a,b", *_short(tmp_path), *gpu, "--gpu-products", "library", EMULATION_BLAS="none")
+    assert wanted.returncode == 69 and "products through cuBLASLt: libcublasLt.so.12: cannot open" in wanted.stderr.splitlines()[-1], wanted.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
 def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
     document = tmp_path / "a.txt"
     document.write_text(TEXT, encoding="utf-8")
