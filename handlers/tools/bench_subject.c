@@ -121,7 +121,8 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
 
 enum status bench_subject_of_model(struct bench_subject *s, struct model *m, struct error *err)
 {
-    const struct engine_options engine = {.max_tokens = m->max_model_len, .kv_format = m->kv_format};
+    const struct engine_options engine = {
+        .max_tokens = m->max_model_len, .max_rows = m->pass_tokens, .kv_slots = m->kv_slots, .kv_format = m->kv_format};
     take_names(s, m->location.name, &m->quantization, m->kv_format);
     s->bench.device = &m->device;
     s->bench.config = &m->config;

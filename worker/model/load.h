@@ -28,8 +28,9 @@ struct load_report {
     double read_seconds;   /* in which any thread read */
     double device_seconds; /* in which pieces were handed to the device, or waited for it: copied and quantized */
     uint64_t bytes_read;
-    uint64_t direct_bytes; /* of these, past the page cache */
-    uint64_t weight_bytes; /* on the device */
+    uint64_t direct_bytes;                  /* of these, past the page cache */
+    uint64_t weight_bytes;                  /* on the device */
+    struct kernels_stage copied, quantized; /* by a GPU's own clock; model_open fills them in */
     /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */
     struct not_finite not_finite;
 };

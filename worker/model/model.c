@@ -156,8 +156,8 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
         error_prefix(err, "%s as %s", m->config.architecture, m->quantization_name);
         return st;
     }
-    engine->max_rows = c.max_rows;
-    engine->kv_slots = c.kv_slots;
+    engine->max_rows = m->pass_tokens = c.max_rows;
+    engine->kv_slots = m->kv_slots = c.kv_slots;
     m->device.placement = c.place;
     m->budget_bytes = wish->budget_bytes > c.own_bytes ? wish->budget_bytes - c.own_bytes : 0;
     m->planned_bytes = c.weight_bytes + c.room_bytes + c.kv_bytes + c.scratch_bytes;
@@ -288,9 +288,9 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
         F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
         F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
         F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
-        F_F64("copy_gigabytes_per_second", facts.is_gpu ? rate(facts.copied.bytes, facts.copied.seconds) : (double)NAN),
+        F_F64("copy_gigabytes_per_second", facts.is_gpu ? rate(r->copied.bytes, r->copied.seconds) : (double)NAN),
         F_F64("quantize_gigabytes_per_second",
-              facts.is_gpu ? rate(facts.quantized.bytes, facts.quantized.seconds) : device_rate),
+              facts.is_gpu ? rate(r->quantized.bytes, r->quantized.seconds) : device_rate),
         F_F64("device_gigabytes_per_second", device_rate), F_U64("read_past_cache_bytes", r->direct_bytes),
         F_U64("weights_bytes", r->weight_bytes), F_U64("expanded_layers", m->expanded.n_layers),
         F_U64("expanded_bytes", m->expanded.bytes), F_STR("products", facts.is_gpu ? facts.products : "own kernels"),
@@ -364,6 +364,10 @@ enum status model_open(struct model *out, const struct model_options *options, c
         model_close(out);
         return st;
     }
+    struct kernels_description facts;
+    out->device.backend->describe(out->device.handle, &facts);
+    out->load.copied = facts.copied;
+    out->load.quantized = facts.quantized;
     log_memory_taken(out, before.free_bytes);
     log_loaded(out, start);
     return DOCKET_OK;
