@@ -234,6 +234,14 @@ def test_a_16_bit_form_changes_no_score_and_is_reported(tmp_path):
     assert all(line["products"].startswith("cuBLASLt") for line in loaded)
 
 
+@pytest.mark.skipif(SANITIZED, reason="what is planned, not how")
+def test_a_16_bit_form_that_was_asked_for_comes_before_large_passes(tmp_path):
+    form = ("--quantization", "nf4", "--gpu-products", "library", "--expand")
+    _, large = _placed(tmp_path, *form, "off")
+    _, small = _placed(tmp_path, *form, "on", "--gpu-memory-budget", str(int(large["device_bytes"]) + 1_000_000))
+    assert int(large["pass_tokens"]) == 16384 and int(small["pass_tokens"]) == 8192, (large, small)
+
+
 @pytest.mark.skipif(SANITIZED, reason="said once is enough")
 def test_a_16_bit_form_that_nobody_uses_is_refused(tmp_path):
     answer = _classify(tmp_path, "--device", "cpu", "--quantization", "nf4", "--expand", "on")

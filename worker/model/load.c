@@ -136,6 +136,8 @@ enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct devi
             size_t layer, expert;
             for (layer = 0; layer < config->n_layers && !is_of_layer(&weights, layer, item->slot, &expert);) layer++;
             if (layer < config->n_layers) sizes.lower_bytes[layer + 1] += bytes;
+            if (layer < config->n_layers && docket_kernels_format_has_parts(item->desc.format))
+                sizes.form_bytes += 2 * (uint64_t)item->desc.rows * item->desc.cols;
         }
     }
     for (size_t l = 0; l < config->n_layers; l++) sizes.lower_bytes[l + 1] += sizes.lower_bytes[l];

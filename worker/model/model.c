@@ -146,12 +146,28 @@ static uint64_t taken_by_context(const struct kernels_memory *memory)
     return taken < 3 * PLACEMENT_CONTEXT_BYTES ? taken : PLACEMENT_CONTEXT_BYTES;
 }
 
+/* 16-bit forms that were asked for by name come before large passes, which they make up for. */
+static enum status choose_placement(struct placement_choice *out, const struct placement_wish *wish,
+                                    enum expand_mode expand, struct error *err)
+{
+    const uint64_t forms = expand_predict(wish->sizes);
+    struct placement_wish beside_forms = *wish;
+    struct error none;
+    if (expand == EXPAND_ON && wish->budget_bytes > forms) {
+        beside_forms.budget_bytes -= forms;
+        if (placement_choose(out, &beside_forms, &none) == DOCKET_OK && out->place.lower_layers == 0 &&
+            out->n_host_experts == 0)
+            return DOCKET_OK;
+    }
+    return placement_choose(out, wish, err);
+}
+
 /* The GPU's: places what does not fit, and says how large passes and cache may be. */
 static enum status plan_gpu(struct model *m, const struct placement_wish *wish, const struct model_options *options,
                             struct engine_options *engine, struct error *err)
 {
     struct placement_choice c;
-    enum status st = placement_choose(&c, wish, err);
+    enum status st = choose_placement(&c, wish, options->expand, err);
     if (st != DOCKET_OK) {
         error_prefix(err, "%s as %s", m->config.architecture, m->quantization_name);
         return st;

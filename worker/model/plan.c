@@ -1,6 +1,7 @@
 /* plan.c: counts what load.c will read and what transformer.c will allocate. Every product is checked: config.json may say anything. */
 #include "worker/model/plan.h"
 
+#include "worker/base/alloc.h"
 #include "worker/model/transformer.h"
 
 #define MOST_BYTES (UINT64_C(1) << 60) /* of any one sum, so that adding a few never overflows */
@@ -87,6 +88,13 @@ enum status plan_weights(struct plan_sizes *out, const struct model_config *c, c
     for (int i = 0; good && i < N_PLAN_KINDS; i++)
         good = !__builtin_add_overflow(s.bytes, s.parts[i].bytes, &s.bytes) &&
                !__builtin_add_overflow(s.parameters, s.parts[i].parameters, &s.parameters);
+    static const enum plan_kind in_layers[] = {PLAN_ATTENTION, PLAN_FFN, PLAN_EXPERTS};
+    for (size_t i = 0; good && i < ARRAY_LENGTH(in_layers); i++) {
+        enum kernels_format format;
+        const struct plan_part *part = &s.parts[in_layers[i]];
+        if (weight_format_kernels(part->format, &format) && docket_kernels_format_has_parts(format))
+            s.form_bytes += 2 * part->parameters; /* fewer than s.bytes times 16 */
+    }
     if (!good || s.bytes > MOST_BYTES)
         return fail(err, DOCKET_LIMIT, CODE_model_config_unsupported,
                     "config.json: %zu layers of dim %zu and a vocabulary of %zu: more bytes than can be", c->n_layers,

@@ -23,6 +23,7 @@ struct plan_sizes {
     uint64_t expert_bytes;                      /* of one expert of one layer; 0 without experts */
     uint64_t n_expert_places;                   /* experts of all layers */
     uint64_t layer_bytes;                       /* of the largest layer without its experts */
+    uint64_t form_bytes;                        /* of 16-bit forms beside the quantized matrices of all layers */
     uint64_t lower_bytes[MODEL_MAX_LAYERS + 1]; /* of the lowest n layers, experts included */
 };
 /* LIMIT, model_config_unsupported when a size does not fit 64 bits. */
