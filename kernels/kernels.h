@@ -104,6 +104,12 @@ struct kernels_options {
     enum kernels_products products;
 };
 
+/* Bytes of sources that went through a stage of loading, and the time that it worked, by the device's clock. Stages overlap. */
+struct kernels_stage {
+    uint64_t bytes;
+    double seconds;
+};
+
 struct kernels_description {
     char name[96];    /* "AMD EPYC 9B45" or "NVIDIA H200" */
     char variant[32]; /* instruction set or compute capability */
@@ -113,6 +119,7 @@ struct kernels_description {
     char products[128]; /* of a GPU: who makes them, and why not the library; known for good after reserve */
     char passed_over
         [96]; /* a better instruction set that the processor says it has, and why it is not used; else empty */
+    struct kernels_stage copied, quantized; /* of a GPU: sources of weights so far; all of them after reserve */
 };
 
 struct kernels_memory {
@@ -433,6 +440,8 @@ enum kernels_status docket_kernels_check_backend(const struct kernels_backend *b
 
 /* What scratch_size of the table "cuda" says, for plans that are made without a device; cuBLASLt is taken to be there. */
 size_t docket_kernels_gpu_scratch_size(const struct kernels_limits *limits, enum kernels_products products);
+/* What batch_create of that table takes. */
+size_t docket_kernels_gpu_batch_size(size_t max_rows, size_t max_sequences);
 
 const char *docket_kernels_status_name(enum kernels_status status);
 const char *docket_kernels_format_name(enum kernels_format format);

@@ -87,7 +87,9 @@ struct bench {
     struct bench_report *report;
 };
 
-/* bench_measure.c. The first fills everything below `weights` from what stands above it. */
+/* bench_measure.c. Of the whole card, everybody's together, as its driver counts: GPU_UNKNOWN on a CPU, and where nobody tells. */
+void bench_card_memory(struct bench *bench, const struct device *device, uint64_t *used_bytes, uint64_t *total_bytes);
+/* The first fills everything below `weights` from what stands above it. */
 enum status bench_open(struct bench *b, struct error *err);
 void bench_close(struct bench *b);
 /* One round; the number of things done (tokens, documents) goes to *amount. */

@@ -137,6 +137,10 @@ void bench_files_measure(struct bench_subject *s, const struct bench_files *file
     snprintf(what, sizeof(what), "%zu files, quantizing included", files->n);
     struct bench_row *row = add_row(b, "load", what, (double)load->bytes_read, load->seconds);
     if (!row) return;
+    if (load->copied.bytes)
+        add_row(b, "load", "copies to the GPU alone", (double)load->copied.bytes, load->copied.seconds);
+    if (load->quantized.bytes)
+        add_row(b, "load", "quantizing there alone", (double)load->quantized.bytes, load->quantized.seconds);
     if (!files->n) {
         bench_impossible(b, "disk", "too many files");
         return;

@@ -191,6 +191,24 @@ static void look_at_gpu(struct bench *b)
 
 /* --- rows --- */
 
+void bench_card_memory(struct bench *b, const struct device *device, uint64_t *used_bytes, uint64_t *total_bytes)
+{
+    struct kernels_description facts;
+    struct kernels_memory memory;
+    struct gpu_reading now;
+    struct error none;
+    device->backend->describe(device->handle, &facts);
+    if (facts.is_gpu && !b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none);
+    gpu_stats_read(b->stats, &now);
+    *used_bytes = now.memory_used_bytes;
+    *total_bytes = now.memory_total_bytes;
+    if (!facts.is_gpu || *total_bytes != GPU_UNKNOWN) return;
+    device->backend->memory(device->handle, &memory); /* without NVML the runtime is asked */
+    if (!memory.total_bytes || !memory.free_bytes) return;
+    *used_bytes = memory.total_bytes - memory.free_bytes;
+    *total_bytes = memory.total_bytes;
+}
+
 enum status bench_open(struct bench *b, struct error *err)
 {
     struct kernels_description facts;
@@ -206,12 +224,7 @@ enum status bench_open(struct bench *b, struct error *err)
     b->report->n_layers = b->config->n_layers;
     b->report->parameters_a_token = bench_parameters_a_token(b->config);
     if (facts.is_gpu) {
-        struct gpu_reading now;
-        struct error none;
-        if (!b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none); /* may be missing */
-        gpu_stats_read(b->stats, &now);
-        b->report->driver_used_bytes = now.memory_used_bytes;
-        b->report->driver_total_bytes = now.memory_total_bytes;
+        bench_card_memory(b, b->device, &b->report->driver_used_bytes, &b->report->driver_total_bytes);
         look_at_gpu(b);
         return DOCKET_OK;
     }

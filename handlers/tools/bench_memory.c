@@ -24,7 +24,10 @@ enum status bench_plan(struct bench_report *report, const struct device *device,
     bool has_int8 = false;
     for (int i = 0; i < N_MODEL_PARTS; i++) has_int8 = has_int8 || quantization->part[i] == QUANTIZE_INT8;
     transformer_kernels_limits(&kernels, config, &limits, has_int8);
+    struct kernels_description facts;
+    device->backend->describe(device->handle, &facts);
     uint64_t scratch = device->backend->scratch_size(device->handle, &kernels);
+    if (facts.is_gpu) scratch += transformer_last_batch_size(&limits);
     uint64_t pass = cache + transformer_activation_size(config, &limits) + scratch;
     uint64_t rest = weights_found && all_found > weights_found ? all_found - weights_found : 0; /* 0: not told apart */
     add(report, "weights, canonical form", sizes.bytes, weights_found);

@@ -18,16 +18,11 @@ static size_t used_bytes(const struct device *device)
     return memory.used_bytes;
 }
 
-/* Of the whole card, as the driver counts; GPU_UNKNOWN where nobody tells. */
 static uint64_t driver_bytes(struct bench *b, const struct device *device)
 {
-    struct kernels_description facts;
-    struct gpu_reading now;
-    struct error none;
-    device->backend->describe(device->handle, &facts);
-    if (facts.is_gpu && !b->stats) gpu_stats_open(&b->stats, b->options.nvml_library, facts.bus_id, &none);
-    gpu_stats_read(b->stats, &now);
-    return now.memory_used_bytes;
+    uint64_t used, total;
+    bench_card_memory(b, device, &used, &total);
+    return used;
 }
 
 /* Long enough for every step, and no longer: the cache is what a step needs. */
@@ -126,7 +121,8 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
 
 enum status bench_subject_of_model(struct bench_subject *s, struct model *m, struct error *err)
 {
-    const struct engine_options engine = {.max_tokens = m->max_model_len, .kv_format = m->kv_format};
+    const struct engine_options engine = {
+        .max_tokens = m->max_model_len, .max_rows = m->pass_tokens, .kv_slots = m->kv_slots, .kv_format = m->kv_format};
     take_names(s, m->location.name, &m->quantization, m->kv_format);
     s->bench.device = &m->device;
     s->bench.config = &m->config;

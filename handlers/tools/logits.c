@@ -90,6 +90,7 @@ static int run(const struct tool_call *call)
         return tool_usage("%s", err.message);
     }
     if (st == DOCKET_OK) st = tool_model_options(call->config, &model_options, &err);
+    model_options.logits_tokens = tokens.length;
     if (st == DOCKET_OK) st = tool_log_open(call->config, LOG_WARN, &err);
     if (st == DOCKET_OK) st = model_open(&model, &model_options, NULL, &err);
     if (st == DOCKET_OK) st = write_out(&model, &tokens, v->out, &err);

@@ -8,12 +8,11 @@
 #define DOCKET_KERNELS_CUDA_ATTENTION_CUH
 
 #include "kernels/cuda/rows.cuh"
+#include "kernels/gpu_scratch.h"
 
 /* Of one row with 4096 keys, 16 chunks for each of 8 key/value heads: 128 blocks for the 132 multiprocessors of an H200. A block that
  * goes through many chunks pays d / 8 instructions a thread for a join, 128 at d = 128, beside 512 mma and 2,000 others. */
 #define ATTENTION_CHUNK 256u
-#define ATTENTION_ROWS  64u /* rows times heads of a group that a block works on */
-#define EXACT_ROWS      16u /* the same of the kernel for f32 caches, one head */
 #define ATTENTION_NONE  UINT32_MAX
 
 /* A block's queries: rows rows[rows_at ...] of the batch, each with the heads of a group, flattened; of these [first, first + n).

@@ -12,15 +12,7 @@
 namespace
 {
 
-/* Two waves of 132 multiprocessors, 64 queries a block, of 130 values: 8.8 MB. What does not fit is not split. */
-constexpr size_t PARTIAL_BYTES = (size_t)16 << 20;
-
-/* Chunks of rows, all heads of each, that may be computed one by one in a pass: 16 a row, as far as memory goes. */
-size_t most_partials(size_t max_rows, size_t n_heads, size_t head_size)
-{
-    const size_t most = PARTIAL_BYTES / (n_heads * (head_size + 2) * sizeof(float));
-    return most < max_rows * 16 ? most : max_rows * 16;
-}
+static_assert(sizeof(attention_item) == ATTENTION_ITEM_BYTES && sizeof(attention_merge) == ATTENTION_MERGE_BYTES, "plans count with it");
 
 template <class type> struct list {
     type *at;
@@ -86,7 +78,7 @@ bool same_prefix(const kernels_sequence &a, const kernels_sequence &b)
 void choose(lists *l, const kernels_batch *b, const attention_shape &shape, size_t n_multiprocessors)
 {
     const size_t group = shape.n_heads / shape.n_kv_heads;
-    const size_t most = most_partials(b->max_rows, shape.n_heads, shape.head_size);
+    const size_t most = gpu_most_partials(b->max_rows, shape.n_heads, shape.head_size);
     size_t n_blocks = 0, n_together = 0;
     uint32_t leader = ATTENTION_NONE;
 
@@ -182,22 +174,6 @@ bool same_shape(const attention_shape &a, const attention_shape &b)
 }
 
 } // namespace
-
-size_t cuda_attention_partial_bytes(size_t max_rows, size_t n_heads, size_t head_size)
-{
-    return n_heads ? most_partials(max_rows, n_heads, head_size) * n_heads * (head_size + 2) * sizeof(float) : 0;
-}
-
-/* Blocks that take all keys; blocks of a chunk, for each of its rows at most one a 64 heads, and the same for those of a prefix. */
-size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads,
-                                 size_t head_size)
-{
-    const size_t group = n_kv_heads ? n_heads / n_kv_heads : 1, least = ATTENTION_ROWS / EXACT_ROWS;
-    const size_t whole = max_rows * (group > least ? group : least) / ATTENTION_ROWS + max_sequences + 1;
-    const size_t split = n_heads ? 2 * most_partials(max_rows, n_heads, head_size) * (group / ATTENTION_ROWS + 1) : 0;
-    return (whole + split) * sizeof(attention_item) + max_rows * (3 * sizeof(uint32_t) + sizeof(attention_merge)) +
-           4 * 256;
-}
 
 const attention_plan *cuda_attention_plan(struct kernels_device *device, const struct kernels_batch *b,
                                           const attention_shape &shape)

@@ -79,6 +79,14 @@ void *cuda_take(struct kernels_device *device, size_t size_bytes)
     return memory;
 }
 
+enum kernels_status cuda_no_memory(const struct kernels_device *device, struct kernels_error *error, const char *what,
+                                   size_t size_bytes)
+{
+    const bool lost = device->failure.code == KERNELS_DEVICE_LOST;
+    return kernels_fail(error, lost ? KERNELS_DEVICE_LOST : KERNELS_NO_MEMORY, "cuda: %zu bytes %s: %s", size_bytes, what,
+                        device->failure.message[0] ? device->failure.message : "no memory");
+}
+
 void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes)
 {
     if (!memory) return;
@@ -153,6 +161,7 @@ static void cuda_close(struct kernels_device *device)
         free(device->buffers);
         device->buffers = next;
     }
+    cuda_stages_close(device);
     cuda_placement_close(device);
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (device->scratch[i].data) cudaFree(device->scratch[i].data);
@@ -276,6 +285,8 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
 static void cuda_describe(const struct kernels_device *device, struct kernels_description *out)
 {
     *out = device->facts;
+    out->copied = device->stages.sums[CUDA_STAGE_COPY];
+    out->quantized = device->stages.sums[CUDA_STAGE_QUANTIZE];
     cuda_library_describe(device, out->products, sizeof out->products);
 }
 
@@ -286,46 +297,21 @@ static void cuda_memory(const struct kernels_device *device, struct kernels_memo
     if (cudaMemGetInfo(&free_bytes, &total) == cudaSuccess) out->free_bytes = free_bytes, out->total_bytes = total;
 }
 
-/* The one place that says what scratch there is. */
-static void scratch_sizes(const struct kernels_device *device, const struct kernels_limits *l,
-                          size_t wanted[CUDA_N_SCRATCH])
-{
-    size_t pairs = l->max_rows * (l->top_k ? l->top_k : 1), logits = l->max_rows * l->n_experts;
-    size_t results = pairs * l->dim > logits ? pairs * l->dim : logits;
-    wanted[CUDA_SCRATCH_HIDDEN] = pairs * l->ffn_dim * sizeof(float);
-    wanted[CUDA_SCRATCH_RESULTS] = results * sizeof(float);
-    wanted[CUDA_SCRATCH_SORT] = sort_words(pairs, l->n_experts) * sizeof(uint32_t);
-    wanted[CUDA_SCRATCH_SOURCE] = CUDA_PIECE_ELEMENTS * sizeof(float);
-    wanted[CUDA_SCRATCH_ABSMAX] = l->has_int8 ? pairs * sizeof(float) : 0;
-    wanted[CUDA_SCRATCH_PLAN] =
-        cuda_attention_plan_bytes(l->max_rows, l->max_sequences, l->n_heads, l->n_kv_heads, l->head_size);
-    wanted[CUDA_SCRATCH_PARTIALS] = cuda_attention_partial_bytes(l->max_rows, l->n_heads, l->head_size);
-    cuda_library_scratch(device, l, wanted);
-    if (!wanted[CUDA_SCRATCH_ROWS16]) { /* own products of codes: what is not hidden between gate and down */
-        size_t q = l->n_heads * l->head_size;
-        wanted[CUDA_SCRATCH_ROWS16] = l->max_rows * (l->dim > q ? l->dim : q) * sizeof(uint16_t);
-    }
-}
-
 static size_t cuda_scratch_size(const struct kernels_device *device, const struct kernels_limits *l)
 {
-    size_t wanted[CUDA_N_SCRATCH], total = l ? cuda_batch_size(l->max_rows, l->max_sequences) : 0;
-    if (!l) return 0;
-    scratch_sizes(device, l, wanted);
-    for (int i = 0; i < CUDA_N_SCRATCH; i++) total += wanted[i];
-    return total;
+    return l ? gpu_scratch_total(l, cuda_library_may_serve(device, l)) : 0;
 }
 
 static enum kernels_status cuda_reserve(struct kernels_device *device, const struct kernels_limits *l,
                                         struct kernels_error *error)
 {
     size_t wanted[CUDA_N_SCRATCH];
-    scratch_sizes(device, l, wanted);
+    gpu_scratch_slots(l, cuda_library_may_serve(device, l), wanted);
+    cuda_stages_settle(device);
     cuda_placement_trim(device); /* what was being loaded is loaded */
     for (int i = 0; i < CUDA_N_SCRATCH; i++)
         if (wanted[i] && !cuda_scratch_at_least(device, (enum cuda_scratch)i, wanted[i]))
-            return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: %zu bytes of scratch: %s", wanted[i],
-                                device->failure.message);
+            return cuda_no_memory(device, error, "of scratch", wanted[i]);
     cuda_library_decide(device, l);
     return KERNELS_OK;
 }
@@ -336,7 +322,7 @@ static void *cuda_buffer_allocate(struct kernels_device *device, size_t size_byt
     if (buffer) buffer->memory = cuda_take(device, size_bytes);
     if (!buffer || !buffer->memory) {
         free(buffer);
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a buffer of %zu bytes", size_bytes);
+        cuda_no_memory(device, error, "for a buffer", size_bytes);
         return NULL;
     }
     buffer->size_bytes = size_bytes;

@@ -10,11 +10,6 @@ extern "C" {
 #include "kernels/formats/kv.h"
 }
 
-static size_t round_up(size_t n)
-{
-    return (n + 255) & ~(size_t)255;
-}
-
 size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
                     size_t n_kv_heads, size_t head_size)
 {
@@ -42,7 +37,7 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
     if (kv) kv->memory = cuda_take(device, bytes);
     if (!kv || !kv->memory ||
         cuda_check(device, cudaMemsetAsync(kv->memory, 0, bytes, device->stream), "cache") != KERNELS_OK) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a cache of %zu bytes", bytes);
+        cuda_no_memory(device, error, "for a cache", bytes);
         if (kv) cuda_release(device, kv->memory, bytes);
         free(kv);
         return NULL;
@@ -65,34 +60,16 @@ void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv)
     free(kv);
 }
 
-/* Where the parts of a batch lie in its memory; returns its size. */
-static size_t lay_out(size_t max_rows, size_t max_sequences, size_t at[6])
-{
-    const size_t sizes[] = {
-        max_rows * 4, max_rows * 4, max_rows * 4, max_rows * 4, max_sequences * sizeof(struct kernels_sequence),
-        max_sequences};
-    size_t total = 0;
-    for (size_t i = 0; i < 6; i++) at[i] = total, total += round_up(sizes[i]);
-    return total;
-}
-
-size_t cuda_batch_size(size_t max_rows, size_t max_sequences)
-{
-    size_t at[6];
-    return lay_out(max_rows, max_sequences, at);
-}
-
 struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                         struct kernels_error *error)
 {
     struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
-    size_t at[6], total = lay_out(max_rows, max_sequences, at);
+    size_t at[6], total = gpu_batch_layout(max_rows, max_sequences, at);
     if (b) b->host_sequences = (struct kernels_sequence *)calloc(max_sequences + 1, sizeof *b->host_sequences);
     if (b && b->host_sequences && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
         b->memory = cuda_take(device, total);
     if (!b || !b->memory) {
-        kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch of %zu rows and %zu sequences", max_rows,
-                     max_sequences);
+        cuda_no_memory(device, error, "for a batch", total);
         if (b) free(b->host_sequences);
         free(b);
         return NULL;

@@ -5,28 +5,14 @@
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/multiply.cuh"
 #include "kernels/cuda/placement.cuh"
+#include "kernels/cuda/stages.cuh"
+#include "kernels/gpu_scratch.h"
 #include "kernels/kernels.h"
 
 #include <launch.cuh>
 
 /* The one exported symbol of libdocket_cuda.so. */
 extern "C" __attribute__((visibility("default"))) const struct kernels_backend *docket_cuda_backend(void);
-
-enum cuda_scratch {
-    CUDA_SCRATCH_HIDDEN,   /* [pairs, f] */
-    CUDA_SCRATCH_RESULTS,  /* [pairs, k], or logits of the router */
-    CUDA_SCRATCH_SORT,     /* starts, rows, pairs, places */
-    CUDA_SCRATCH_SOURCE,   /* pieces of a weight's source, or of its values */
-    CUDA_SCRATCH_ABSMAX,   /* int8: of each row of activations */
-    CUDA_SCRATCH_PLAN,     /* of attention */
-    CUDA_SCRATCH_PARTIALS, /* of attention: chunks that wait for each other */
-    CUDA_SCRATCH_ROWS16,   /* activations in 16 bits */
-    CUDA_SCRATCH_SLOT_0,   /* weights in 16 bits, by turns */
-    CUDA_SCRATCH_SLOT_1,
-    CUDA_SCRATCH_GATED, /* gate and up of some rows */
-    CUDA_SCRATCH_WORKSPACE,
-    CUDA_N_SCRATCH,
-};
 
 struct cuda_buffer { /* in front of nothing: a list beside the memory */
     void *memory;
@@ -51,6 +37,7 @@ struct kernels_device {
     uint32_t *wrong; /* on the device: a kernel found an argument that cannot be */
     uint64_t marks;  /* so far; placement.events has the last ones */
     struct cuda_placement placement;
+    struct cuda_stages stages;
     int n_multiprocessors;
     cuda_shared_memory room;
     struct { /* attention's plan of the batch that it was last asked for; batch NULL: none */
@@ -113,6 +100,9 @@ enum kernels_status cuda_check(struct kernels_device *device, cudaError_t result
 /* What the launches since the last look failed with. */
 enum kernels_status cuda_check_launch(struct kernels_device *device, const char *what);
 void *cuda_take(struct kernels_device *device, size_t size_bytes);
+/* What an allocation that did not come says: of a lost device that, and why. Returns the status. */
+enum kernels_status cuda_no_memory(const struct kernels_device *device, struct kernels_error *error, const char *what,
+                                   size_t size_bytes);
 void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes);
 void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch which, size_t size_bytes);
 /* A copy of host bytes on the device, good until the next wait; NULL after a failure. At most CUDA_STAGE_BYTES: two that
@@ -124,7 +114,6 @@ const void *cuda_stage(struct kernels_device *device, const void *bytes, size_t 
 bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t size_bytes);
 
 /* weights.cu */
-#define CUDA_PIECE_ELEMENTS ((size_t)4 << 20) /* of a source or of values at a time: 16 MiB of f32 */
 bool cuda_is_plain(enum kernels_format format);
 static inline bool cuda_is_nested(enum kernels_format format)
 {
@@ -165,19 +154,15 @@ size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format for
 struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
                                   size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
 void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv);
-size_t cuda_batch_size(size_t max_rows, size_t max_sequences); /* that cuda_batch_create takes */
 struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                         struct kernels_error *error);
 enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *batch,
                                    const struct kernels_batch_desc *desc, struct kernels_error *error);
 void cuda_batch_free(struct kernels_device *device, struct kernels_batch *batch);
 
-/* attention_plan.cu. The plan of the batch, good until the next one is asked for; NULL after a failure. Bytes of scratch. */
+/* attention_plan.cu. The plan of the batch, good until the next one is asked for; NULL after a failure. */
 const struct attention_plan *cuda_attention_plan(struct kernels_device *device, const struct kernels_batch *batch,
                                                  const struct attention_shape &shape);
-size_t cuda_attention_plan_bytes(size_t max_rows, size_t max_sequences, size_t n_heads, size_t n_kv_heads,
-                                 size_t head_size);
-size_t cuda_attention_partial_bytes(size_t max_rows, size_t n_heads, size_t head_size);
 
 /* operations.cu: arguments checked, kernels queued. */
 enum kernels_status cuda_op_embed(struct kernels_device *device, const struct kernels_embed *args);

@@ -4,8 +4,7 @@
 #define DOCKET_KERNELS_CUDA_EXPAND_CUH
 
 #include "kernels/cuda/decode.cuh"
-
-#define EXPAND_MOST_WEIGHTS 64u /* of one launch */
+#include "kernels/gpu_scratch.h"
 
 /* to[i] = x[rows[i]], rows of k values, a multiple of 8; without rows x[i]. */
 void cuda_round_rows(const float *x, const uint32_t *rows, uint32_t m, uint32_t k, bool is_bf16, uint16_t *to,

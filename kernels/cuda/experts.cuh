@@ -3,6 +3,7 @@
 #define DOCKET_KERNELS_CUDA_EXPERTS_CUH
 
 #include "kernels/cuda/decode.cuh"
+#include "kernels/gpu_scratch.h"
 
 /* The router: see struct kernels_route. logits [m, e] is scratch. */
 void cuda_route(const float *logits, uint32_t n_rows, uint32_t n_experts, uint32_t top_k, bool renormalize,
@@ -16,14 +17,6 @@ struct sort_args {
     uint32_t n_rows, n_experts, top_k;
 };
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream);
-
-#define SORT_CHUNK 256u /* pairs */
-
-/* Words that a sort needs. */
-static inline size_t sort_words(size_t n_pairs, size_t n_experts)
-{
-    return n_experts + 1 + 2 * n_pairs + (n_pairs + SORT_CHUNK - 1) / SORT_CHUNK * n_experts;
-}
 
 /* out[i] += sum over t, in order, of weight * results[place]. */
 struct combine_args {

@@ -178,6 +178,11 @@ int gemm_lt_multiply(struct gemm_lt *g, const struct gemm_lt_product *p, void *w
     return found ? run(g, p, &other, workspace, stream) : s;
 }
 
+bool gemm_lt_lacks_memory(int status)
+{
+    return status == BLAS_NO_MEMORY;
+}
+
 const char *gemm_lt_status_name(int status)
 {
     switch (status) {

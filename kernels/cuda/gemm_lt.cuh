@@ -2,6 +2,8 @@
 #ifndef DOCKET_KERNELS_CUDA_GEMM_LT_CUH
 #define DOCKET_KERNELS_CUDA_GEMM_LT_CUH
 
+#include "kernels/gpu_scratch.h"
+
 #include <launch.cuh>
 
 #include <stddef.h>
@@ -12,9 +14,6 @@ struct gemm_lt;
 struct gemm_lt *gemm_lt_open(bool is_bf16, char *why, size_t size);
 void gemm_lt_close(struct gemm_lt *gemm);
 size_t gemm_lt_version(const struct gemm_lt *gemm); /* 130002: 13.0.2 */
-
-/* Bytes of device memory that a product may use beside its operands. */
-#define GEMM_LT_WORKSPACE_BYTES ((size_t)32 << 20)
 
 /* out[m, n] = x[m, k] w[n, k]^T, or += ; 16-bit in, f32 sums, f32 out; or bytes in, int32 sums and out. Rows of out are `stride` values
  * apart. Addresses are multiples of 16, and so are the bytes of a row. */
@@ -32,6 +31,7 @@ bool gemm_lt_takes(struct gemm_lt *gemm, bool is_int8, size_t n, size_t k, size_
 /* Queues a product of a shape that is taken. 0, or cuBLASLt's status. Should the shape's algorithm refuse so few rows, one that is chosen
  * for them makes the product: better another order of adding than no answer. */
 int gemm_lt_multiply(struct gemm_lt *gemm, const struct gemm_lt_product *product, void *workspace, cudaStream_t stream);
+bool gemm_lt_lacks_memory(int status);
 const char *gemm_lt_status_name(int status);
 
 #endif

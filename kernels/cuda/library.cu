@@ -14,12 +14,6 @@ extern "C" {
 #include "kernels/error.h"
 }
 
-/* From here on a product is bound by arithmetic, with weights read and written once more: an H200 does 790e12 operations a second and
- * moves 4.3e12 bytes; expanding costs (0.52 + 2 + 2) / 4.3e12 s a weight, 2 m / 790e12 s its products: equal at m = 415. */
-#define LIBRARY_ROWS 512u
-#define GATED_ROWS   ((size_t)2048)     /* of gate and up at a time: 235 MB at f = 14336 */
-#define SLOT_BYTES   ((size_t)64 << 20) /* that a slot may take for several weights */
-
 struct cuda_library {
     struct gemm_lt *gemm;
     enum kernels_products wanted;
@@ -90,30 +84,9 @@ void cuda_library_describe(const struct kernels_device *device, char *text, size
                                                          : " if passes are large");
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Experts whose weights share a slot: as many as SLOT_BYTES hold, at least one. */
-static size_t experts_a_slot(size_t f, size_t k, size_t n_experts)
-{
-    size_t some = SLOT_BYTES / (2 * f * k * sizeof(uint16_t));
-    if (some > EXPAND_MOST_WEIGHTS / 2) some = EXPAND_MOST_WEIGHTS / 2;
-    return smaller(some ? some : 1, n_experts);
-}
-
 static bool is_large(const struct cuda_library *l, const struct kernels_limits *limits)
 {
-    const size_t pairs = limits->max_rows * (limits->top_k ? limits->top_k : 1);
-    const size_t n_experts = limits->n_experts ? limits->n_experts : 1;
-    return l->gemm && l->wanted == KERNELS_PRODUCTS_AUTO && limits->max_rows >= LIBRARY_ROWS &&
-           pairs / n_experts >= LIBRARY_ROWS / 2;
+    return l->gemm && l->wanted == KERNELS_PRODUCTS_AUTO && gpu_passes_are_large(limits);
 }
 
 /* For good: a smaller reserve later, of a self-test, changes nothing. */
@@ -122,22 +95,9 @@ void cuda_library_decide(struct kernels_device *device, const struct kernels_lim
     if (is_large(device->library, limits)) device->library->on = true;
 }
 
-void cuda_library_scratch(const struct kernels_device *device, const struct kernels_limits *limits,
-                          size_t wanted[CUDA_N_SCRATCH])
+bool cuda_library_may_serve(const struct kernels_device *device, const struct kernels_limits *limits)
 {
-    const size_t top_k = limits->top_k ? limits->top_k : 1, n_experts = limits->n_experts ? limits->n_experts : 1;
-    const size_t rows = limits->max_rows, pairs = rows * top_k, f = limits->ffn_dim, k = limits->dim;
-    const size_t q = limits->n_heads * limits->head_size, widest = larger(q, k);
-    for (int i = CUDA_SCRATCH_ROWS16; i <= CUDA_SCRATCH_WORKSPACE; i++) wanted[i] = 0;
-    if (!cuda_library_may(device) && !is_large(device->library, limits)) return;
-    wanted[CUDA_SCRATCH_ROWS16] = larger(pairs * k, rows * widest) * sizeof(uint16_t);
-    wanted[CUDA_SCRATCH_SLOT_0] =
-        larger(f && k ? experts_a_slot(f, k, n_experts) * 2 * f * k : 0, k * q) * sizeof(uint16_t);
-    wanted[CUDA_SCRATCH_SLOT_1] = wanted[CUDA_SCRATCH_SLOT_0];
-    wanted[CUDA_SCRATCH_GATED] = smaller(pairs, GATED_ROWS) * 2 * f * sizeof(float);
-    if (limits->has_int8)
-        wanted[CUDA_SCRATCH_GATED] = larger(wanted[CUDA_SCRATCH_GATED], cuda_library_int8_bytes(pairs, widest, f));
-    wanted[CUDA_SCRATCH_WORKSPACE] = GEMM_LT_WORKSPACE_BYTES;
+    return cuda_library_may(device) || is_large(device->library, limits);
 }
 
 bool cuda_library_may(const struct kernels_device *device)
@@ -154,7 +114,8 @@ struct gemm_lt *cuda_library_gemm(struct kernels_device *device)
 enum kernels_status cuda_library_check(struct kernels_device *device, int status, const char *what, size_t n, size_t k)
 {
     if (status == 0) return KERNELS_OK;
-    return cuda_fail(device, KERNELS_FAILED, "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k,
+    if (cuda_check_launch(device, what) == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST; /* which the library hides */
+    return cuda_fail(device, gemm_lt_lacks_memory(status) ? KERNELS_NO_MEMORY : KERNELS_FAILED, "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k,
                      gemm_lt_status_name(status), status);
 }
 
@@ -345,7 +306,7 @@ static enum kernels_status multiply_gated(struct kernels_device *device, const s
     const uint16_t *gate = next_form(l, a->gate[i], slot), *up = next_form(l, a->up[i], slot);
     enum kernels_status s = KERNELS_OK;
     for (size_t row = l->starts[i]; row < end && s == KERNELS_OK; row += GATED_ROWS) {
-        const size_t m = smaller(end - row, GATED_ROWS);
+        const size_t m = gpu_smaller(end - row, GATED_ROWS);
         struct gemm_lt_product p = {x + row * k, gate, gated, m, f, k, 2 * f, false, false};
         s = cuda_library_multiply(device, &p, "expert_ffn");
         p.w = up, p.out = gated + f;
@@ -390,11 +351,11 @@ enum kernels_status cuda_library_multiply_experts(struct kernels_device *device,
     const struct cuda_library *l = device->library;
     const size_t f = a->gate[0]->desc.rows, k = a->gate[0]->desc.cols;
     if (a->gate[0]->desc.format == KERNELS_INT8) return cuda_library_int8_experts(device, e, results);
-    const size_t step = experts_a_slot(f, k, e->n_experts);
+    const size_t step = gpu_experts_a_slot(f, k, e->n_experts);
     uint16_t *x = (uint16_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_ROWS16, e->n_pairs * k * sizeof *x);
     uint16_t *hidden = (uint16_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_HIDDEN, e->n_pairs * f * sizeof *hidden);
     float *gated = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_GATED,
-                                                  smaller(e->n_pairs, GATED_ROWS) * 2 * f * sizeof *gated);
+                                                  gpu_smaller(e->n_pairs, GATED_ROWS) * 2 * f * sizeof *gated);
     if (!x || !hidden || !gated) return device->failure.code;
     const uint32_t *starts = NULL;
     enum kernels_status s = cuda_library_fetch_starts(device, e, &starts);
@@ -402,7 +363,7 @@ enum kernels_status cuda_library_multiply_experts(struct kernels_device *device,
     cuda_round_rows(a->x, e->rows, starts[e->n_experts], (uint32_t)k, l->is_bf16, x, device->stream);
     s = cuda_check_launch(device, "expert_ffn");
     for (size_t first = 0; first < e->n_experts && s == KERNELS_OK; first += step) {
-        struct unit u = {first, smaller(first + step, e->n_experts), NULL, 0};
+        struct unit u = {first, gpu_smaller(first + step, e->n_experts), NULL, 0};
         s = multiply_unit(device, e, u, x, gated, hidden, results);
     }
     return s;

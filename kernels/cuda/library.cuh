@@ -8,10 +8,9 @@
 enum kernels_status cuda_library_open(struct kernels_device *device, const struct kernels_options *options,
                                       bool is_bf16);
 void cuda_library_close(struct kernels_device *device);
-/* Whether passes of these limits are the library's, for KERNELS_PRODUCTS_AUTO from the limits alone; and the scratch that it needs then. */
+/* Whether passes of these limits are the library's, for KERNELS_PRODUCTS_AUTO from the limits alone: decided for good, or asked. */
 void cuda_library_decide(struct kernels_device *device, const struct kernels_limits *limits);
-void cuda_library_scratch(const struct kernels_device *device, const struct kernels_limits *limits,
-                          size_t wanted[CUDA_N_SCRATCH]);
+bool cuda_library_may_serve(const struct kernels_device *device, const struct kernels_limits *limits);
 void cuda_library_describe(const struct kernels_device *device, char *text, size_t size);
 
 /* True if the product is cuBLASLt's: then it is queued, or *status says what failed. */

@@ -7,7 +7,6 @@
 
 /* dp4a is 8 times slower than the tensor cores' int8; below this a tile of theirs is mostly empty. */
 #define INT8_ROWS   64u
-#define INT8_CHUNK  ((size_t)1024)   /* rows: at f = 14336, 59 MB of sums and 117 MB of gate and up */
 #define INT8_MOST_K ((size_t)131072) /* 128 * 127 * k stays below 2^31 */
 
 /* Scratch for a chunk of rows. */
@@ -16,21 +15,6 @@ struct space {
     float *absmax, *gate, *up;
     int32_t *sums;
 };
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-size_t cuda_library_int8_bytes(size_t rows, size_t widest, size_t f)
-{
-    return smaller(rows, INT8_CHUNK) * (larger(widest, f) + 2 * f) * sizeof(float);
-}
 
 /* f: values of gate and of up, or 0. */
 static bool take_space(struct kernels_device *device, struct space *s, size_t rows, size_t n, size_t k, size_t f)
@@ -73,10 +57,10 @@ bool cuda_library_int8_linear(struct kernels_device *device, const struct kernel
     struct space s = {};
     *status = KERNELS_OK;
     if (!cuda_library_may(device) || a->n_rows < INT8_ROWS || !takes(device, a->weight, status)) return false;
-    if (*status == KERNELS_OK && !take_space(device, &s, smaller(a->n_rows, INT8_CHUNK), n, k, 0))
+    if (*status == KERNELS_OK && !take_space(device, &s, gpu_smaller(a->n_rows, INT8_CHUNK), n, k, 0))
         *status = device->failure.code;
     for (size_t row = 0; row < a->n_rows && *status == KERNELS_OK; row += INT8_CHUNK) {
-        const size_t m = smaller(a->n_rows - row, INT8_CHUNK);
+        const size_t m = gpu_smaller(a->n_rows - row, INT8_CHUNK);
         const float *x = a->x + row * k;
         cuda_int8_split_rows(x, NULL, (uint32_t)m, (uint32_t)k, s.codes, s.absmax, device->stream);
         *status = cuda_check_launch(device, "linear");
@@ -118,12 +102,12 @@ enum kernels_status cuda_library_int8_experts(struct kernels_device *device, con
     const size_t f = a->gate[0]->desc.rows, k = a->gate[0]->desc.cols;
     const uint32_t *starts = NULL;
     struct space s = {};
-    if (!take_space(device, &s, smaller(e->n_pairs, INT8_CHUNK), larger(f, k), larger(f, k), f))
+    if (!take_space(device, &s, gpu_smaller(e->n_pairs, INT8_CHUNK), gpu_larger(f, k), gpu_larger(f, k), f))
         return device->failure.code;
     enum kernels_status status = cuda_library_fetch_starts(device, e, &starts);
     for (size_t i = 0; i < e->n_experts && status == KERNELS_OK; i++)
         for (size_t row = starts[i]; row < starts[i + 1] && status == KERNELS_OK; row += INT8_CHUNK)
             status = multiply_expert(device, a, i, &s, e->rows ? a->x : a->x + row * k, e->rows ? e->rows + row : NULL,
-                                     smaller(starts[i + 1] - row, INT8_CHUNK), results + row * k);
+                                     gpu_smaller(starts[i + 1] - row, INT8_CHUNK), results + row * k);
     return status;
 }

@@ -16,8 +16,6 @@ enum kernels_status cuda_library_multiply(struct kernels_device *device, const s
 enum kernels_status cuda_library_fetch_starts(struct kernels_device *device, const struct cuda_library_experts *experts,
                                               const uint32_t **starts);
 
-/* Of CUDA_SCRATCH_GATED, for so many rows of products of at most `widest` outputs or f. */
-size_t cuda_library_int8_bytes(size_t rows, size_t widest, size_t f);
 bool cuda_library_int8_linear(struct kernels_device *device, const struct kernels_linear *args,
                               enum kernels_status *status);
 bool cuda_library_int8_takes_experts(struct kernels_device *device, const struct kernels_expert_ffn *args,

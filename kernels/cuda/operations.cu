@@ -265,7 +265,7 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     const weight_view *views = stage_views(device, a, n);
     const bool by_library = cuda_library_takes_experts(device, a, n, pairs, &status);
     float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
-    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, sort_words(pairs, n) * sizeof *sort);
+    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n) * sizeof *sort);
     if (status != KERNELS_OK) return status;
     if (!views || !results || !sort) return device->failure.code;
 

@@ -94,9 +94,11 @@ enum kernels_status cuda_source_copy(struct kernels_device *device, const void *
     if (!*at) return device->failure.code;
     enum kernels_status status = KERNELS_OK;
     if (source->in_use) status = cuda_check(device, cudaStreamWaitEvent(p->copies, source->used, 0), "source");
+    if (status == KERNELS_OK) status = cuda_stage_begin(device, CUDA_STAGE_COPY, p->copies);
     if (status == KERNELS_OK)
         status =
             cuda_check(device, cudaMemcpyAsync(*at, from, size_bytes, cudaMemcpyHostToDevice, p->copies), "source");
+    if (status == KERNELS_OK) status = cuda_stage_end(device, CUDA_STAGE_COPY, p->copies, size_bytes);
     if (status == KERNELS_OK) status = cuda_check(device, cudaEventRecord(source->copied, p->copies), "source");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaStreamWaitEvent(device->stream, source->copied, 0), "source");
@@ -286,13 +288,14 @@ enum kernels_status cuda_weight_to_host(struct kernels_device *device, struct ke
         enum kernels_status status = cuda_weight_leave(device, w);
         return status == KERNELS_OK ? status : kernels_fail(error, status, "cuda: %s", device->failure.message);
     }
-    void *transit = cuda_pool_take(device, w->size_bytes), *before = w->memory;
-    if (!transit) {
+    void *const before = w->memory;
+    cuda_weight_memory_free(device, w); /* first, so that never both are there */
+    void *const transit = cuda_pool_take(device, w->size_bytes);
+    if (!transit) { /* left without memory: good for nothing but weight_free */
         cuda_host_free(device, host);
         return kernels_fail(error, device->failure.code, "cuda: weight [%zu, %zu] on its way to the host: %s",
                             w->desc.rows, w->desc.cols, device->failure.message);
     }
-    cuda_weight_memory_free(device, w);
     w->memory = transit;
     w->in_transit = true;
     w->host = host;

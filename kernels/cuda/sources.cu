@@ -146,11 +146,14 @@ static enum kernels_status write_piece(struct kernels_device *device, struct ker
     enum kernels_status status = cuda_source_copy(
         device, from, bytes, as_it_is ? (unsigned char *)w->memory + at * value_bytes(format) : NULL, &to);
     if (status != KERNELS_OK || as_it_is) return status;
+    status = cuda_stage_begin(device, CUDA_STAGE_QUANTIZE, device->stream);
+    if (status != KERNELS_OK) return status;
     quantize_piece(device, w,
                    {to, (uint32_t)format, at, w->desc.cols, w->filling.source_scales, w->filling.block_rows,
                     w->filling.block_cols},
                    n);
     status = cuda_check_launch(device, "weight");
+    if (status == KERNELS_OK) status = cuda_stage_end(device, CUDA_STAGE_QUANTIZE, device->stream, bytes);
     return status == KERNELS_OK ? cuda_source_used(device) : status;
 }
 

@@ -103,6 +103,7 @@ static enum kernels_status copy_parts(struct kernels_device *device, const struc
                {v.scales, parts->scales, size->scales},
                {v.zeros, parts->zeros, size->zeros}};
     enum kernels_status status = device->failure.code == KERNELS_DEVICE_LOST ? KERNELS_DEVICE_LOST : KERNELS_OK;
+    if (status == KERNELS_OK && !to_host) status = cuda_stage_begin(device, CUDA_STAGE_COPY, device->stream);
     for (size_t i = 0; i < sizeof all / sizeof all[0] && status == KERNELS_OK; i++)
         if (all[i].host && all[i].bytes)
             status = cuda_check(device,
@@ -113,6 +114,7 @@ static enum kernels_status copy_parts(struct kernels_device *device, const struc
                                                            : cudaMemcpyHostToDevice,
                                                 device->stream),
                                 "parts");
+    if (status == KERNELS_OK && !to_host) status = cuda_stage_end(device, CUDA_STAGE_COPY, device->stream, size->total);
     return status == KERNELS_OK ? cuda_check(device, cudaStreamSynchronize(device->stream), "parts") : status;
 }
 

@@ -255,6 +255,40 @@ static void the_driver_counts_what_the_backend_counts(void **state)
     rigs_close(&rigs);
 }
 
+/* More pieces than are measured at a time, through both stages and through the first alone. */
+static void stages_of_loading_count_what_went_through_them(void **state)
+{
+    enum { PIECE = 16384, PIECES = 40, ALL = PIECE * PIECES };
+    static uint16_t source[ALL];
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        static const enum kernels_format goals[] = {KERNELS_NF4_NESTED, KERNELS_BF16};
+        const struct kernels_limits limits = {.max_rows = 1, .dim = 1, .ffn_dim = 1};
+        struct rig *r = &rigs.all[i];
+        for (size_t g = 0; g < 2; g++) {
+            const struct kernels_weight_desc desc = {goals[g], PIECES, PIECE};
+            struct kernels_description before, after;
+            r->table->describe(r->device, &before);
+            struct kernels_weight *w = r->table->weight_begin(r->device, &desc, NULL);
+            for (size_t k = 0; k < PIECES; k++)
+                assert_int_equal(r->table->weight_write(r->device, w, KERNELS_BF16, source + k * PIECE, PIECE, NULL),
+                                 KERNELS_OK);
+            assert_int_equal(r->table->weight_finish(r->device, w, NULL), KERNELS_OK);
+            assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
+            r->table->describe(r->device, &after);
+            const size_t copied = r->is_gpu ? sizeof(source) : 0, quantized = g == 0 ? copied : 0;
+            assert_int_equal(after.copied.bytes - before.copied.bytes, copied);
+            assert_int_equal(after.quantized.bytes - before.quantized.bytes, quantized);
+            assert_int_equal(after.copied.seconds > before.copied.seconds, copied > 0);
+            assert_int_equal(after.quantized.seconds > before.quantized.seconds, quantized > 0);
+            r->table->weight_free(r->device, w);
+        }
+    }
+    rigs_close(&rigs);
+}
+
 static void memory_of_the_host_is_counted_apart(void **state)
 {
     struct rigs rigs;
@@ -288,6 +322,7 @@ int main(void)
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
         cmocka_unit_test(scratch_takes_what_was_said),
         cmocka_unit_test(the_driver_counts_what_the_backend_counts),
+        cmocka_unit_test(stages_of_loading_count_what_went_through_them),
         cmocka_unit_test(memory_of_the_host_is_counted_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <malloc.h>
 #include <map>
 
@@ -11,7 +12,8 @@ struct emulated_stream {
     int device;
 };
 struct emulated_event {
-    int unused;
+    bool timed;
+    double recorded; /* milliseconds; 0: never */
 };
 
 namespace
@@ -323,8 +325,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 {
     cudaError_t error = turn();
-    (void)flags;
-    *out = error == cudaSuccess ? new emulated_event() : nullptr;
+    *out = error == cudaSuccess ? new emulated_event{!(flags & cudaEventDisableTiming), 0} : nullptr;
     n_live += *out != nullptr;
     return error;
 }
@@ -338,8 +339,20 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    (void)event;
-    return turn_on(stream);
+    cudaError_t error = turn_on(stream);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (error == cudaSuccess) event->recorded = (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+    return error;
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end)
+{
+    cudaError_t error = turn();
+    if (error != cudaSuccess) return error;
+    if (!begin->timed || !end->timed || !begin->recorded || !end->recorded) return last_error = cudaErrorInvalidResourceHandle;
+    *milliseconds = (float)(end->recorded - begin->recorded);
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)

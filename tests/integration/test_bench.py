@@ -104,9 +104,24 @@ def test_the_gpu_backend_is_measured_too():
         pytest.skip("the emulated library belongs to the release build")
     told = _check(json.loads(_bench("--synthetic", "tiny", "--json", "--layers", "1", "--device", "cuda", "--cuda-library", str(EMULATED), "--seconds",
                                     "0.01", "--decode", "2", "--tokens", "16", "--only", "quantize,decode,experts", "--quantization", "nf4").stdout))
+    told_by_driver = [row for row in told["memory"] if row["what"] == "all, as the driver counts"]
+    assert len(told_by_driver) == 1 and told_by_driver[0]["found_bytes"] > 0      # there is no NVML here: the runtime says it
+    assert [row["difference_bytes"] for row in told["memory"] if row["what"] == "all"] == [0]
     assert told["is_gpu"] and {ceiling["name"] for ceiling in told["ceilings"]} == {"copy", "products"}
     assert all(row["problem"] is None and row["rate_by_processor_time"] is None for row in told["rows"])
     assert all("copy" in row["of_ceilings"] for row in told["rows"] if row["step"] == "decode")
+
+
+def test_a_model_on_disk_is_measured_stage_by_stage_on_a_gpu():
+    if not EMULATED.exists():
+        pytest.skip("the emulated library belongs to the release build")
+    told = _check(json.loads(_bench("--model", MODEL, "--hub-cache", str(MODEL_CACHE), "--json", "--device", "cuda", "--cuda-library", str(EMULATED),
+                                    "--seconds", "0.01", "--only", "quantize", "--max-model-len", "128").stdout))
+    loads = {row["what"]: row for row in told["rows"] if row["step"] == "load"}
+    copied = next(row for what, row in loads.items() if "copies" in what)
+    whole = next(row for what, row in loads.items() if "files" in what)
+    assert copied["amount"] == whole["amount"] and copied["seconds"] < whole["seconds"], loads
+    assert [row["difference_bytes"] for row in told["memory"] if row["what"] == "all"] == [0], told["memory"]
 
 
 @pytest.mark.parametrize("words, code, named", [

@@ -189,6 +189,17 @@ def test_a_gpu_that_cannot_be_used_is_said_in_one_line(tmp_path, environment, ar
 
 
 @pytest.mark.skipif(SANITIZED, reason="said once is enough")
+def test_without_cublaslt_the_own_kernels_serve_and_the_reason_is_said(tmp_path):
+    gpu = ("--device", "cuda", "--cuda-library", str(EMULATED), "--max-model-len", "128", "--no-calibrate")
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), *gpu, EMULATION_BLAS="none")
+    assert answer.returncode == 0, answer.stderr
+    found = [line for line in answer.stderr.splitlines() if "event=device_found" in line]
+    assert len(found) == 1 and 'products="own kernels: libcublasLt.so.12: cannot open' in found[0], answer.stderr
+    wanted = _docket("classify", "--labels", "a,b", *_short(tmp_path), *gpu, "--gpu-products", "library", EMULATION_BLAS="none")
+    assert wanted.returncode == 69 and "products through cuBLASLt: libcublasLt.so.12: cannot open" in wanted.stderr.splitlines()[-1], wanted.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
 def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
     document = tmp_path / "a.txt"
     document.write_text(TEXT, encoding="utf-8")
@@ -197,6 +208,18 @@ def test_the_second_of_two_cards_is_the_one_that_serves(tmp_path):
     assert answer.returncode == 0 and json.loads(answer.stdout)["label"] == "invoice", answer.stderr
     found = [line for line in answer.stderr.splitlines() if "event=device_found" in line]
     assert len(found) == 1 and 'name="emulated on the host, number 1" variant=sm_86' in found[0], answer.stderr
+
+
+@pytest.mark.skipif(SANITIZED, reason="said once is enough")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_each_stage_of_loading_has_its_rate(tmp_path, device):
+    answer = _docket("classify", "--labels", "a,b", *_short(tmp_path), "--device", device, "--cuda-library", str(EMULATED), "--quantization", "nf4",
+                     "--max-model-len", "128", "--no-calibrate", "--log-format", "json", "--log-level", "info")
+    [loaded] = [json.loads(line) for line in answer.stderr.splitlines() if '"model_loaded"' in line]
+    for stage in ("read", "disk", "quantize", "device"):
+        assert loaded[f"{stage}_gigabytes_per_second"] > 0, loaded
+    assert (loaded["copy_gigabytes_per_second"] is None) == (device == "cpu")     # where nothing is copied there is no rate
+    assert 0 <= loaded["read_past_cache_bytes"] <= loaded["read_bytes"]
 
 
 @pytest.mark.skipif(SANITIZED, reason="what is computed, not how")
@@ -209,6 +232,14 @@ def test_a_16_bit_form_changes_no_score_and_is_reported(tmp_path):
     assert [line["expanded_layers"] for line in loaded] == [0, 4]
     assert loaded[0]["expanded_bytes"] == 0 and loaded[1]["expanded_bytes"] > loaded[1]["weights_bytes"]
     assert all(line["products"].startswith("cuBLASLt") for line in loaded)
+
+
+@pytest.mark.skipif(SANITIZED, reason="what is planned, not how")
+def test_a_16_bit_form_that_was_asked_for_comes_before_large_passes(tmp_path):
+    form = ("--quantization", "nf4", "--gpu-products", "library", "--expand")
+    _, large = _placed(tmp_path, *form, "off")
+    _, small = _placed(tmp_path, *form, "on", "--gpu-memory-budget", str(int(large["device_bytes"]) + 1_000_000))
+    assert int(large["pass_tokens"]) == 16384 and int(small["pass_tokens"]) == 8192, (large, small)
 
 
 @pytest.mark.skipif(SANITIZED, reason="said once is enough")

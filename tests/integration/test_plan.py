@@ -21,13 +21,20 @@ CONFIGS = {
                   "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32},
     "tinyllama": {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048, "intermediate_size": 5632,
                   "num_hidden_layers": 22, "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 2048},
+    "mixtral-8x22b": {"architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "hidden_size": 6144, "intermediate_size": 16384,
+                      "num_hidden_layers": 56, "num_attention_heads": 48, "num_key_value_heads": 8, "num_local_experts": 8,
+                      "num_experts_per_tok": 2, "max_position_embeddings": 65536, "rope_theta": 1e6, "vocab_size": 32768},
+    "qwen3-30b-a3b": {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144,
+                      "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+                      "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": True, "vocab_size": 151936, "rms_norm_eps": 1e-6,
+                      "max_position_embeddings": 40960, "rope_theta": 1e6},
     "gemma-2b": {"architectures": ["GemmaForCausalLM"], "model_type": "gemma", "hidden_size": 2048, "intermediate_size": 16384,
                  "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 256000,
                  "hidden_act": "gelu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-6, "tie_word_embeddings": True},
 }
 # billions of parameters; GiB in bf16, nf4 with double quantization, q1; linear weights, for the formats that cost a row something
 KNOWN = {"mixtral-8x7b": (46.70, 86.99, 22.80, 7.25), "mistral-7b": (7.24, 13.49, 3.84, 1.50), "llama2-7b": (6.74, 12.55, 3.60, 1.43),
-         "tinyllama": (1.10, 2.05, 0.71, 0.39), "gemma-2b": (2.51, 4.67, 1.93, 1.27)}
+         "tinyllama": (1.10, 2.05, 0.71, 0.39), "mixtral-8x22b": (140.63, 261.94, 68.13, 21.16), "qwen3-30b-a3b": (30.53, 56.87, 15.55, 5.53), "gemma-2b": (2.51, 4.67, 1.93, 1.27)}
 BITS = {"none": 16, "nf4": 4.126953125, "nf4-plain": 4.5, "fp4": 4.126953125, "q8": 8.5, "q4": 4.5, "q2": 2.5, "q1": 1.25}
 
 pytestmark = pytest.mark.skipif(missing("docket") is not None, reason=str(missing("docket")))
@@ -87,7 +94,7 @@ def test_cache_bytes_a_token(plan, kv, bytes_a_token):
 
 
 class Sums:
-    """A model's bytes in nf4 with double quantization, counted here anew: what the program says is not asked."""
+    """A model's bytes in nf4 with double quantization, counted here anew from its shapes: what the program says is not asked."""
 
     DRIVER = 520 * 1024 * 1024
     KV_BYTES = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -95,18 +102,19 @@ class Sums:
     def __init__(self, name, kv, context):
         c = {**BASE, **CONFIGS[name]}
         self.c, self.context = c, context
-        self.dim, self.layers, self.ffn = c["hidden_size"], c["num_hidden_layers"], c["intermediate_size"]
+        self.dim, self.layers, self.ffn = c["hidden_size"], c["num_hidden_layers"], c.get("moe_intermediate_size") or c["intermediate_size"]
         self.heads, self.kv_heads, self.vocab = c["num_attention_heads"], c["num_key_value_heads"], c["vocab_size"]
         self.head = c.get("head_dim") or self.dim // self.heads
-        self.experts, self.top_k = c.get("num_local_experts", 1), c.get("num_experts_per_tok", 1)
-        self.moe = "num_local_experts" in c
+        self.experts, self.top_k = c.get("num_local_experts") or c.get("num_experts", 1), c.get("num_experts_per_tok", 1)
+        self.moe = self.experts > 1
         self.tied = c["tie_word_embeddings"]
         self.kv_token_layer = int(2 * self.kv_heads * self.head * self.KV_BYTES[kv])
         self.table = self.vocab * self.dim * 2
         q, k = self.heads * self.head, self.kv_heads * self.head
         self.attention = 2 * self._nf4(q * self.dim) + 2 * self._nf4(k * self.dim)
         self.expert = 3 * self._nf4(self.ffn * self.dim)
-        self.rest = 2 * (2 * self.dim + (self.experts * self.dim if self.moe else 0))
+        qk_norms = 2 * self.head if c["model_type"] == "qwen3_moe" else 0
+        self.rest = 2 * (2 * self.dim + qk_norms + (self.experts * self.dim if self.moe else 0))
         self.all = self.layers * (self.attention + self.rest + self.experts * self.expert) + 2 * self.dim + self.table * (1 if self.tied else 2)
 
     @staticmethod
@@ -117,7 +125,7 @@ class Sums:
         up = lambda n: -(-n // 256) * 256   # noqa: E731
         pairs, q, k = rows * self.top_k, self.heads * self.head, self.kv_heads * self.head
         ours = 4 * (4 * rows * self.dim + 2 * rows * q + 2 * rows * k + 2 * pairs + max(64 * self.vocab, 65536))
-        batch = 4 * up(rows * 4) + up(256 * 56) + up(256)
+        batch = sum(4 * up(n * 4) + up(256 * 56) + up(256) for n in (rows, rows // 2))     # and the rows that are asked for, at most half
         group, partial = self.heads // self.kv_heads, self.heads * (self.head + 2) * 4
         partials = min(2**24 // partial, 16 * rows)
         items = rows * max(group, 4) // 64 + 256 + 1 + 2 * partials * (group // 64 + 1)
@@ -133,25 +141,33 @@ class Sums:
         slot = 2 * max(min(max(min(2**26 // (2 * expert), 32), 1), self.experts) * expert, self.dim * q)
         return 2 * max(pairs * self.dim, rows * max(q, self.dim)) + 2 * slot + min(pairs, 2048) * 2 * self.ffn * 4 + 2**25
 
+    def loading(self, embedding, experts):
+        """Before cache and scratch are there: two pieces of a source, f32 scales of the largest matrix, what is on its way to the host."""
+        largest = self.dim * max(self.vocab, self.ffn, self.heads * self.head)
+        return 2 * 2**24 + largest // 16 + (self.table if embedding else 0) + (self.expert if experts else 0)
+
     def ways(self):
         """(what, device bytes, of an expert per room) in the order in which they are tried."""
-        passes = [(rows, 2 * self.context if small else max(16384, 2 * self.context))
-                  for rows, small in ((2048, False), (1024, False), (1024, True), (512, True))]
-        base = lambda rows, slots, layers: self.DRIVER + self.scratch(rows) + layers * self.kv_token_layer * slots   # noqa: E731
+        passes = [(rows, 2 * self.context if small else max(16384, rows * 5 // 4, 2 * self.context))
+                  for rows, small in ((16384, False), (8192, False), (4096, False), (2048, False), (1024, False), (1024, True), (512, True))]
+        guess = 2 * 2 * self.experts * self.top_k * 4       # ids and weights of the experts that the next layer may ask for
+
+        def total(rows, slots, gone, embedding=False, experts=0, rooms=0, lower=0):
+            later = self.scratch(rows) + (self.layers - lower) * self.kv_token_layer * slots + (guess if experts else 0)
+            return self.DRIVER + self.all - gone + rooms * self.expert + max(later, self.loading(embedding, experts))
         for rows, slots in passes:
-            yield (rows, slots, False, 0, 0, 0), base(rows, slots, self.layers) + self.all
+            yield (rows, slots, False, 0, 0, 0), total(rows, slots, 0)
             if not self.tied:
-                yield (rows, slots, True, 0, 0, 0), base(rows, slots, self.layers) + self.all - self.table
-        for rows, slots in passes if self.moe else ():
+                yield (rows, slots, True, 0, 0, 0), total(rows, slots, self.table, True)
+        for rows, slots in passes[1:] if self.moe else ():
             for buffers in (2, 1):
-                for gone in range(1, self.experts + 1):
-                    rooms = min(buffers * gone, gone * self.layers)
-                    yield ((rows, slots, True, gone * self.layers, rooms, 0),
-                           base(rows, slots, self.layers) + self.all - self.table + (rooms - gone * self.layers) * self.expert)
+                for each in range(1, self.experts + 1):
+                    gone, rooms = each * self.layers, min(buffers, self.layers) * each
+                    yield (rows, slots, True, gone, rooms, 0), total(rows, slots, self.table + gone * self.expert, True, gone, rooms)
         for lower in range(1, self.layers):
-            for rows, slots in passes:
+            for rows, slots in passes[3:]:
                 gone = lower * (self.attention + self.rest + self.experts * self.expert) + (0 if self.tied else self.table)
-                yield (rows, slots, False, 0, 0, lower), base(rows, slots, self.layers - lower) + self.all - gone
+                yield (rows, slots, False, 0, 0, lower), total(rows, slots, gone, lower=lower)
 
 
 CARDS = {"16 GB": 16e9, "24 GB": 25.76e9, "32 GB": 34.19e9, "48 GB": 51.53e9, "80 GB": 85.05e9, "141 GB": 150.1e9, "budget": 12 * GIB, "tiny": 3 * GIB}

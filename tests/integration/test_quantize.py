@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from support import BUILD, MODEL, MODEL_CACHE, missing
+from support import BUILD, MODEL, MODEL_CACHE, SANITIZED, missing
 
 DOCKET = str(BUILD / "docket")
 OK, USAGE, IO = 0, 64, 74
@@ -170,6 +170,21 @@ def test_the_second_load_takes_the_copy_and_computes_the_same(tmp_path, cache, e
     for _ in range(2):
         assert kept(tmp_path, cache)[:2] == (exact, ["hit"])
     assert len(os.listdir(copy_of(cache).parent)) == 1
+
+
+@pytest.mark.skipif(SANITIZED, reason="what is written, not how")
+def test_a_model_on_two_devices_makes_the_same_copy_and_takes_it(tmp_path, cache):
+    """Half of its layers on a GPU, the others on the CPU."""
+    assert kept(tmp_path, cache)[1] == ["miss", "written"]
+    by_cpu = tensors(copy_of(cache))
+    shutil.rmtree(copy_of(cache).parent)
+    two = ("--device", "cuda", "--cuda-library", BUILD / "libdocket_cuda_emulated.so", "--gpu-layers", "2", "--max-model-len", "128")
+    first, log = logits(tmp_path, "--quantization", "nf4", "--quant-cache", *two, cache=cache)
+    assert "layers_on_host=2" in log and "state=written" in log, log
+    assert tensors(copy_of(cache)) == by_cpu
+    again, log = logits(tmp_path, "--quantization", "nf4", "--quant-cache", *two, cache=cache)
+    assert "layers_on_host=2" in log and "source=kept_copy" in log and again == first, log
+    assert kept(tmp_path, cache)[1] == ["hit"]
 
 
 def test_without_the_setting_no_copy_is_made_or_used(tmp_path, cache, exact):

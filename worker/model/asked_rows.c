@@ -5,7 +5,7 @@
 
 bool asked_rows_init(struct asked_rows *a, size_t max_rows, size_t max_sequences, size_t max_outputs)
 {
-    *a = (struct asked_rows){.max_rows = max_rows / 2, .max_sequences = max_sequences};
+    *a = (struct asked_rows){.max_rows = asked_rows_most(max_rows), .max_sequences = max_sequences};
     a->rows = mem_zalloc(a->max_rows + 1, sizeof(*a->rows));
     a->outputs = mem_zalloc(max_outputs + 1, sizeof(*a->outputs));
     a->token_ids = mem_zalloc(a->max_rows + 1, sizeof(*a->token_ids));

@@ -19,6 +19,11 @@ struct asked_rows {
     struct kernels_sequence *sequences;
 };
 
+/* Rows of what is kept of a pass of so many. */
+static inline size_t asked_rows_most(size_t max_rows)
+{
+    return max_rows / 2;
+}
 /* For batches of up to max_rows rows that keep at most half of them. false: no memory. */
 bool asked_rows_init(struct asked_rows *a, size_t max_rows, size_t max_sequences, size_t max_outputs);
 void asked_rows_free(struct asked_rows *a);

@@ -63,6 +63,7 @@ void engine_limits(const struct model_config *c, const struct engine_options *o,
     size_t max_tokens = o->max_tokens ? o->max_tokens : c->max_position;
     size_t rows = o->max_rows ? o->max_rows : 2048;
     size_t slots = o->kv_slots ? o->kv_slots : (max_tokens * 2 > 16384 ? max_tokens * 2 : 16384);
+    if (!o->kv_slots && slots < rows + rows / 4) slots = rows + rows / 4; /* of which not all may be taken */
     if (slots < 2 * max_tokens) slots = 2 * max_tokens;
     *out = (struct transformer_limits){.max_rows = rows,
                                        .max_sequences = PASS_MAX_SEQUENCES,

@@ -12,15 +12,7 @@ void expand_mode_by_name(const char *name, enum expand_mode *out)
 
 uint64_t expand_predict(const struct plan_sizes *sizes)
 {
-    static const enum plan_kind kinds[] = {PLAN_ATTENTION, PLAN_FFN, PLAN_EXPERTS};
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        enum kernels_format format;
-        const struct plan_part *part = &sizes->parts[kinds[i]];
-        if (weight_format_kernels(part->format, &format) && docket_kernels_format_has_parts(format))
-            bytes += 2 * part->parameters;
-    }
-    return bytes;
+    return sizes->form_bytes;
 }
 
 static size_t used_bytes(const struct device *device)

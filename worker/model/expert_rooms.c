@@ -38,6 +38,16 @@ static size_t next_layer(const struct expert_rooms *r, size_t layer)
     return SIZE_MAX;
 }
 
+static size_t guess_bytes(const struct model_config *config)
+{
+    return MANY * config->n_experts * config->top_k * sizeof(float);
+}
+
+size_t expert_rooms_guess_bytes(const struct model_config *config)
+{
+    return 2 * guess_bytes(config);
+}
+
 enum status expert_rooms_open(struct expert_rooms **out, const struct device *device, const struct model_config *config,
                               const struct model_weights *weights, struct error *err)
 {
@@ -70,7 +80,7 @@ enum status expert_rooms_open(struct expert_rooms **out, const struct device *de
         for (int i = 0; i < 3 && good; i++)
             good = (room->weights[i] = b->weight_like(device->handle, like[i], &detail)) != NULL;
     }
-    size_t bytes = r->most_rows * config->top_k * sizeof(float);
+    const size_t bytes = guess_bytes(config);
     if (good) good = (r->guess_ids = b->buffer_allocate(device->handle, bytes, &detail)) != NULL;
     if (good) good = (r->guess_weights = b->buffer_allocate(device->handle, bytes, &detail)) != NULL;
     if (!good) {

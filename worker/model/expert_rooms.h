@@ -10,6 +10,8 @@
 struct expert_rooms;
 
 /* As many as the device's placement says; *out stays NULL where it has none. All is borrowed until close. */
+/* What an open one takes on the device beside its rooms. */
+size_t expert_rooms_guess_bytes(const struct model_config *config);
 enum status expert_rooms_open(struct expert_rooms **out, const struct device *device, const struct model_config *config,
                               const struct model_weights *weights, struct error *err);
 void expert_rooms_close(struct expert_rooms *rooms);

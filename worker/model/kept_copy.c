@@ -113,12 +113,12 @@ struct making {
     struct error why;
 };
 
-static enum status watch_quantized(void *context, const char *name, const struct kernels_weight *weight,
-                                   struct error *err)
+static enum status watch_quantized(void *context, const struct device *device, const char *name,
+                                   const struct kernels_weight *weight, struct error *err)
 {
     struct making *m = context;
     (void)err;
-    if (m->status == DOCKET_OK) m->status = m->inner.quantized(m->inner.context, name, weight, &m->why);
+    if (m->status == DOCKET_OK) m->status = m->inner.quantized(m->inner.context, device, name, weight, &m->why);
     return DOCKET_OK;
 }
 
@@ -152,7 +152,7 @@ static void making_begin(struct making *m, struct kept *k)
     m->status = new_folder_open(&m->folder, k->path, &m->why);
     if (m->status == DOCKET_OK) m->status = check_space(m, &m->why);
     if (m->status == DOCKET_OK) m->status = checkpoint_open(&m->checkpoint, m->folder.path, 0, &m->why);
-    m->maker = (struct checkpoint_maker){.out = m->checkpoint, .device = k->device, .files = k->source->files};
+    m->maker = (struct checkpoint_maker){.out = m->checkpoint, .files = k->source->files};
     checkpoint_maker_watch(&m->maker, false, &m->inner);
 }
 

@@ -131,9 +131,16 @@ enum status load_sizes(struct plan_sizes *out, bool *has_int8, const struct devi
             part->bytes += bytes;
             part->parameters += (uint64_t)item->desc.rows * item->desc.cols;
             sizes.parameters += (uint64_t)item->desc.rows * item->desc.cols;
-            int8 |= item->desc.format == KERNELS_INT8;
+            /* a table that is only looked up in needs no scratch for products */
+            int8 |= item->desc.format == KERNELS_INT8 && (item->slot != &weights.embedding || config->tied_head);
+            size_t layer, expert;
+            for (layer = 0; layer < config->n_layers && !is_of_layer(&weights, layer, item->slot, &expert);) layer++;
+            if (layer < config->n_layers) sizes.lower_bytes[layer + 1] += bytes;
+            if (layer < config->n_layers && docket_kernels_format_has_parts(item->desc.format))
+                sizes.form_bytes += 2 * (uint64_t)item->desc.rows * item->desc.cols;
         }
     }
+    for (size_t l = 0; l < config->n_layers; l++) sizes.lower_bytes[l + 1] += sizes.lower_bytes[l];
     for (size_t l = 0; l < config->n_layers; l++) sizes.n_expert_places += model_config_experts(config, l);
     if (sizes.n_expert_places) /* rounded up: all of a kind are alike */
         sizes.expert_bytes = (sizes.parts[PLAN_EXPERTS].bytes + sizes.n_expert_places - 1) / sizes.n_expert_places;
@@ -248,12 +255,15 @@ static enum status write_chunk(struct pipeline *p, const struct item *item, cons
 static enum status make_item_memory(struct pipeline *p, const struct item *item, struct error *err)
 {
     if (p->memory_bytes >= item->memory_bytes) return DOCKET_OK;
-    mem_free(p->memory);
+    const struct kernels_backend *b = p->device->backend;
+    struct kernels_error detail = {0};
+    b->host_free(p->device->handle, p->memory);
     p->memory_bytes = 0;
-    p->memory = mem_alloc_aligned(item->memory_bytes, 64);
+    p->memory =
+        b->host_allocate(p->device->handle, item->memory_bytes, &detail); /* a GPU copies from it at full speed */
     if (!p->memory)
-        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of %s", item->memory_bytes,
-                    load_item_name(item));
+        return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of %s: %s", item->memory_bytes,
+                    load_item_name(item), detail.message);
     p->memory_bytes = item->memory_bytes;
     return DOCKET_OK;
 }
@@ -296,7 +306,7 @@ static enum status show_chunk(struct pipeline *p, const struct item *item, const
     else if (!is_quantized(item))
         st = watch->stored(watch->context, s->tensor, s->at + chunk->at, chunk->bytes, chunk->length, err);
     else if (last)
-        st = watch->quantized(watch->context, load_item_name(item), *item->slot, err);
+        st = watch->quantized(watch->context, item->device, load_item_name(item), *item->slot, err);
     if (last && watch->release) {
         item->device->backend->weight_free(item->device->handle, *item->slot);
         *item->slot = NULL;
@@ -399,6 +409,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     if (st == DOCKET_OK) st = tensor_files_unchanged(files, err);
     if (st != DOCKET_OK) goto done;
     facts.not_finite = p.not_finite;
+    facts.direct_bytes = tensor_files_direct_bytes(files);
     if (p.first_not_finite)
         log_event(LOG_WARN, EVENT_weights_not_finite, F_U64("nan", p.not_finite.n_nan),
                   F_U64("infinite", p.not_finite.n_infinite), F_STR("first", p.first_not_finite));
@@ -408,7 +419,7 @@ enum status load_weights(struct model_weights *out, struct load_report *report, 
     *report = facts;
     if (!watch || !watch->release) MOVE(*out, weights);
 done:
-    mem_free(p.memory);
+    device->backend->host_free(device->handle, p.memory);
     load_plan_free(&plan);
     model_weights_free(&weights, device);
     return st;

@@ -28,7 +28,9 @@ struct load_report {
     double read_seconds;   /* in which any thread read */
     double device_seconds; /* in which pieces were handed to the device, or waited for it: copied and quantized */
     uint64_t bytes_read;
-    uint64_t weight_bytes; /* on the device */
+    uint64_t direct_bytes;                  /* of these, past the page cache */
+    uint64_t weight_bytes;                  /* on the device */
+    struct kernels_stage copied, quantized; /* by a GPU's own clock; model_open fills them in */
     /* Among values that stay as stored: loaded as they are, counted, and said in the log. Quantizing them is refused. */
     struct not_finite not_finite;
 };
@@ -37,8 +39,9 @@ struct load_report {
 struct load_watch {
     void *context;
     bool release; /* weights are freed once they were seen: nothing is kept, and load_weights leaves *out empty */
-    /* A weight that was quantized just now, and the name that it has (or would have, were it a tensor of its own). */
-    enum status (*quantized)(void *context, const char *name, const struct kernels_weight *weight, struct error *err);
+    /* A weight that was quantized just now, the device it is on, and the name that it has (or would have, were it a tensor of its own). */
+    enum status (*quantized)(void *context, const struct device *device, const char *name,
+                             const struct kernels_weight *weight, struct error *err);
     /* The next bytes of a tensor that is kept as stored. */
     enum status (*stored)(void *context, const struct tensor_info *tensor, uint64_t at, const void *bytes,
                           size_t length, struct error *err);

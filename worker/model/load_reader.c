@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #define CHUNK_BYTES (8 * MIB) /* large enough for a network volume's rate; a multiple of what weight_write wants */
+#define SLOT_BYTES  DIRECT_ROOM(CHUNK_BYTES)
 #define N_CHUNKS    8
 #define N_READERS   4
 #define IN_FLIGHT   4 /* chunks that a GPU may still be copying while the next are placed */
@@ -15,7 +16,7 @@
 struct load_reader {
     struct load_plan *plan;
     const struct device *device;
-    unsigned char *memory;
+    unsigned char *memory, *slots; /* slots: the first whole block of it */
     size_t in_flight;
     pthread_t threads[N_READERS];
     unsigned n_threads;
@@ -64,6 +65,12 @@ static bool next_piece(struct load_reader *r, struct chunk *out)
     return false;
 }
 
+/* What the chunk of that number is read into. */
+static unsigned char *slot(const struct load_reader *r, size_t number)
+{
+    return r->slots + number % N_CHUNKS * SLOT_BYTES;
+}
+
 static void count_reading(struct load_reader *r, int change)
 {
     if (r->n_reading == 0) r->reading_since_ns = clock_now_ns();
@@ -82,13 +89,13 @@ static void *run(void *argument)
         if (r->stop || r->status != DOCKET_OK || !next_piece(r, &piece)) break;
         size_t number = r->n_claimed++;
         struct chunk *chunk = &r->ring[number % N_CHUNKS];
-        piece.bytes = chunk->bytes;
         *chunk = piece;
         count_reading(r, 1);
         pthread_mutex_unlock(&r->lock);
         const struct segment *s = &r->plan->items[piece.item].segments[piece.segment];
         err = (struct error){0};
-        enum status st = tensor_read(r->plan->files, s->tensor, s->at + piece.at, piece.bytes, piece.length, &err);
+        enum status st = tensor_read_direct(r->plan->files, s->tensor, s->at + piece.at, slot(r, number), piece.length,
+                                            &chunk->bytes, &err);
         pthread_mutex_lock(&r->lock);
         count_reading(r, -1);
         if (st != DOCKET_OK && (r->status == DOCKET_OK || number < r->failed_at)) { /* the earliest is told */
@@ -118,11 +125,11 @@ enum status load_reader_open(struct load_reader **out, struct load_plan *plan, c
     r->device = device;
     device->backend->describe(device->handle, &facts);
     r->in_flight = facts.is_gpu ? IN_FLIGHT : 0;
-    r->memory = device->backend->host_allocate(device->handle, N_CHUNKS * CHUNK_BYTES, &detail);
+    r->memory = device->backend->host_allocate(device->handle, N_CHUNKS * SLOT_BYTES + DIRECT_BLOCK, &detail);
     enum status st = r->memory ? DOCKET_OK
                                : fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for %zu bytes of read buffers: %s",
-                                      (size_t)N_CHUNKS * CHUNK_BYTES, detail.message);
-    for (size_t i = 0; i < N_CHUNKS && r->memory; i++) r->ring[i].bytes = r->memory + i * CHUNK_BYTES;
+                                      N_CHUNKS * SLOT_BYTES + DIRECT_BLOCK, detail.message);
+    if (r->memory) r->slots = r->memory + (DIRECT_BLOCK - (uintptr_t)r->memory % DIRECT_BLOCK) % DIRECT_BLOCK;
     while (st == DOCKET_OK && r->n_threads < N_READERS && pthread_create(&r->threads[r->n_threads], NULL, run, r) == 0)
         r->n_threads++;
     if (st == DOCKET_OK && r->n_threads == 0)

@@ -9,6 +9,7 @@
 #include "worker/model/placement.h"
 #include "worker/model/tokenizer_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,21 +146,37 @@ static uint64_t taken_by_context(const struct kernels_memory *memory)
     return taken < 3 * PLACEMENT_CONTEXT_BYTES ? taken : PLACEMENT_CONTEXT_BYTES;
 }
 
+/* 16-bit forms that were asked for by name come before large passes, which they make up for. */
+static enum status choose_placement(struct placement_choice *out, const struct placement_wish *wish,
+                                    enum expand_mode expand, struct error *err)
+{
+    const uint64_t forms = expand_predict(wish->sizes);
+    struct placement_wish beside_forms = *wish;
+    struct error none;
+    if (expand == EXPAND_ON && wish->budget_bytes > forms) {
+        beside_forms.budget_bytes -= forms;
+        if (placement_choose(out, &beside_forms, &none) == DOCKET_OK && out->place.lower_layers == 0 &&
+            out->n_host_experts == 0)
+            return DOCKET_OK;
+    }
+    return placement_choose(out, wish, err);
+}
+
 /* The GPU's: places what does not fit, and says how large passes and cache may be. */
 static enum status plan_gpu(struct model *m, const struct placement_wish *wish, const struct model_options *options,
                             struct engine_options *engine, struct error *err)
 {
     struct placement_choice c;
-    enum status st = placement_choose(&c, wish, err);
+    enum status st = choose_placement(&c, wish, options->expand, err);
     if (st != DOCKET_OK) {
         error_prefix(err, "%s as %s", m->config.architecture, m->quantization_name);
         return st;
     }
-    engine->max_rows = c.max_rows;
-    engine->kv_slots = c.kv_slots;
+    engine->max_rows = m->pass_tokens = c.max_rows;
+    engine->kv_slots = m->kv_slots = c.kv_slots;
     m->device.placement = c.place;
     m->budget_bytes = wish->budget_bytes > c.own_bytes ? wish->budget_bytes - c.own_bytes : 0;
-    m->planned_bytes = c.device_bytes - c.own_bytes;
+    m->planned_bytes = c.weight_bytes + c.room_bytes + c.kv_bytes + c.scratch_bytes;
     m->layers_on_gpu = m->config.n_layers - c.place.lower_layers;
     log_event(LOG_INFO, EVENT_memory_plan, F_U64("weights_bytes", c.weight_bytes), F_U64("kv_cache_bytes", c.kv_bytes),
               F_U64("scratch_bytes", c.scratch_bytes), F_U64("expert_rooms_bytes", c.room_bytes),
@@ -183,12 +200,24 @@ static enum status plan_gpu(struct model *m, const struct placement_wish *wish, 
     return st;
 }
 
+enum { LOGITS_PIECE = 64 };
+
+static struct transformer_limits logits_limits(size_t n_tokens)
+{
+    return (struct transformer_limits){.max_rows = LOGITS_PIECE,
+                                       .max_sequences = 1,
+                                       .kv_slots = n_tokens,
+                                       .max_outputs = LOGITS_PIECE,
+                                       .kv_format = KERNELS_F32};
+}
+
 /* A card of which nothing is known is taken for a small one. */
 #define UNKNOWN_CARD_BYTES (8 * GIB)
 
 static enum status plan_memory(struct model *m, const struct outline *o, const struct model_options *options,
                                struct engine_options *engine, struct error *err)
 {
+    const struct transformer_limits beside = logits_limits(options->logits_tokens);
     struct transformer_limits limits;
     struct plan_sizes sizes;
     struct kernels_description facts;
@@ -215,6 +244,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
                                       .context = engine->max_tokens,
                                       .gpu_layers = options->gpu_layers ? options->gpu_layers : PLACEMENT_AUTO_LAYERS,
                                       .own_bytes = own,
+                                      .beside = options->logits_tokens ? &beside : NULL,
                                       .host_bytes = (uint64_t)((double)available * DEFAULT_UTILIZATION)};
         wish.budget_bytes = own + (uint64_t)((double)free_bytes * utilization);
         if (options->memory_budget) wish.budget_bytes = options->memory_budget;
@@ -223,6 +253,7 @@ static enum status plan_memory(struct model *m, const struct outline *o, const s
     }
     engine_limits(&o->config, engine, &limits);
     size_t weights = (size_t)sizes.bytes, pass = transformer_size(&m->device, &o->config, &limits);
+    if (options->logits_tokens) pass += transformer_size(&m->device, &o->config, &beside);
     size_t budget = (size_t)((double)available * utilization);
     m->planned_bytes = weights + pass;
     m->budget_bytes = memory.used_bytes + budget;
@@ -265,6 +296,7 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
     const struct load_report *r = &m->load;
     struct kernels_description facts;
     m->device.backend->describe(m->device.handle, &facts);
+    double device_rate = rate(r->bytes_read, r->device_seconds); /* a CPU copies nothing: what it did was quantizing */
     log_event(
         LOG_INFO, EVENT_model_loaded, F_STR("model", m->location.name),
         F_STR("revision", m->location.revision ? m->location.revision : "-"),
@@ -272,7 +304,10 @@ static void log_loaded(const struct model *m, uint64_t start_ns)
         F_F64("load_seconds", clock_seconds_since(start_ns)), F_U64("read_bytes", r->bytes_read),
         F_F64("read_gigabytes_per_second", rate(r->bytes_read, r->seconds)),
         F_F64("disk_gigabytes_per_second", rate(r->bytes_read, r->read_seconds)),
-        F_F64("device_gigabytes_per_second", rate(r->bytes_read, r->device_seconds)),
+        F_F64("copy_gigabytes_per_second", facts.is_gpu ? rate(r->copied.bytes, r->copied.seconds) : (double)NAN),
+        F_F64("quantize_gigabytes_per_second",
+              facts.is_gpu ? rate(r->quantized.bytes, r->quantized.seconds) : device_rate),
+        F_F64("device_gigabytes_per_second", device_rate), F_U64("read_past_cache_bytes", r->direct_bytes),
         F_U64("weights_bytes", r->weight_bytes), F_U64("expanded_layers", m->expanded.n_layers),
         F_U64("expanded_bytes", m->expanded.bytes), F_STR("products", facts.is_gpu ? facts.products : "own kernels"),
         F_U64("memory_used_bytes", resident), F_U64("memory_free_bytes", available));
@@ -301,9 +336,7 @@ static enum status load(struct model *m, const struct outline *o, const struct m
 {
     const struct kept_source_model source = {&o->location, &o->config, o->config_text, o->config_length, o->files};
     bool stored = o->config.prequantized == PREQUANTIZED_BITSANDBYTES || o->config.prequantized == PREQUANTIZED_DOCKET;
-    /* What makes the copy reads weights back from one device. */
-    if (options->keep_copy && m->device.placement.lower_layers == 0 && !stored &&
-        !quantization_is_none(&options->quantization))
+    if (options->keep_copy && !stored && !quantization_is_none(&options->quantization))
         return kept_copy_load(&m->weights, &m->load, &m->from_kept_copy, &m->device, &source, &options->quantization,
                               stop, err);
     return load_weights(&m->weights, &m->load, &m->device, &o->config, o->files, &options->quantization, NULL, stop,
@@ -347,6 +380,10 @@ enum status model_open(struct model *out, const struct model_options *options, c
         model_close(out);
         return st;
     }
+    struct kernels_description facts;
+    out->device.backend->describe(out->device.handle, &facts);
+    out->load.copied = facts.copied;
+    out->load.quantized = facts.quantized;
     log_memory_taken(out, before.free_bytes);
     log_loaded(out, start);
     return DOCKET_OK;
@@ -373,12 +410,11 @@ enum status model_logits(struct model *m, const int32_t *ids, size_t n,
                          enum status (*sink)(void *context, const float *logits, size_t n_values), void *context,
                          struct error *err)
 {
-    enum { PIECE = 64 };
+    enum { PIECE = LOGITS_PIECE };
     struct transformer *t = NULL;
     int32_t positions[PIECE];
     uint32_t slots[PIECE], rows[PIECE];
-    const struct transformer_limits limits = {
-        .max_rows = PIECE, .max_sequences = 1, .kv_slots = n, .max_outputs = PIECE, .kv_format = KERNELS_F32};
+    const struct transformer_limits limits = logits_limits(n);
     if (n == 0 || n > m->max_model_len)
         return fail(err, DOCKET_BAD_INPUT, CODE_NONE, "%zu tokens, 1 to %zu are possible", n, m->max_model_len);
     for (size_t i = 0; i < n; i++)

@@ -22,6 +22,7 @@ struct model_options {
     double safety;             /* engine.h; 0: 0.90 */
     uint64_t memory_budget;    /* of a GPU, instead of that share; 0: none */
     size_t gpu_layers;         /* that a GPU computes; 0: as many as fit */
+    size_t logits_tokens;      /* of the longest sequence that model_logits will be asked for; 0: it will not */
 };
 
 struct model {
@@ -41,8 +42,9 @@ struct model {
     bool from_kept_copy;
     size_t max_model_len;
     size_t layers_on_gpu;
-    size_t budget_bytes;  /* that it may take of its device */
-    size_t planned_bytes; /* weights, key/value cache and activations as predicted before loading */
+    size_t pass_tokens, kv_slots; /* as a GPU's plan chose them; 0: as engine_limits says */
+    size_t budget_bytes;          /* that it may take of its device */
+    size_t planned_bytes;         /* weights, key/value cache and activations as predicted before loading */
     char fingerprint[65]; /* SHA-256 over name, revision, formats of weights and cache, config and tokenizer files */
 };
 

@@ -22,6 +22,7 @@ struct placement_wish {
     uint64_t budget_bytes; /* of the device, for all of it */
     uint64_t own_bytes;    /* of these, what the driver and the backend take for themselves */
     uint64_t host_bytes;   /* that may be taken of the host's memory; 0: not asked */
+    const struct transformer_limits *beside; /* a forward pass beside the engine's, at most as large; NULL: none */
 };
 
 /* The device's bytes, which are within the budget, and the host's. */
@@ -29,7 +30,8 @@ struct placement_choice {
     struct placement place;
     size_t max_rows, kv_slots;
     uint64_t own_bytes, weight_bytes, room_bytes, kv_bytes, scratch_bytes; /* of the device */
-    uint64_t device_bytes, spare_bytes;                                    /* their sum; what is left of the budget */
+    uint64_t device_bytes,
+        spare_bytes;        /* their sum, or what loading takes where that is more; what is left of the budget */
     uint64_t host_bytes;    /* of weights, caches and activations on the host */
     uint64_t pinned_bytes;  /* of these, weights that the GPU copies from */
     size_t n_host_experts;  /* of all layers together */
@@ -37,8 +39,8 @@ struct placement_choice {
 };
 
 /* In this order, the first that fits: all on the device, or all but the embedding, of which a pass reads a few rows (with passes as large
- * as fit, 2048 tokens down to 512, and a cache down to twice the context); of every layer equally many experts on the host, copied when
- * they are used; the lower layers, with the embedding, computed by the CPU. NO_MEMORY (model_unavailable) with the numbers where none does, BAD_CONFIG for a number
+ * as fit, 16,384 tokens down to 512, and a cache down to twice the context); of every layer equally many experts on the host, copied when
+ * they are used (passes of 8192 tokens and less); the lower layers, with the embedding, computed by the CPU (of 2048 and less). NO_MEMORY (model_unavailable) with the numbers where none does, BAD_CONFIG for a number
  * of layers that cannot be. */
 enum status placement_choose(struct placement_choice *out, const struct placement_wish *wish, struct error *err);
 

@@ -1,6 +1,7 @@
 /* plan.c: counts what load.c will read and what transformer.c will allocate. Every product is checked: config.json may say anything. */
 #include "worker/model/plan.h"
 
+#include "worker/base/alloc.h"
 #include "worker/model/transformer.h"
 
 #define MOST_BYTES (UINT64_C(1) << 60) /* of any one sum, so that adding a few never overflows */
@@ -58,7 +59,7 @@ static bool add_layer(struct plan_sizes *s, const struct model_config *c, size_t
 {
     size_t n = model_config_experts(c, layer), width = model_config_ffn_dim(c, layer);
     struct plan_part *parts = s->parts, *p = &parts[n ? PLAN_EXPERTS : PLAN_FFN];
-    uint64_t before = bytes_of(parts), up, down;
+    uint64_t before = bytes_of(parts), all_before = before + parts[PLAN_EXPERTS].bytes, up, down;
     bool good = add_attention(parts, c) && add_weights(p, 2 * (n ? n : 1), width, c->dim, &up) &&
                 add_weights(p, n ? n : 1, c->dim, width, &down);
     if (n) {
@@ -66,8 +67,10 @@ static bool add_layer(struct plan_sizes *s, const struct model_config *c, size_t
         if (good) s->expert_bytes = 2 * up + down;
         s->n_expert_places += n;
     }
-    if (good && bytes_of(parts) - before > s->layer_bytes) s->layer_bytes = bytes_of(parts) - before;
-    return good;
+    if (!good) return false;
+    if (bytes_of(parts) - before > s->layer_bytes) s->layer_bytes = bytes_of(parts) - before;
+    const uint64_t layer_bytes = bytes_of(parts) + parts[PLAN_EXPERTS].bytes - all_before;
+    return !__builtin_add_overflow(s->lower_bytes[layer], layer_bytes, &s->lower_bytes[layer + 1]);
 }
 
 enum status plan_weights(struct plan_sizes *out, const struct model_config *c, const struct quantization *q,
@@ -85,6 +88,13 @@ enum status plan_weights(struct plan_sizes *out, const struct model_config *c, c
     for (int i = 0; good && i < N_PLAN_KINDS; i++)
         good = !__builtin_add_overflow(s.bytes, s.parts[i].bytes, &s.bytes) &&
                !__builtin_add_overflow(s.parameters, s.parts[i].parameters, &s.parameters);
+    static const enum plan_kind in_layers[] = {PLAN_ATTENTION, PLAN_FFN, PLAN_EXPERTS};
+    for (size_t i = 0; good && i < ARRAY_LENGTH(in_layers); i++) {
+        enum kernels_format format;
+        const struct plan_part *part = &s.parts[in_layers[i]];
+        if (weight_format_kernels(part->format, &format) && docket_kernels_format_has_parts(format))
+            s.form_bytes += 2 * part->parameters; /* fewer than s.bytes times 16 */
+    }
     if (!good || s.bytes > MOST_BYTES)
         return fail(err, DOCKET_LIMIT, CODE_model_config_unsupported,
                     "config.json: %zu layers of dim %zu and a vocabulary of %zu: more bytes than can be", c->n_layers,

@@ -20,9 +20,11 @@ struct plan_part {
 struct plan_sizes {
     struct plan_part parts[N_PLAN_KINDS]; /* of all layers; a tied head has none, a dense model no experts */
     uint64_t parameters, bytes;
-    uint64_t expert_bytes;    /* of one expert of one layer; 0 without experts */
-    uint64_t n_expert_places; /* experts of all layers */
-    uint64_t layer_bytes;     /* of the largest layer without its experts */
+    uint64_t expert_bytes;                      /* of one expert of one layer; 0 without experts */
+    uint64_t n_expert_places;                   /* experts of all layers */
+    uint64_t layer_bytes;                       /* of the largest layer without its experts */
+    uint64_t form_bytes;                        /* of 16-bit forms beside the quantized matrices of all layers */
+    uint64_t lower_bytes[MODEL_MAX_LAYERS + 1]; /* of the lowest n layers, experts included */
 };
 /* LIMIT, model_config_unsupported when a size does not fit 64 bits. */
 enum status plan_weights(struct plan_sizes *out, const struct model_config *config,

@@ -14,12 +14,13 @@
 #define CONFIG_BYTES (4 * MIB)
 #define OTHER_BYTES  (256 * MIB) /* of a file that is copied */
 
-static enum status put_weight(void *context, const char *name, const struct kernels_weight *weight, struct error *err)
+static enum status put_weight(void *context, const struct device *device, const char *name,
+                              const struct kernels_weight *weight, struct error *err)
 {
     struct checkpoint_maker *m = context;
     const struct tensor_info *source = tensor_find(m->files, name);
     m->n_quantized++;
-    return quantized_form_put(m->out, m->device, name, source ? source->dtype : DTYPE_BF16, weight, err);
+    return quantized_form_put(m->out, device, name, source ? source->dtype : DTYPE_BF16, weight, err);
 }
 
 static enum status put_stored(void *context, const struct tensor_info *t, uint64_t at, const void *bytes, size_t length,
@@ -137,7 +138,7 @@ enum status quantize_model(struct quantize_report *report, const struct quantize
     enum status st = prepare(&w, o, err);
     if (st == DOCKET_OK) st = checkpoint_open(&w.checkpoint, w.folder.path, o->shard_bytes, err);
     if (st == DOCKET_OK) {
-        struct checkpoint_maker maker = {w.checkpoint, &w.device, w.files, 0, 0};
+        struct checkpoint_maker maker = {w.checkpoint, w.files, 0, 0};
         checkpoint_maker_watch(&maker, true, &watch);
         st = load_weights(&none, &load, &w.device, &w.config, w.files, &o->quantization, &watch, stop, err);
         if (st == DOCKET_OK) st = checkpoint_finish(w.checkpoint, err);

@@ -28,7 +28,6 @@ enum status quantize_model(struct quantize_report *report, const struct quantize
 /* What turns a load into the weight files of a checkpoint; for the watch of load_weights. */
 struct checkpoint_maker {
     struct checkpoint *out;
-    const struct device *device;
     const struct tensor_files *files; /* the source */
     size_t n_quantized, n_stored;
 };

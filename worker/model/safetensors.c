@@ -5,6 +5,7 @@
 #include "worker/base/alloc.h"
 #include "worker/base/checksum.h"
 #include "worker/base/clock.h"
+#include "worker/base/direct_read.h"
 #include "worker/base/file.h"
 #include "worker/base/hash.h"
 #include "worker/base/json.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 #define SINGLE_NAME   "model.safetensors"
 #define INDEX_CEILING (64 * MIB) /* a million tensors with names of 50 bytes */
 #define READ_TRIES    3
+#define DIRECT_LEAST  (256 * KIB) /* smaller ones have the next of their kind read ahead for them */
 
 /* What a file was when it was opened. */
 struct facts {
@@ -35,6 +38,8 @@ struct facts {
 struct shard {
     char *name;
     int fd; /* its number stays; what it refers to is replaced by reopening */
+    int direct_fd;
+    enum { UNDECIDED, AS_USUAL, DIRECT } how; /* large pieces are read; guarded by `reopening` */
     struct facts facts;
     struct safetensors_header header; /* its tensors are moved out */
 };
@@ -50,6 +55,7 @@ struct tensor_files {
     size_t n_buckets;
     pthread_mutex_t reopening;
     struct expected *expected; /* [n_tensors], or NULL: no checksums are known */
+    atomic_uint_least64_t direct_bytes;
 };
 
 /* The checksum that a tensor must have, and what was read of it so far. */
@@ -229,7 +235,7 @@ static enum status list_shards(struct tensor_files *files, struct json_span map,
     }
     for (size_t i = 0; i < distinct && st == DOCKET_OK; i++) {
         struct shard *shard = &files->shards[files->n_shards++];
-        shard->fd = -1;
+        shard->fd = shard->direct_fd = -1;
         shard->name = str_dup_n(names[i].text, names[i].length);
         if (!shard->name) st = no_memory(err);
     }
@@ -335,7 +341,7 @@ static enum status open_single(struct tensor_files *files, struct error *err)
     files->shards = mem_zalloc(1, sizeof(*files->shards));
     if (!files->shards) return no_memory(err);
     files->n_shards = 1;
-    files->shards[0].fd = -1;
+    files->shards[0].fd = files->shards[0].direct_fd = -1;
     files->shards[0].name = str_dup(SINGLE_NAME);
     return files->shards[0].name ? open_shards(files, err) : no_memory(err);
 }
@@ -383,6 +389,7 @@ void tensor_files_close(struct tensor_files *files)
     for (size_t i = 0; i < files->n_shards; i++) {
         struct shard *shard = &files->shards[i];
         if (shard->fd >= 0) close(shard->fd);
+        if (shard->direct_fd >= 0) close(shard->direct_fd);
         mem_free(shard->name);
         safetensors_header_free(&shard->header);
     }
@@ -440,6 +447,7 @@ static enum status reopen(struct tensor_files *files, struct shard *shard, struc
         if (dup3(fd, shard->fd, O_CLOEXEC) < 0)
             st = fail(err, DOCKET_IO, CODE_model_read_error, "%s: cannot reopen: %s", shard->name,
                       strerrordesc_np(errno));
+        shard->how = AS_USUAL;
         pthread_mutex_unlock(&files->reopening);
     }
     close(fd);
@@ -491,27 +499,80 @@ static enum status verify(struct tensor_files *files, const struct tensor_info *
                 (unsigned long long)found, (unsigned long long)e->want);
 }
 
-enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
-                        size_t size_bytes, struct error *err)
+/* The descriptor that goes past the page cache; -1: the cache has the file, or it cannot be. Decided once a file. */
+static int direct_fd(struct tensor_files *files, struct shard *shard)
+{
+    pthread_mutex_lock(&files->reopening);
+    if (shard->how == UNDECIDED) {
+        bool cached = direct_is_cached(shard->fd, shard->facts.size_bytes);
+        if (!cached) shard->direct_fd = direct_open(shard->fd);
+        shard->how = shard->direct_fd >= 0 ? DIRECT : AS_USUAL;
+    }
+    int fd = shard->how == DIRECT ? shard->direct_fd : -1;
+    pthread_mutex_unlock(&files->reopening);
+    return fd;
+}
+
+/* What does not come so is read again as usual, which says why it does not come; and so is all that follows. */
+static bool read_directly(struct tensor_files *files, struct shard *shard, void *room, size_t n, uint64_t offset,
+                          unsigned char **bytes)
+{
+    int fd = n < DIRECT_LEAST ? -1 : direct_fd(files, shard);
+    if (fd < 0) return false;
+    bool good = direct_read(fd, room, n, offset, bytes);
+    if (good) {
+        atomic_fetch_add(&files->direct_bytes, n);
+        return true;
+    }
+    pthread_mutex_lock(&files->reopening);
+    shard->how = AS_USUAL;
+    pthread_mutex_unlock(&files->reopening);
+    return false;
+}
+
+/* bytes NULL: to `to`, as usual; else *bytes tells where in `to` they are. */
+static enum status read_piece(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
+                              size_t size_bytes, unsigned char **bytes, struct error *err)
 {
     struct facts now = {0};
     if (at > tensor->size_bytes || size_bytes > tensor->size_bytes - at)
         return fail(err, DOCKET_INTERNAL, CODE_internal_error, "%s: %zu bytes at %llu asked for, it has %llu",
                     tensor->name, size_bytes, (unsigned long long)at, (unsigned long long)tensor->size_bytes);
     struct shard *shard = &files->shards[tensor->file];
+    unsigned char *found = to;
+    bool direct = bytes && read_directly(files, shard, to, size_bytes, tensor->offset + at, &found);
     enum status st = DOCKET_OK;
     for (int tries = 1;; tries++) {
         if (tries > 1) st = reopen(files, shard, err);
-        if (st == DOCKET_OK) st = file_read_at(shard->fd, to, size_bytes, tensor->offset + at, shard->name, err);
+        if (st == DOCKET_OK && !direct)
+            st = file_read_at(shard->fd, to, size_bytes, tensor->offset + at, shard->name, err);
         if (st == DOCKET_OK) st = get_facts(&now, shard->fd, shard->name, err);
         if (st == DOCKET_OK || st == DOCKET_CORRUPT) break;
         if (st != DOCKET_IO || tries == READ_TRIES) break;
         clock_sleep(0.05 * tries, NULL);
     }
     if (st == DOCKET_OK) st = compare_facts(shard, &now, err);
-    if (st == DOCKET_OK && files->expected) st = verify(files, tensor, at, to, size_bytes, err);
+    if (st == DOCKET_OK && files->expected) st = verify(files, tensor, at, found, size_bytes, err);
     if (st != DOCKET_OK) error_prefix(err, "tensor %.100s", tensor->name);
+    if (bytes) *bytes = found;
     return st;
+}
+
+enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
+                        size_t size_bytes, struct error *err)
+{
+    return read_piece(files, tensor, at, to, size_bytes, NULL, err);
+}
+
+enum status tensor_read_direct(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *room,
+                               size_t size_bytes, unsigned char **bytes, struct error *err)
+{
+    return read_piece(files, tensor, at, room, size_bytes, bytes, err);
+}
+
+uint64_t tensor_files_direct_bytes(struct tensor_files *files)
+{
+    return atomic_load(&files->direct_bytes);
 }
 
 enum status tensor_files_unchanged(struct tensor_files *files, struct error *err)

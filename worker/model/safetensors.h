@@ -3,6 +3,7 @@
 #ifndef DOCKET_MODEL_SAFETENSORS_H
 #define DOCKET_MODEL_SAFETENSORS_H
 
+#include "worker/base/direct_read.h"
 #include "worker/model/hub_cache.h"
 
 #include <stdint.h>
@@ -61,6 +62,11 @@ const struct tensor_info *tensor_find(const struct tensor_files *files, const ch
  * first and after the last read of a file its size, mtime and inode are compared (model_file_changed). */
 enum status tensor_read(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *to,
                         size_t size_bytes, struct error *err);
+/* The same past the page cache, for files that it has not got and that can be read so (base/direct_read.h): into
+ * room [DIRECT_ROOM(size_bytes)], aligned to DIRECT_BLOCK; the bytes lie at *bytes in it, aligned to 8. */
+enum status tensor_read_direct(struct tensor_files *files, const struct tensor_info *tensor, uint64_t at, void *room,
+                               size_t size_bytes, unsigned char **bytes, struct error *err);
+uint64_t tensor_files_direct_bytes(struct tensor_files *files); /* that were read so */
 /* What the file was at open. */
 void tensor_file_facts(const struct tensor_files *files, unsigned file, uint64_t *size_bytes, uint64_t *changed_ns);
 

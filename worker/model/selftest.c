@@ -221,6 +221,8 @@ enum status device_selftest(const struct device *device, struct error *err)
     if (st == DOCKET_OK) st = test_attention(t);
     if (t->x) t->b->buffer_free(t->d, t->x);
     if (t->out) t->b->buffer_free(t->d, t->out);
+    if (st == DOCKET_OK) /* what filling its weights took goes back */
+        st = device_status(t->b->reserve(t->d, &limits, &t->detail), &t->detail, "self-test", err);
     if (st == DOCKET_OK)
         log_event(LOG_INFO, EVENT_selftest_passed, F_STR("backend", t->b->name),
                   F_F64("seconds", clock_seconds_since(start)));

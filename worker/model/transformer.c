@@ -90,13 +90,21 @@ size_t transformer_size(const struct device *device, const struct model_config *
                                                                              c->n_kv_heads, c->head_size);
 }
 
+size_t transformer_last_batch_size(const struct transformer_limits *limits)
+{
+    return docket_kernels_gpu_batch_size(asked_rows_most(limits->max_rows), limits->max_sequences);
+}
+
 void transformer_kernels_limits(struct kernels_limits *out, const struct model_config *c,
                                 const struct transformer_limits *limits, bool int8)
 {
+    size_t ffn_dim = 0; /* a width that config.json names and no layer has is not counted */
+    for (size_t l = 0; l < c->n_layers; l++)
+        if (model_config_ffn_dim(c, l) > ffn_dim) ffn_dim = model_config_ffn_dim(c, l);
     *out = (struct kernels_limits){.max_rows = limits->max_rows,
                                    .max_sequences = limits->max_sequences,
                                    .dim = c->dim,
-                                   .ffn_dim = c->ffn_dim > c->dense_ffn_dim ? c->ffn_dim : c->dense_ffn_dim,
+                                   .ffn_dim = ffn_dim,
                                    .n_experts = c->n_experts ? c->n_experts : 1,
                                    .top_k = c->n_experts ? c->top_k : 1,
                                    .n_heads = c->n_heads,

@@ -23,6 +23,8 @@ size_t transformer_size(const struct device *device, const struct model_config *
 /* What the backend has to know of a pass. */
 void transformer_kernels_limits(struct kernels_limits *out, const struct model_config *config,
                                 const struct transformer_limits *limits, bool has_int8);
+/* Of a GPU, the second batch: the rows of the last layer that are asked for. The first is in the backend's scratch_size. */
+size_t transformer_last_batch_size(const struct transformer_limits *limits);
 /* Of these, those of activations: what is not the cache. Needs no device. */
 size_t transformer_activation_size(const struct model_config *config, const struct transformer_limits *limits);
 /* device, config and weights are borrowed until close. */
