@@ -14,8 +14,7 @@
 #define STEPS     (TILE_BLOCK / 2)
 #define ROWS_TILE 6u
 #define NEAR      4u /* blocks of a panel's tile that stay in the first cache while all rows go by */
-#define DOT_ROWS  4u
-#define DOT_MOST  8u /* rows; for more of them a panel costs less */
+#define DOT_MOST  4u /* rows; for more of them a panel costs less */
 #define MOST_X8   127
 #define MOST_X16  8191
 #define MOST_W8   127
@@ -399,102 +398,88 @@ static void multiply(const struct core_panel *panel, enum core_kind kind, size_t
 
 /* --- few rows --- */
 
-/* A block of one tile times m rows: codes go from memory through registers into the sums. */
-INLINE void dot_block(enum form form, enum core_kind kind, const struct coding *coding, struct scale_reader *reader,
-                      const uint8_t *codes, size_t step, const uint8_t *ahead, size_t block,
-                      const struct core_rows *rows, size_t first_row, size_t m, float *sums)
+/* One tile times m rows: codes go from memory through registers into the sums. */
+INLINE void dot_tile(const struct kernels_weight *weight, enum form form, enum core_kind kind,
+                     const struct coding *coding, size_t tile, const struct core_rows *rows, size_t first_row, size_t m,
+                     float *sums)
 {
     const unsigned per_word = 8 / bits_of(form);
-    const uint8_t *row = rows->data + first_row * rows->stride, *x = row + block * TILE_BLOCK * sizeof(int16_t);
+    const uint8_t *row = rows->data + first_row * rows->stride;
     const float *x_scales = row_scales(row, rows->cols);
     const int32_t *x_sums = row_sums(row, rows->cols);
-    const size_t stride_bytes = rows->stride, stride = stride_bytes / sizeof(float);
-    __m256 scales[HALVES], zeros[HALVES];
-    __m256i sum[DOT_ROWS][HALVES];
+    const size_t stride_bytes = rows->stride, stride = stride_bytes / sizeof(float),
+                 n_blocks = weight->desc.cols / TILE_BLOCK;
+    struct scale_reader reader;
+    __m256 total[DOT_MOST][HALVES];
+    const uint8_t *codes = NULL;
 
-    UNROLL for (size_t h = 0; h < HALVES; h++)
-    {
-        __m256i part[DOT_ROWS][2];
-        UNROLL for (size_t i = 0; i < m; i++) part[i][0] = part[i][1] = _mm256_setzero_si256();
-        for (size_t v = 0; v < 2 * bits_of(form); v++) {
-            __m256i words = _mm256_load_si256((const void *)(codes + v * step + h * 32));
-            if (h == 0 && ahead) _mm_prefetch(ahead + v * TILE_LINE, _MM_HINT_T0);
-            UNROLL for (size_t s = 0; s < per_word; s++)
-            {
-                __m256i quads[2];
-                quads_of(form, next_codes(form, &words), coding, quads);
-                UNROLL for (size_t i = 0; i < m; i++)
+    scale_reader_start(&reader, weight, tile, coding->factor);
+    UNROLL for (size_t i = 0; i < m; i++) total[i][0] = total[i][1] = _mm256_setzero_ps();
+    for (size_t block = 0; block < n_blocks; block++) {
+        const uint8_t *x = row + block * TILE_BLOCK * sizeof(int16_t);
+        __m256 scales[HALVES], zeros[HALVES];
+        __m256i sum[DOT_MOST][HALVES];
+        if ((block & (reader.group - 1)) == 0) {
+            scale_reader_read(&reader, tile_scales(weight, tile, block));
+            _mm_prefetch(reader.line + CORE_FETCH, _MM_HINT_T0); /* the line that the codes' leave out */
+            codes = reader.line + TILE_LINE;
+        }
+        UNROLL for (size_t h = 0; h < HALVES; h++)
+        {
+            __m256i part[DOT_MOST][2];
+            UNROLL for (size_t i = 0; i < m; i++) part[i][0] = part[i][1] = _mm256_setzero_si256();
+            for (size_t v = 0; v < 2 * bits_of(form); v++) {
+                __m256i words = _mm256_load_si256((const void *)(codes + v * 64 + h * 32));
+                if (h == 0) _mm_prefetch(codes + v * 64 + CORE_FETCH, _MM_HINT_T0);
+                UNROLL for (size_t s = 0; s < per_word; s++)
                 {
-                    __m256i of_x = quad_of(x + i * stride_bytes + (v * per_word + s) * 8);
-                    UNROLL for (size_t q = 0; q < 2; q++) part[i][q] = add_product(part[i][q], quads[q], of_x);
+                    __m256i quads[2];
+                    quads_of(form, next_codes(form, &words), coding, quads);
+                    UNROLL for (size_t i = 0; i < m; i++)
+                    {
+                        __m256i of_x = quad_of(x + i * stride_bytes + (v * per_word + s) * 8);
+                        UNROLL for (size_t q = 0; q < 2; q++) part[i][q] = add_product(part[i][q], quads[q], of_x);
+                    }
                 }
             }
+            UNROLL for (size_t i = 0; i < m; i++) sum[i][h] =
+                _mm256_srai_epi32(_mm256_hadd_epi32(part[i][0], part[i][1]), raised_by(form));
         }
-        UNROLL for (size_t i = 0; i < m; i++) sum[i][h] =
-            _mm256_srai_epi32(_mm256_hadd_epi32(part[i][0], part[i][1]), raised_by(form));
-    }
-    scale_reader_take(reader, block, scales, zeros);
-    UNROLL for (size_t h = 0; h < HALVES; h++)
-    {
-        UNROLL for (size_t i = 0; i < m; i++)
+        codes += 128 * bits_of(form);
+        scale_reader_take(&reader, block, scales, zeros);
+        UNROLL for (size_t h = 0; h < HALVES; h++)
         {
-            float *total = sums + i * CORE_OUTPUTS + h * LANES;
-            _mm256_store_ps(total, add_block(block ? _mm256_load_ps(total) : _mm256_setzero_ps(), sum[i][h], scales[h],
-                                             kind == CORE_SCALED_FROM_ZERO ? &zeros[h] : NULL,
-                                             x_scales[i * stride + block], x_sums[i * stride + block]));
+            UNROLL for (size_t i = 0; i < m; i++) total[i][h] =
+                add_block(total[i][h], sum[i][h], scales[h], kind == CORE_SCALED_FROM_ZERO ? &zeros[h] : NULL,
+                          x_scales[i * stride + block], x_sums[i * stride + block]);
         }
+    }
+    UNROLL for (size_t i = 0; i < m; i++)
+    {
+        UNROLL for (size_t h = 0; h < HALVES; h++) _mm256_store_ps(sums + i * CORE_OUTPUTS + h * LANES, total[i][h]);
     }
 }
 
-/* The same for all rows, as many at once as have registers. */
-INLINE void dot_rows(enum form form, enum core_kind kind, const struct coding *coding, struct scale_reader *reader,
-                     const uint8_t *codes, size_t step, const uint8_t *ahead, size_t block,
-                     const struct core_rows *rows, size_t first_row, size_t m, float *sums)
-{
-    for (size_t i = 0, some; i < m; i += some) {
-        size_t left = m - i, n_pieces = (left + DOT_ROWS - 1) / DOT_ROWS, row = first_row + i;
-        float *to = sums + i * CORE_OUTPUTS;
-        some = (left + n_pieces - 1) / n_pieces;
-        switch (some) {
-        case 1:
-            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 1, to);
-            break;
-        case 2:
-            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 2, to);
-            break;
-        case 3:
-            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 3, to);
-            break;
-        default:
-            dot_block(form, kind, coding, reader, codes, step, i ? NULL : ahead, block, rows, row, 4, to);
-            break;
-        }
-    }
-}
-
-/* n tiles that lie together, in the order of their bytes. */
 INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum core_kind kind,
                      const struct coding *coding, size_t tile, size_t n, const struct core_rows *rows, size_t first_row,
                      size_t m, float *sums)
 {
-    const size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
-    const size_t step = tile_step(weight, tile), block_bytes = step * 2 * bits_of(form);
-    const uint8_t *line = tile_scales(weight, tile, 0);
-    struct scale_reader readers[CORE_TILES];
-
-    for (size_t t = 0; t < n; t++) scale_reader_start(&readers[t], weight, tile + t, coding->factor);
-    for (size_t first = 0; first < n_blocks; first += group) {
-        for (size_t t = 0; t < n; t++) {
-            scale_reader_read(&readers[t], line + t * TILE_LINE);
-            _mm_prefetch(line + t * TILE_LINE + CORE_FETCH, _MM_HINT_T0);
+    for (size_t t = 0; t < n; t++) {
+        float *to = sums + t * TILE_ROWS;
+        switch (m) {
+        case 1:
+            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 1, to);
+            break;
+        case 2:
+            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 2, to);
+            break;
+        case 3:
+            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 3, to);
+            break;
+        default:
+            dot_tile(weight, form, kind, coding, tile + t, rows, first_row, 4, to);
+            break;
         }
-        line += step;
-        for (size_t b = 0; b < group && first + b < n_blocks; b++)
-            for (size_t t = 0; t < n; t++)
-                dot_rows(form, kind, coding, &readers[t], line + b * block_bytes + t * TILE_LINE, step,
-                         line + b * block_bytes + t * (2 * bits_of(form) * TILE_LINE) + CORE_FETCH, first + b, rows,
-                         first_row, m, sums + t * TILE_ROWS);
-        line += group * block_bytes;
     }
 }
 
@@ -551,7 +536,7 @@ static bool dot_codes_16(const struct kernels_weight *weight, enum core_kind kin
 
 #define CORE(of_arithmetic, suffix)                                                                                    \
     {                                                                                                                  \
-        .name = "avx2", .arithmetic = of_arithmetic, .order = TILE_QUADS, .takes_plain = false,                        \
+        .name = "avx2", .arithmetic = of_arithmetic, .order = TILE_QUADS_APART, .takes_plain = false,                  \
         .kind_of_values = CORE_SCALED, .row_bytes = row_bytes, .pack = pack_##suffix, .expand = expand_##suffix,       \
         .expand_values = expand_values_##suffix, .multiply = multiply, .dot = dot_codes_##suffix                       \
     }

@@ -18,7 +18,7 @@
 
 /* How often the codes of a word are sorted into even and odd places, the even ones below: once, and shifting a word by `bits`
  * times i leaves codes 2 i and 2 i + 1 at the bottom of its halves; twice, and codes 4 i to 4 i + 3 at that of its bytes. */
-enum tile_order { TILE_NONE, TILE_PAIRS, TILE_QUADS };
+enum tile_order { TILE_NONE, TILE_PAIRS, TILE_QUADS, TILE_QUADS_APART /* no tiles together */ };
 
 static inline unsigned tile_bits(enum kernels_format format)
 {
@@ -61,11 +61,18 @@ static inline size_t tile_count(size_t rows)
     return (rows + TILE_ROWS - 1) / TILE_ROWS;
 }
 
-/* How many tiles lie side by side where this one does. */
+/* The first of those that lie side by side with this one. */
+static inline size_t tile_first(const struct kernels_weight *weight, size_t tile)
+{
+    return weight->order == TILE_QUADS_APART ? tile : tile / TILE_TOGETHER * TILE_TOGETHER;
+}
+
+/* How many these are. */
 static inline size_t tile_together(const struct kernels_weight *weight, size_t tile)
 {
-    size_t left = tile_count(weight->desc.rows) - tile / TILE_TOGETHER * TILE_TOGETHER;
+    size_t left = tile_count(weight->desc.rows) - tile_first(weight, tile);
 
+    if (weight->order == TILE_QUADS_APART) return 1;
     return left < TILE_TOGETHER ? left : TILE_TOGETHER;
 }
 
@@ -81,7 +88,7 @@ static inline uint8_t *tile_shared(const struct kernels_weight *weight, size_t t
     size_t group = tile_group(weight->desc.format), sharing = group ? group : 1;
     size_t bytes = (group ? TILE_LINE : 0) + sharing * tile_block_bytes(weight->desc.format);
 
-    return weight->tiles + tile / TILE_TOGETHER * TILE_TOGETHER * weight->tile_bytes +
+    return weight->tiles + tile_first(weight, tile) * weight->tile_bytes +
            block / sharing * tile_together(weight, tile) * bytes;
 }
 
@@ -92,7 +99,7 @@ static inline uint8_t *tile_codes(const struct kernels_weight *weight, size_t ti
 
     return tile_shared(weight, tile, block) +
            together * ((group ? TILE_LINE + block % group * tile_block_bytes(weight->desc.format) : 0)) +
-           tile % TILE_TOGETHER * TILE_LINE;
+           (tile - tile_first(weight, tile)) * TILE_LINE;
 }
 
 /* NULL for formats that have none. */
@@ -101,7 +108,8 @@ static inline uint8_t *tile_scales(const struct kernels_weight *weight, size_t t
     size_t group = tile_group(weight->desc.format);
 
     if (group == 0) return NULL;
-    return tile_shared(weight, tile, block) + tile % TILE_TOGETHER * TILE_LINE + block % group * (TILE_LINE / group);
+    return tile_shared(weight, tile, block) + (tile - tile_first(weight, tile)) * TILE_LINE +
+           block % group * (TILE_LINE / group);
 }
 
 /* Whether a weight of this shape becomes tiles on this device. */

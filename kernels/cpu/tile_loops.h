@@ -134,7 +134,7 @@ INLINE void tile_place_all(const struct kernels_weight *weight, unsigned bits, s
             tile_place_scale(from, lane * from->row_blocks + b, line, lane);
         if (weight->order == TILE_PAIRS)
             TILE_PLACE_CODES(bits, TILE_PAIRS, from->codes + b * bits * (TILE_BLOCK / 8), from->row_bytes, to, step);
-        else if (weight->order == TILE_QUADS)
+        else if (weight->order >= TILE_QUADS)
             TILE_PLACE_CODES(bits, TILE_QUADS, from->codes + b * bits * (TILE_BLOCK / 8), from->row_bytes, to, step);
         else
             TILE_PLACE_CODES(bits, TILE_NONE, from->codes + b * bits * (TILE_BLOCK / 8), from->row_bytes, to, step);
