@@ -136,7 +136,7 @@ class Sums:
     def library(self, rows, pairs, q):
         """What cuBLASLt's regime takes, where passes are large: rows and two slots of weights in 16 bits, gate and up, the workspace."""
         if rows < 512 or pairs // self.experts < 256:
-            return 0
+            return 2 * rows * max(q, self.dim)              # the own kernels' activations in 16 bits
         expert = 2 * self.ffn * self.dim
         slot = 2 * max(min(max(min(2**26 // (2 * expert), 32), 1), self.experts) * expert, self.dim * q)
         return 2 * max(pairs * self.dim, rows * max(q, self.dim)) + 2 * slot + min(pairs, 2048) * 2 * self.ffn * 4 + 2**25
