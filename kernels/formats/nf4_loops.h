@@ -111,7 +111,8 @@ static inline void nf4_loop_nest_block(const float *absmax, size_t n, float offs
     reciprocal = 1.0f / (scale > NF4_SMALLEST_ABSMAX ? scale : NF4_SMALLEST_ABSMAX);
     for (size_t i = 0; i < NF4_NESTED_BLOCK; i++) x[i] *= reciprocal;
     for (int32_t step = NF4_MAP_SIZE / 2; step; step /= 2) /* all values at once, a step of the search at a time */
-        for (size_t i = 0; i < NF4_NESTED_BLOCK; i++) below[i] += step & -(int32_t)(middles[below[i] + step - 1] < x[i]);
+        for (size_t i = 0; i < NF4_NESTED_BLOCK; i++)
+            below[i] += step & -(int32_t)(middles[below[i] + step - 1] < x[i]);
     for (size_t i = 0; i < n; i++) absmax_codes[i] = (uint8_t)below[i];
     *nested_absmax = scale;
 }

@@ -414,7 +414,8 @@ static void loading_takes_little_more_than_the_weights(void **state)
     assert_true(report.weight_bytes >= at);
     printf("%zu MiB of weights, %zu MiB more at the peak\n", at / MIB, (peak - before - at) / MIB);
 #if defined(__SANITIZE_THREAD__)
-    print_message("[  NOTE    ] a race detector's shadow of all that is touched is resident too: the bound is not looked at\n");
+    print_message(
+        "[  NOTE    ] a race detector's shadow of all that is touched is resident too: the bound is not looked at\n");
 #else
     /* Four buffers of 16 MiB, and what the allocator rounds; a tensor held twice would be 192. */
     assert_true(peak - before < at + 128 * MIB);
