@@ -71,7 +71,7 @@ static unsigned code_of(unsigned bits, const uint8_t *codes, size_t i)
 static unsigned place_of(unsigned bits, unsigned order, unsigned i)
 {
     if (order == TILE_PAIRS) return bits * (i / 2) + i % 2 * 16;
-    if (order == TILE_QUADS) return bits * (i / 4) + i % 4 * 8;
+    if (order >= TILE_QUADS) return bits * (i / 4) + i % 4 * 8;
     return bits * i;
 }
 
@@ -106,20 +106,20 @@ static void put_vector(const struct kernels_weight_desc *desc, unsigned order, c
     }
 }
 
-/* The tiles as they should be, one byte behind the other: of up to four tiles together the lines of scales of a group of blocks, then
- * block by block their vectors in turn. */
+/* The tiles as they should be, one byte behind the other: of up to four tiles together, or of one that lies apart, the lines of
+ * scales of a group of blocks, then block by block their vectors in turn. */
 static uint8_t *build_tiles(const struct kernels_weight_desc *desc, unsigned order, const struct canonical *c,
                             size_t *size)
 {
     unsigned bits = desc->format <= KERNELS_BF16 ? 16 : cpu_code_bits(desc->format);
     size_t group = desc->format <= KERNELS_BF16 ? 0 : c->size.absmax_codes ? 4 : desc->format == KERNELS_Q1 ? 2 : 1;
-    size_t n_blocks = desc->cols / 64, n_tiles = (desc->rows + 15) / 16;
+    size_t n_blocks = desc->cols / 64, n_tiles = (desc->rows + 15) / 16, together = order == TILE_QUADS_APART ? 1 : 4;
     uint8_t *tiles = calloc(desc->rows + 16, desc->cols * 4 + 64), *at = tiles;
 
     assert_non_null(tiles);
-    for (size_t first = 0; first < n_tiles; first += 4)
+    for (size_t first = 0; first < n_tiles; first += together)
         for (size_t block = 0; block < n_blocks; block++) {
-            size_t end = first + 4 < n_tiles ? first + 4 : n_tiles;
+            size_t end = first + together < n_tiles ? first + together : n_tiles;
             for (size_t tile = first; group && block % group == 0 && tile < end; tile++, at += 64)
                 for (size_t lane = 0; lane < 16 && tile * 16 + lane < desc->rows; lane++)
                     for (size_t g = 0; g < group && block + g < n_blocks; g++)
