@@ -292,6 +292,8 @@ int main(int argc, char **argv)
     struct machine ceiling = {0};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    options.allocate = NULL; /* the library's own memory, as programs have it: in huge pages */
+    options.release = NULL;
     if (argc > 1 && (strstr(argv[1], "vnni") || strstr(argv[1], "int8"))) options.arithmetic = KERNELS_ARITHMETIC_INT8;
     static const char *const arithmetics[] = {"auto", "bf16", "f32", "int8", "int16"};
     for (size_t i = 0; argc > 4 && i < sizeof arithmetics / sizeof arithmetics[0]; i++)
