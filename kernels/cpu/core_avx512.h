@@ -76,20 +76,20 @@ struct scale_reader {
     __m512 nested;
 };
 
-INLINE struct scale_reader scale_reader_of(const struct kernels_weight *weight, size_t tile, float factor)
+/* Field by field: a whole one cleared and copied for each panel takes as long as 40 KB of codes. */
+INLINE void scale_reader_start(struct scale_reader *r, const struct kernels_weight *weight, size_t tile, float factor)
 {
-    struct scale_reader r = {
-        .weight = weight, .tile = tile, .factor = factor, .group = tile_group(weight->desc.format)};
-
-    if (weight->map_planes == NULL) return r;
+    r->weight = weight, r->tile = tile, r->factor = factor, r->group = tile_group(weight->desc.format);
+    r->first_block = r->last = r->which = _mm512_setzero_si512();
+    r->nested = _mm512_setzero_ps();
+    UNROLL for (size_t b = 0; b < SCALES_GROUP; b++) r->scales[b] = r->zeros[b] = _mm512_setzero_ps();
+    if (weight->map_planes == NULL) return;
     __m512i rows = _mm512_add_epi32(_mm512_set1_epi32((int)(tile * TILE_ROWS)),
                                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     rows = _mm512_min_epi32(rows, _mm512_set1_epi32((int)weight->desc.rows - 1)); /* lanes behind the last row */
-    r.first_block = _mm512_mullo_epi32(rows, _mm512_set1_epi32((int)(weight->desc.cols / TILE_BLOCK)));
-    r.last = _mm512_set1_epi32((int)((weight->n_blocks - 1) / 256));
-    r.which = _mm512_set1_epi32(-1);
-    r.nested = _mm512_setzero_ps();
-    return r;
+    r->first_block = _mm512_mullo_epi32(rows, _mm512_set1_epi32((int)(weight->desc.cols / TILE_BLOCK)));
+    r->last = _mm512_set1_epi32((int)((weight->n_blocks - 1) / 256));
+    r->which = _mm512_set1_epi32(-1);
 }
 
 /* The nested scale of each row's block; it changes every 256 blocks. */

@@ -258,9 +258,11 @@ INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind
     }
 }
 
-static struct core_dot dot_of(const struct kernels_weight *weight)
+INLINE void dot_start(struct core_dot *dot, const struct kernels_weight *weight)
 {
-    return (struct core_dot){.factor = factor_of(weight->desc.format), .table = table_of(weight->desc.format)};
+    dot->factor = factor_of(weight->desc.format);
+    dot->added = 0;
+    dot->table = table_of(weight->desc.format);
 }
 
 #include "kernels/cpu/core_loops.h"

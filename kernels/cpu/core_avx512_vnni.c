@@ -232,11 +232,13 @@ INLINE void dot_block(const struct core_dot *dot, enum form form, enum core_kind
     }
 }
 
-static struct core_dot dot_of(const struct kernels_weight *weight)
+INLINE void dot_start(struct core_dot *dot, const struct kernels_weight *weight)
 {
     struct coding coding = coding_of(weight->desc.format);
 
-    return (struct core_dot){.factor = coding.factor, .added = coding.added, .table = _mm512_loadu_si512(coding.bytes)};
+    dot->factor = coding.factor;
+    dot->added = coding.added;
+    dot->table = _mm512_loadu_si512(coding.bytes);
 }
 
 #include "kernels/cpu/core_loops.h"

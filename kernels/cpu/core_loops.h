@@ -1,5 +1,5 @@
 /* core_loops.h: how the cores for AVX-512 cut rows and tiles into pieces whose sums fit the registers, written once. Includer has
- * multiply_tile, dot_block, next_step, enum form with form_of and bits_of, STEPS, dot_of, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
+ * multiply_tile, dot_block, next_step, enum form with form_of and bits_of, STEPS, dot_start, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
 
 /* Tiles of rows as equal as can be: few sums at once would wait for each other. */
 INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
@@ -39,8 +39,9 @@ INLINE void expand_form(const struct kernels_weight *weight, enum form form, siz
     const size_t n_vectors = 2 * bits_of(form), per_vector = STEPS / n_vectors, step = tile_step(weight, tile);
     const size_t group = tile_group(weight->desc.format);
     const size_t ahead = (size_t)(tile_codes(weight, tile, CORE_BLOCKS) - tile_codes(weight, tile, 0));
-    const struct core_dot dot = dot_of(weight);
+    struct core_dot dot;
 
+    dot_start(&dot, weight);
     to->added = dot.added;
     for (size_t block = begin; block < end; block++) {
         const uint8_t *codes = tile_codes(weight, tile, block);
@@ -58,7 +59,8 @@ INLINE void expand_form(const struct kernels_weight *weight, enum form form, siz
             }
     }
     for (size_t t = 0; group && t < n; t++) {
-        struct scale_reader reader = scale_reader_of(weight, tile + t, dot.factor);
+        struct scale_reader reader;
+        scale_reader_start(&reader, weight, tile + t, dot.factor);
         for (size_t block = begin; block < end; block += group) {
             read_scales(&reader, block, tile_scales(weight, tile + t, block));
             for (size_t b = 0; b < group && block + b < end; b++) {
@@ -138,13 +140,14 @@ INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum c
     const size_t together = tile_together(weight, tile), block_bytes = TILE_ROWS * TILE_BLOCK / 8 * bits_of(form);
     const size_t head = kind == CORE_WHOLE ? 0 : TILE_LINE;
     const uint8_t *line = tile_shared(weight, tile, 0) + tile % TILE_TOGETHER * TILE_LINE;
-    struct core_dot dot = dot_of(weight);
+    struct core_dot dot;
     struct scale_reader readers[CORE_TILES];
 
+    dot_start(&dot, weight);
     dot.rows = rows;
     dot.step = together * TILE_LINE;
     for (size_t t = 0; t < n; t++) {
-        if (kind != CORE_WHOLE) readers[t] = scale_reader_of(weight, tile + t, dot.factor);
+        if (kind != CORE_WHOLE) scale_reader_start(&readers[t], weight, tile + t, dot.factor);
         for (size_t i = 0; i < m; i++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, _mm512_setzero_ps());
     }
     for (size_t first = 0; first < n_blocks; first += group) {
