@@ -8,6 +8,7 @@ import pathlib
 import random
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 
@@ -295,6 +296,40 @@ def pdf_previous_is_itself():
     return pdf(extra=f"/Prev {first.rfind(b'xref', 0, first.rfind(b'startxref'))}")
 
 
+def pdf_outline_loop():
+    """A table of contents whose one entry is its own next and its own child."""
+    return _pdf_file([b"<< /Type /Catalog /Pages 2 0 R /Outlines 6 0 R /PageMode /UseOutlines >>", b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+                      b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+                      b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+                      b"<< /Length 37 >>\nstream\nBT /F1 12 Tf 72 720 Td (text) Tj ET    \nendstream",
+                      b"<< /Type /Outlines /First 7 0 R /Last 7 0 R /Count 1 >>",
+                      b"<< /Title (a) /Parent 6 0 R /Next 7 0 R /Prev 7 0 R /First 7 0 R /Last 7 0 R /Count 1 >>"], "")
+
+
+def pdf_object_stream_loop(inside):
+    """Catalog and pages lie in an object stream that extends itself or, inside, is said to lie in itself."""
+    parts = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 "
+             b"/BaseFont /Helvetica >> >> >> >>"]
+    heads = " ".join(f"{number + 1} {sum(len(part) + 1 for part in parts[:number])}" for number in range(3)).encode() + b" "
+    body = heads + b" ".join(parts)
+    content = b"BT /F1 12 Tf 72 720 Td (text) Tj ET"
+    out, places = b"%PDF-1.5\n", {}
+    for number, made in ((4, b"<< /Length %d >>" % len(content)), (5, b"<< /Type /ObjStm /N 3 /First %d /Extends 5 0 R /Length %d >>" % (len(heads), len(body)))):
+        places[number] = len(out)
+        out += b"%d 0 obj\n" % number + made + b"\nstream\n" + (content if number == 4 else body) + b"\nendstream\nendobj\n"
+    places[6] = len(out)
+    rows = [(0, 0, 255), (2, 5, 0), (2, 5, 1), (2, 5, 2), (1, places[4], 0), (2, 5, 0) if inside else (1, places[5], 0), (1, places[6], 0)]
+    table = b"".join(bytes([kind]) + place.to_bytes(4, "big") + bytes([last]) for kind, place, last in rows)
+    out += b"6 0 obj\n<< /Type /XRef /Size 7 /W [1 4 1] /Root 1 0 R /Length %d >>\nstream\n" % len(table) + table + b"\nendstream\nendobj\n"
+    return out + b"startxref\n%d\n%%%%EOF\n" % places[6]
+
+
+def pdf_of_fonts(count):
+    fonts = " ".join(f"/F{number} 3 0 R" for number in range(1, count + 1))
+    return pdf().replace(b"/F1 3 0 R", fonts.encode(), 1)
+
+
 def pdf_encrypted(handler="Standard", version=1):
     key = "00" * 32
     return pdf(extra=f"/ID [<00><00>] /Encrypt << /Filter /{handler} /V {version} /R 2 /O <{key}> /U <{key}> /P -4 >>")
@@ -401,6 +436,26 @@ def webp_frames(count):
 
 def pdf_of_one_size(width, height):
     return pdf(("",)).replace(b"/MediaBox [0 0 612 792]", f"/MediaBox [0 0 {width} {height}]".encode())
+
+
+def docx(types="[Content_Types].xml", parts=("word/document.xml",), targets=()):
+    """One paragraph in each part; relationships that lead to the targets."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = "".join(f'<Relationship Id="r{number}" Type="{kind}/{what}" Target="{target}"{mode}/>' for number, (what, target, mode) in
+                    enumerate((what, target, mode) for target in targets for what in ("image", "header", "hyperlink", "attachedTemplate", "footnotes")
+                              for mode in ("", ' TargetMode="External"')))
+    members = [(types, "<Types xmlns='http://schemas.openxmlformats.org/package/2006/content-types'/>")] if types else []
+    members += [("_rels/.rels", f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="d" '
+                 f'Type="{kind}/officeDocument" Target="word/document.xml"/></Relationships>')]
+    members += [(part, f'<w:document xmlns:w="{word}"><w:body><w:p><w:r><w:t>A sentence that can be read.</w:t></w:r></w:p></w:body></w:document>')
+                for part in parts]
+    if links:
+        members.append(("word/_rels/document.xml.rels",
+                        f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{links}</Relationships>'))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                                     # of names that come twice
+        return zipped(members)
 
 
 def rtf_nested(depth):
