@@ -77,7 +77,7 @@ void cpu_tile_place_nested(const struct kernels_weight *weight, size_t first, si
 {
     size_t n_blocks = weight->desc.cols / TILE_BLOCK, group = tile_group(weight->desc.format);
 
-    if (group == 0) return; /* no such lines */
+    if (group == 0) return;                    /* no such lines */
     for (size_t i = 0, run; i < n; i += run) { /* line by line */
         size_t row = (first + i) / n_blocks, block = (first + i) % n_blocks, end = (block / group + 1) * group;
         uint8_t *to = tile_scales(weight, row / TILE_ROWS, block) + row % TILE_ROWS;
