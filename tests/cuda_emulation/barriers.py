@@ -5,7 +5,7 @@
 
 A row for each barrier; the exit code is 1 if the loss of one goes unnoticed or the intact kernels fail, 2 if a program is not built. The race
 detector, which takes ten times as long, is asked where the values show nothing; with --both always. A barrier costs at most the four suites
-in both builds, 90 seconds of a processor; all 39 took 9 minutes on two.
+in both builds, 90 seconds of a processor.
 """
 
 import argparse
