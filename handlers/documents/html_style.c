@@ -3,6 +3,7 @@
 #include "handlers/documents/html_style.h"
 
 #include "worker/base/alloc.h"
+#include "worker/base/hex.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -97,12 +98,6 @@ static double pixels(const char *value, double one)
 }
 
 /* Colours */
-
-static int hex_digit(char c)
-{
-    c = lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool hex_color(const char *s, unsigned char out[3], double *alpha)
 {

@@ -1,6 +1,7 @@
 /* pdf_pieces.c: what pdftohtml prints, a line a piece of text: fonts with their colours and sizes, places, letters counted. */
 #include "handlers/documents/pdf_hidden.h"
 #include "worker/base/alloc.h"
+#include "worker/base/hex.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +50,8 @@ static unsigned hex_pair(const char *s)
 {
     unsigned value = 0;
     for (size_t i = 0; i < 2; i++) {
-        char c = s[i];
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                                                : 0;
-        value = value * 16 + digit;
+        int digit = hex_digit(s[i]);
+        value = value * 16 + (digit < 0 ? 0 : (unsigned)digit);
     }
     return value;
 }

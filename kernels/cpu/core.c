@@ -67,7 +67,7 @@ void cpu_core_panel(const struct cpu_core *core, const struct kernels_weight *we
                     size_t first_row, size_t m, size_t first, struct core_panel *panel, float *sums)
 {
     size_t n = weight->desc.rows - first < CORE_OUTPUTS ? weight->desc.rows - first : CORE_OUTPUTS,
-           n_tiles = tile_count(n), n_blocks = (rows->cols + TILE_BLOCK - 1) / TILE_BLOCK;
+           n_tiles = tile_count(n), n_blocks = core_n_blocks(rows->cols);
     enum core_kind kind = kind_of(core, weight);
 
     if (m <= CORE_FEW && weight->tiles && core->dot(weight, kind, first / TILE_ROWS, n_tiles, rows, first_row, m, sums))

@@ -16,6 +16,8 @@
 #define CORE_BLOCKS  16u                      /* of columns expanded together: 128 KiB of bf16, in the second cache */
 #define CORE_PAIR    2u                       /* tiles that lie interleaved in a panel */
 #define CORE_FEW     96u /* up to here weights are expanded in registers again for each 8 rows: the panel costs more */
+#define CORE_FETCH   4096u /* bytes ahead in a tile that few rows fetch */
+#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
 
 /* What is left to do with the sum of a block. */
 enum core_kind {
@@ -77,6 +79,12 @@ bool cpu_choose(const char *name, enum kernels_arithmetic arithmetic, struct cpu
 
 /* core_trial.c: NULL if a small product on this core comes out right here, else what went wrong. */
 const char *cpu_core_trial(const struct cpu_core *core);
+
+/* Of a row, the last one perhaps not whole. */
+static inline size_t core_n_blocks(size_t cols)
+{
+    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
+}
 
 /* Scratch of one worker. */
 struct core_worker {

@@ -10,15 +10,8 @@
 #include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 
-#define CORE_FETCH   4096u /* bytes ahead in a tile that few rows fetch */
-#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
-#define HALVES       2u    /* vectors that hold a tile's rows */
-#define LANES        8u
-
-INLINE size_t core_n_blocks(size_t cols)
-{
-    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
-}
+#define HALVES 2u /* vectors that hold a tile's rows */
+#define LANES  8u
 
 /* Behind the codes of a row: what scales each block back, and its sum. */
 INLINE float *row_scales(const uint8_t *row, size_t cols)

@@ -9,20 +9,12 @@
 #include "kernels/cpu/unroll.h"
 #include "kernels/formats/half.h"
 
-#define CORE_FETCH   4096u /* bytes ahead in a tile that few rows fetch */
-#define SCALES_GROUP 4u    /* blocks whose scales share a line, at most */
-
 /* 16 of n values from `at` on, zeros behind the last. */
 INLINE __m512 load_some(const float *x, size_t n, size_t at)
 {
     size_t left = n > at ? n - at : 0;
 
     return _mm512_maskz_loadu_ps(left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1), x + at);
-}
-
-INLINE size_t core_n_blocks(size_t cols)
-{
-    return (cols + TILE_BLOCK - 1) / TILE_BLOCK;
 }
 
 /* Behind the values of a row in bf16: the sum of each block. */

@@ -123,7 +123,7 @@ INLINE __m512bh pair_of(const uint8_t *x)
 
 static size_t row_bytes(size_t cols)
 {
-    size_t n_blocks = (cols + TILE_BLOCK - 1) / TILE_BLOCK;
+    size_t n_blocks = core_n_blocks(cols);
     size_t lines = 2 * n_blocks + (n_blocks * sizeof(float) + TILE_LINE - 1) / TILE_LINE;
 
     return (lines | 1) * TILE_LINE; /* odd: rows next to each other lie in different sets of the cache */

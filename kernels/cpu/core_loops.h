@@ -1,5 +1,6 @@
 /* core_loops.h: how the cores for AVX-512 cut rows and tiles into pieces whose sums fit the registers, written once. Includer has
- * multiply_tile, dot_block, next_step, enum form with form_of and bits_of, STEPS, dot_start, ROWS_TILE, and DOT_FETCH_FROM; this is made to stand in the middle of it. */
+ * multiply_tile, dot_block, next_step, enum form with form_of and bits_of, STEPS, dot_start, ROWS_TILE, and DOT_FETCH_FROM; this is
+ * made to stand in the middle of it. */
 
 /* Tiles of rows as equal as can be: few sums at once would wait for each other. */
 INLINE void multiply_pair(const struct core_panel *panel, size_t pair, size_t n, enum core_kind kind, size_t begin,
@@ -137,30 +138,30 @@ INLINE void dot_form(const struct kernels_weight *weight, enum form form, enum c
 {
     const size_t n_blocks = weight->desc.cols / TILE_BLOCK,
                  group = kind == CORE_WHOLE ? 1 : tile_group(weight->desc.format);
-    const size_t together = tile_together(weight, tile), block_bytes = TILE_ROWS * TILE_BLOCK / 8 * bits_of(form);
-    const size_t head = kind == CORE_WHOLE ? 0 : TILE_LINE;
-    const uint8_t *line = tile_shared(weight, tile, 0) + tile % TILE_TOGETHER * TILE_LINE;
+    const size_t step = tile_step(weight, tile), block_bytes = 2 * bits_of(form) * step;
+    const uint8_t *line = kind == CORE_WHOLE ? tile_codes(weight, tile, 0) : tile_scales(weight, tile, 0);
     struct core_dot dot;
     struct scale_reader readers[CORE_TILES];
 
     dot_start(&dot, weight);
     dot.rows = rows;
-    dot.step = together * TILE_LINE;
+    dot.step = step;
     for (size_t t = 0; t < n; t++) {
         if (kind != CORE_WHOLE) scale_reader_start(&readers[t], weight, tile + t, dot.factor);
         for (size_t i = 0; i < m; i++) _mm512_store_ps(sums + i * CORE_OUTPUTS + t * TILE_ROWS, _mm512_setzero_ps());
     }
     for (size_t first = 0; first < n_blocks; first += group) {
         for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) read_scales(&readers[t], first, line + t * TILE_LINE);
+        if (kind != CORE_WHOLE) line += step;
         for (size_t b = 0; b < group && first + b < n_blocks; b++) {
             for (size_t t = 0; kind != CORE_WHOLE && t < n; t++) {
                 dot.scales[t] = readers[t].scales[b];
                 if (kind == CORE_SCALED_FROM_ZERO) dot.zeros[t] = readers[t].zeros[b];
             }
-            dot.codes = line + together * (head + b * block_bytes);
+            dot.codes = line + b * block_bytes;
             dot_pieces(&dot, form, kind, first + b, n, first_row, m, sums);
         }
-        line += together * (head + group * block_bytes);
+        line += group * block_bytes;
     }
 }
 

@@ -4,15 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "handlers/tools/ceilings.h"
 #include "kernels/kernels.h"
 #include "tests/support/compare.h"
 #include "tests/support/parallel.h"
-
-#define HUGE_PAGE ((size_t)2 << 20)
+#include "worker/base/alloc.h"
 
 /* With one worker its processor time, so that a neighbour on a shared machine does not count; otherwise the wall's. */
 static clockid_t watch = CLOCK_MONOTONIC;
@@ -308,8 +306,7 @@ int main(int argc, char **argv)
     ceiling.isa = description.variant;
     ceiling.arithmetic = description.arithmetic;
     ceiling.size_bytes = (size_t)256 << 20;
-    ceiling.memory = aligned_alloc(HUGE_PAGE, ceiling.size_bytes);
-    (void)madvise(ceiling.memory, ceiling.size_bytes, MADV_HUGEPAGE);
+    ceiling.memory = mem_alloc_aligned(ceiling.size_bytes, 64);
     memset(ceiling.memory, 1, ceiling.size_bytes);
     for (int i = 0; i < 5; i++) {
         double begin, rate, sum = 0;
@@ -343,6 +340,6 @@ int main(int argc, char **argv)
         bench_quantizing(&b, KERNELS_F32, KERNELS_NF4_NESTED);
     }
     b.table->close(b.device);
-    free(ceiling.memory);
+    mem_free(ceiling.memory);
     return 0;
 }

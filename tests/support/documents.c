@@ -2,6 +2,7 @@
 #include "tests/support/documents.h"
 
 #include "handlers/documents/extractors.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/memory_sink.h"
 
 #include <archive.h>
@@ -54,4 +55,14 @@ enum status read_as(const char *media_type, const void *bytes, size_t length, st
     if (facts) memcpy(facts, m.facts, sizeof(m.facts));
     memory_sink_free(&m);
     return st;
+}
+
+struct sandbox *open_sandbox(void)
+{
+    struct sandbox *s = NULL;
+    struct sandbox_facts facts;
+    struct error err = {0};
+    assert_int_equal(sandbox_open(&s, NULL, &err), DOCKET_OK);
+    if (sandbox_ready(s, &facts, &err) != DOCKET_OK) fail_msg("%s", err.message);
+    return s;
 }

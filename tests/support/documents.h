@@ -3,6 +3,7 @@
 #define DOCKET_TESTS_SUPPORT_DOCUMENTS_H
 
 #include "handlers/documents/extractor.h"
+#include "handlers/documents/sandbox.h"
 #include "worker/base/buffer.h"
 
 /* A zip of name, text, name, text, ..., NULL. */
@@ -10,6 +11,9 @@ void make_zip(struct buffer *out, const char *first, ...) __attribute__((sentine
 /* The reader's text into `out` (NUL-terminated); facts may be NULL. */
 enum status read_as(const char *media_type, const void *bytes, size_t length, struct buffer *out,
                     uint64_t facts[N_EXTRACT_FACTS], struct error *err);
+
+/* One with the usual limits, that answers. */
+struct sandbox *open_sandbox(void);
 
 #define W_OPEN                                                                                                         \
     "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\" "                            \

@@ -2,6 +2,7 @@
  * What passes here, cJSON reads the same way as every strict reader. */
 #include "worker/base/alloc.h"
 #include "worker/base/hash.h"
+#include "worker/base/hex.h"
 #include "worker/base/json.h"
 
 #include <errno.h>
@@ -61,11 +62,7 @@ static int hex4(const char *s)
 {
     int value = 0;
     for (int i = 0; i < 4; i++) {
-        char c = s[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = hex_digit(s[i]);
         if (digit < 0) return -1;
         value = value << 4 | digit;
     }

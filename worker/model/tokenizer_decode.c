@@ -1,6 +1,8 @@
 /* tokenizer_decode.c: ids → text, by the steps of the file's decoder. */
 #include "worker/model/tokenizer_inner.h"
 
+#include "worker/base/hex.h"
+
 #include <string.h>
 
 /* Strings end to end; those of a decoder's list of tokens. */
@@ -38,14 +40,6 @@ static void strings_free(struct strings *s)
     buffer_free(&s->text);
     mem_free(s->ends);
     *s = (struct strings){0};
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
 }
 
 /* 0 to 255 for "<0xHH>" with exactly two digits, else -1. */

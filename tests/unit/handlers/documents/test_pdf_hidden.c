@@ -5,6 +5,7 @@
 #include "handlers/documents/sandbox_layers.h"
 #include "handlers/documents/sandbox_protocol.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/documents.h"
 #include "worker/base/alloc.h"
 #include "worker/base/buffer.h"
 #include "worker/base/file.h"
@@ -252,16 +253,6 @@ static const struct {
     /* Bars where the words are, as a scan has letters there. */
     {"0 g 72 700 20 8 re 100 700 20 8 re f BT 3 Tr /F1 12 Tf 72 700 Td (scanned) Tj ET", 0, 7, 0},
 };
-
-static struct sandbox *open_sandbox(void)
-{
-    struct sandbox *s = NULL;
-    struct sandbox_facts facts;
-    struct error err = {0};
-    assert_int_equal(sandbox_open(&s, NULL, &err), DOCKET_OK);
-    if (sandbox_ready(s, &facts, &err) != DOCKET_OK) fail_msg("%s", err.message);
-    return s;
-}
 
 static void text_that_nobody_sees_is_counted_and_kept(void **state)
 {

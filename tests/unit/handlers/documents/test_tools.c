@@ -5,6 +5,7 @@
 #include "handlers/documents/sandbox_layers.h"
 #include "handlers/documents/sandbox_protocol.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/documents.h"
 #include "worker/base/alloc.h"
 #include "worker/base/file.h"
 
@@ -13,16 +14,6 @@
 #include <string.h>
 
 #define FOLDER "tests/documents/boxed/"
-
-static struct sandbox *open_sandbox(void)
-{
-    struct sandbox *s = NULL;
-    struct sandbox_facts facts;
-    struct error err = {0};
-    assert_int_equal(sandbox_open(&s, NULL, &err), DOCKET_OK);
-    if (sandbox_ready(s, &facts, &err) != DOCKET_OK) fail_msg("%s", err.message);
-    return s;
-}
 
 static struct buffer file_of(const char *name)
 {
