@@ -79,3 +79,18 @@ enum kernels_status kernels_check_batch(const struct kernels_batch_desc *desc, s
     *most_visible = most;
     return KERNELS_OK;
 }
+
+static bool is_torn(const struct kernels_range *range, size_t n_slots)
+{
+    return range->first_slot < n_slots && (size_t)range->first_slot + range->n_slots > n_slots;
+}
+
+size_t kernels_torn_sequence(const struct kernels_sequence *sequences, size_t n_sequences, size_t n_slots)
+{
+    for (size_t at = 0; at < n_sequences; at++) {
+        bool torn = is_torn(&sequences[at].own, n_slots);
+        for (uint32_t r = 0; r < sequences[at].n_shared; r++) torn |= is_torn(&sequences[at].shared[r], n_slots);
+        if (torn) return at;
+    }
+    return n_sequences;
+}

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 5u
+#define KERNELS_ABI 6u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
@@ -186,7 +186,16 @@ struct kernels_source_scale {
     size_t block_rows, block_cols;
 };
 
-/* Keys and values at slots [first_slot, first_slot + n_slots), of the tokens at positions first_position and on. */
+/* A cache of keys and values in f32, f16, kv_q8_0 or kv_q4_0. Slots below n_slots hold a token's of every layer. Those from n_slots on,
+ * n_running of them, are for tokens that no later pass looks at: all layers write to the same place, and what one wrote is there until the
+ * next does. */
+struct kernels_kv_shape {
+    enum kernels_format format;
+    size_t n_layers, n_slots, n_running, n_kv_heads, head_size;
+};
+
+/* Keys and values at slots [first_slot, first_slot + n_slots), of the tokens at positions first_position and on. Those of a cache lie all
+ * below its n_slots, or none does. */
 struct kernels_range {
     uint32_t first_slot, n_slots, first_position;
 };
@@ -363,11 +372,10 @@ struct kernels_backend {
     void (*weight_describe)(const struct kernels_weight *weight, struct kernels_weight_desc *out);
     void (*weight_free)(struct kernels_device *device, struct kernels_weight *weight);
 
-    /* Keys and values of n_layers x n_slots tokens in f32, f16, kv_q8_0 or kv_q4_0. kv_size: bytes, for planning. */
-    size_t (*kv_size)(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                      size_t n_kv_heads, size_t head_size);
-    struct kernels_kv *(*kv_create)(struct kernels_device *device, enum kernels_format format, size_t n_layers,
-                                    size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+    /* kv_size: bytes, for planning; 0 where there can be no such cache. */
+    size_t (*kv_size)(const struct kernels_device *device, const struct kernels_kv_shape *shape);
+    struct kernels_kv *(*kv_create)(struct kernels_device *device, const struct kernels_kv_shape *shape,
+                                    struct kernels_error *error);
     void (*kv_free)(struct kernels_device *device, struct kernels_kv *kv);
 
     /* Made once for the largest pass, set for each: rows, positions, slots and sequences on the device. */

@@ -19,7 +19,7 @@ enum status bench_plan(struct bench_report *report, const struct device *device,
     if (st != DOCKET_OK) return st;
     report->parameters = sizes.parameters;
     engine_limits(config, engine, &limits);
-    uint64_t cache = plan_kv_bytes_per_token(config, kv) * limits.kv_slots;
+    uint64_t cache = plan_kv_bytes(config, kv, &limits, config->n_layers);
     struct kernels_limits kernels;
     bool has_int8 = false;
     for (int i = 0; i < N_MODEL_PARTS; i++) has_int8 = has_int8 || quantization->part[i] == QUANTIZE_INT8;

@@ -155,10 +155,13 @@ static enum status run_decode(void *context, double *amount, struct error *err)
         done++;
     }
     p->work.operations = operations;
-    p->work.bytes =
-        (double)done * bench_weight_bytes(b, n) +
-        cache * (double)b->device->backend->kv_size(b->device->handle, p->limits.kv_format, b->config->n_layers, 1,
-                                                    b->config->n_kv_heads, b->config->head_size);
+    p->work.bytes = (double)done * bench_weight_bytes(b, n) +
+                    cache * (double)b->device->backend->kv_size(
+                                b->device->handle, &(const struct kernels_kv_shape){.format = p->limits.kv_format,
+                                                                                    .n_layers = b->config->n_layers,
+                                                                                    .n_slots = 1,
+                                                                                    .n_kv_heads = b->config->n_kv_heads,
+                                                                                    .head_size = b->config->head_size});
     p->step_tokens = done;
     *amount = (double)(n * done);
     return st;

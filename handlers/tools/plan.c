@@ -185,6 +185,7 @@ static void put_json(struct buffer *out, const struct planned *p)
         json_begin_object(&w, NULL);
         json_put_u64(&w, "context", c->context);
         json_put_u64(&w, "kv_slots", c->kv_slots);
+        json_put_u64(&w, "running_slots", c->running_slots);
         json_put_u64(&w, "kv_bytes", c->kv_bytes);
         json_put_u64(&w, "activation_bytes", c->activation_bytes);
         json_put_u64(&w, "total_bytes", p->sizes.bytes + c->kv_bytes + c->activation_bytes);

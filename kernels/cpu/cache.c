@@ -7,25 +7,14 @@
 
 #define MAX_BYTES ((size_t)1 << 46)
 
-static bool multiply(size_t *product, size_t by)
-{
-    if (by == 0 || *product > MAX_BYTES / by) return false;
-    *product *= by;
-    return true;
-}
-
 /* Bytes of keys or of values, rounded up to a cache line; 0 if the sizes cannot be. */
-static size_t half_bytes(enum kernels_format format, size_t n_layers, size_t n_slots, size_t n_kv_heads,
-                         size_t head_size)
+static size_t half_bytes(const struct kernels_kv_shape *s)
 {
-    size_t n_bytes = 1;
+    const size_t vectors = kv_vectors(s), bytes = kv_vector_bytes(s->format, s->head_size);
 
-    if (format != KERNELS_F16 && format != KERNELS_F32 && kv_group_bytes(format) == 0) return 0;
-    if (head_size == 0 || n_slots > UINT32_MAX || head_size > KERNELS_MAX_HEAD_SIZE || head_size % 2 != 0) return 0;
-    if (!multiply(&n_bytes, n_layers) || !multiply(&n_bytes, n_slots) || !multiply(&n_bytes, n_kv_heads) ||
-        !multiply(&n_bytes, kv_vector_bytes(format, head_size)))
-        return 0;
-    return (n_bytes + 63) / 64 * 64;
+    if (s->head_size == 0 || s->head_size > KERNELS_MAX_HEAD_SIZE || s->head_size % 2 != 0 || bytes == 0) return 0;
+    if (s->n_layers == 0 || vectors == 0 || vectors > MAX_BYTES / bytes) return 0;
+    return (vectors * bytes + 63) / 64 * 64;
 }
 
 static size_t struct_bytes(size_t size)
@@ -33,27 +22,27 @@ static size_t struct_bytes(size_t size)
     return (size + 63) / 64 * 64;
 }
 
-size_t cpu_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                   size_t n_kv_heads, size_t head_size)
+size_t cpu_kv_size(const struct kernels_device *device, const struct kernels_kv_shape *shape)
 {
-    size_t half = half_bytes(format, n_layers, n_slots, n_kv_heads, head_size);
+    size_t half = half_bytes(shape);
 
     (void)device;
     return half ? cpu_allocated_bytes(struct_bytes(sizeof(struct kernels_kv)) + 2 * half) : 0;
 }
 
-struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
-                                 size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error)
+struct kernels_kv *cpu_kv_create(struct kernels_device *device, const struct kernels_kv_shape *s,
+                                 struct kernels_error *error)
 {
-    size_t half = half_bytes(format, n_layers, n_slots, n_kv_heads, head_size);
+    size_t half = half_bytes(s);
     size_t start = struct_bytes(sizeof(struct kernels_kv));
     struct kernels_kv *kv;
     char *base;
 
     if (half == 0) {
-        kernels_fail(error, kv_vector_bytes(format, 2) == 0 ? KERNELS_UNSUPPORTED : KERNELS_BAD_SHAPE,
-                     "cache %s: %zu layers, %zu slots, %zu heads of %zu: cannot be", docket_kernels_format_name(format),
-                     n_layers, n_slots, n_kv_heads, head_size);
+        kernels_fail(error, kv_vector_bytes(s->format, 2) == 0 ? KERNELS_UNSUPPORTED : KERNELS_BAD_SHAPE,
+                     "cache %s: %zu layers, %zu and %zu slots, %zu heads of %zu: cannot be",
+                     docket_kernels_format_name(s->format), s->n_layers, s->n_slots, s->n_running, s->n_kv_heads,
+                     s->head_size);
         return NULL;
     }
     if ((base = cpu_allocate(device, start + 2 * half)) == NULL) {
@@ -61,12 +50,13 @@ struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_for
         return NULL;
     }
     kv = (struct kernels_kv *)(void *)base;
-    *kv = (struct kernels_kv){.format = format,
-                              .n_layers = n_layers,
-                              .n_slots = n_slots,
-                              .n_kv_heads = n_kv_heads,
-                              .head_size = head_size,
-                              .vector_bytes = kv_vector_bytes(format, head_size),
+    *kv = (struct kernels_kv){.format = s->format,
+                              .n_layers = s->n_layers,
+                              .n_slots = s->n_slots,
+                              .n_running = s->n_running,
+                              .n_kv_heads = s->n_kv_heads,
+                              .head_size = s->head_size,
+                              .vector_bytes = kv_vector_bytes(s->format, s->head_size),
                               .k = base + start,
                               .v = base + start + half};
     return kv;

@@ -1,5 +1,6 @@
 /* check.c: refuses arguments that cannot be, before an operation touches anything. Shared by the CPU backends, so that both
  * refuse the same. Addresses are only compared with NULL: how far they reach is the caller's word. */
+#include "kernels/batch_check.h"
 #include "kernels/cpu/device.h"
 
 static bool is_plain(const struct kernels_weight *weight)
@@ -58,9 +59,13 @@ static enum kernels_status check_heads(struct kernels_device *device, const char
                         operation, n_heads, n_kv_heads, head_size, kv->n_kv_heads, kv->head_size);
     if (layer >= kv->n_layers)
         return cpu_fail(device, KERNELS_BAD_SHAPE, "%s: layer %zu of a cache of %zu", operation, layer, kv->n_layers);
-    if (batch->slots_end > kv->n_slots)
+    if (batch->slots_end > kv->n_slots + kv->n_running)
         return cpu_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %zu", operation, batch->slots_end - 1,
-                        kv->n_slots);
+                        kv->n_slots + kv->n_running);
+    size_t torn = kernels_torn_sequence(batch->sequences, batch->n_sequences, kv->n_slots);
+    if (torn < batch->n_sequences)
+        return cpu_fail(device, KERNELS_BAD_SHAPE, "%s: sequences[%zu]: a range on both sides of slot %zu", operation,
+                        torn, kv->n_slots);
     return KERNELS_OK;
 }
 

@@ -4,6 +4,7 @@
 #define DOCKET_KERNELS_CPU_DEVICE_H
 
 #include "kernels/error.h"
+#include "kernels/formats/kv.h"
 #include "kernels/kernels.h"
 
 struct cpu_isa;  /* isa.h */
@@ -89,7 +90,7 @@ static inline unsigned cpu_code_bits(enum kernels_format format)
 /* k and v are [layer, kv head, slot] vectors each. */
 struct kernels_kv {
     enum kernels_format format;
-    size_t n_layers, n_slots, n_kv_heads, head_size, vector_bytes;
+    size_t n_layers, n_slots, n_running, n_kv_heads, head_size, vector_bytes;
     void *k, *v;
 };
 
@@ -157,10 +158,9 @@ enum kernels_status cpu_weight_scale(struct kernels_device *device, struct kerne
                                      const struct kernels_source_scale *scale, struct kernels_error *error);
 
 /* cache.c */
-size_t cpu_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                   size_t n_kv_heads, size_t head_size);
-struct kernels_kv *cpu_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
-                                 size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+size_t cpu_kv_size(const struct kernels_device *device, const struct kernels_kv_shape *shape);
+struct kernels_kv *cpu_kv_create(struct kernels_device *device, const struct kernels_kv_shape *shape,
+                                 struct kernels_error *error);
 void cpu_kv_free(struct kernels_device *device, struct kernels_kv *kv);
 /* Memory for a batch, known to the device so that closing it frees the batch. */
 struct kernels_batch *cpu_batch_memory(struct kernels_device *device, size_t size_bytes);
@@ -173,7 +173,7 @@ void cpu_batch_free(struct kernels_device *device, struct kernels_batch *batch);
 /* A key or value: its place in kv->k or kv->v, in bytes. */
 static inline size_t cpu_kv_at(const struct kernels_kv *kv, size_t layer, size_t kv_head, size_t slot)
 {
-    return ((layer * kv->n_kv_heads + kv_head) * kv->n_slots + slot) * kv->vector_bytes;
+    return kv_place(kv->n_layers, kv->n_slots, kv->n_running, kv->n_kv_heads, layer, kv_head, slot) * kv->vector_bytes;
 }
 
 /* check.c: KERNELS_BAD_SHAPE or KERNELS_UNSUPPORTED, noted, when arguments cannot be. */

@@ -320,7 +320,6 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     const uint32_t lane = warp_lane(), warp_first = threadIdx.x / WARP_SIZE * WARP_QUERIES, d = a.kv.head_size;
     const uint32_t column = blockIdx.z * COLUMNS, whole_d = (d + 15) / 16 * 16;
     const uint32_t n_columns = whole_d - column < COLUMNS ? whole_d - column : COLUMNS;
-    const size_t cache = ((size_t)a.layer * a.kv.n_kv_heads + blockIdx.y) * a.kv.n_slots;
     const int32_t *parents = a.parents + s.first_row, *positions = a.positions + s.first_row;
     const bool chunk = item.range != ATTENTION_NONE, tree = a.is_tree[item.sequence] != 0;
     const uint32_t own_before = s.own.n_slots - s.n_rows;
@@ -353,7 +352,7 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     auto load = [&](const tile_cursor &tile, uint32_t stage) {
         if (!way.goes_on(tile)) return;
         const uint32_t n = way.limit(tile) - tile.begin;
-        const size_t slot = cache + way.keys(tile).first_slot + tile.begin;
+        const size_t slot = kv_vector(a.kv, a.layer, blockIdx.y, way.keys(tile).first_slot + tile.begin);
         load_tile<KEYS, D>(keys[stage], a.kv, a.kv.k, slot, n, 0, whole_d);
         load_tile<KEYS, COLUMNS>(values[stage], a.kv, a.kv.v, slot, n, column, n_columns);
         copy_commit();

@@ -52,7 +52,6 @@ __global__ void __launch_bounds__(THREADS, D > 128 ? 3 : 4)
     const uint32_t first = blockIdx.z * ROWS, n = tile.n > first ? (tile.n - first < ROWS ? tile.n - first : ROWS) : 0;
     const uint32_t head = blockIdx.y, d = a.kv.head_size, kv_head = head / (a.n_heads / a.kv.n_kv_heads);
     const uint32_t lane = warp_lane(), warp_row = threadIdx.x / WARP_SIZE * WARP_ROWS, block_row = tile.first + first;
-    const size_t cache = ((size_t)a.layer * a.kv.n_kv_heads + kv_head) * a.kv.n_slots;
     const int32_t *parents = a.parents + s.first_row, *positions = a.positions + s.first_row;
     float largest[WARP_ROWS], total[WARP_ROWS], sum[WARP_ROWS][PARTS];
     sight sights[WARP_ROWS];
@@ -74,12 +73,13 @@ __global__ void __launch_bounds__(THREADS, D > 128 ? 3 : 4)
     for (uint32_t range = 0; range <= s.n_shared; range++) {
         const bool own = range == s.n_shared;
         const kernels_range keys = own ? s.own : s.shared[range];
+        const size_t cache = kv_vector(a.kv, a.layer, kv_head, keys.first_slot);
         for (uint32_t begin = 0; begin < keys.n_slots; begin += KEYS) {
             const uint32_t n_keys = keys.n_slots - begin < KEYS ? keys.n_slots - begin : KEYS;
             if (own && begin > s.own.n_slots - s.n_rows + block_row + n - 1)
                 break; /* nobody in the block looks there */
             BLOCK_BARRIER();
-            load_tile<D>(keys_or_values, a.kv, a.kv.k, cache + keys.first_slot + begin, n_keys);
+            load_tile<D>(keys_or_values, a.kv, a.kv.k, cache + begin, n_keys);
             BLOCK_BARRIER();
             UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)
             {
@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(THREADS, D > 128 ? 3 : 4)
                 UNROLL for (uint32_t p = 0; p < PARTS; p++) sum[r][p] *= fade;
             }
             BLOCK_BARRIER();
-            load_tile<D>(keys_or_values, a.kv, a.kv.v, cache + keys.first_slot + begin, n_keys);
+            load_tile<D>(keys_or_values, a.kv, a.kv.v, cache + begin, n_keys);
             BLOCK_BARRIER();
             for (uint32_t key = 0; key < n_keys; key++) {
                 UNROLL for (uint32_t r = 0; r < WARP_ROWS; r++)

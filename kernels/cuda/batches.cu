@@ -10,27 +10,23 @@ extern "C" {
 #include "kernels/formats/kv.h"
 }
 
-size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                    size_t n_kv_heads, size_t head_size)
+size_t cuda_kv_size(const struct kernels_device *device, const struct kernels_kv_shape *s)
 {
     (void)device;
-    if (head_size == 0 || head_size > KERNELS_MAX_HEAD_SIZE || n_slots > INT32_MAX) return 0;
-    size_t bytes = 2 * kv_vector_bytes(format, head_size);
-    const size_t factors[] = {n_layers, n_slots, n_kv_heads};
-    for (size_t i = 0; i < 3; i++)
-        if (factors[i] == 0 || __builtin_mul_overflow(bytes, factors[i], &bytes)) return 0;
-    return bytes;
+    const size_t vectors = kv_vectors(s), bytes = 2 * kv_vector_bytes(s->format, s->head_size);
+    if (s->head_size == 0 || s->head_size > KERNELS_MAX_HEAD_SIZE || s->n_layers == 0 || bytes == 0) return 0;
+    return vectors > SIZE_MAX / bytes ? 0 : vectors * bytes;
 }
 
-struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
-                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error)
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, const struct kernels_kv_shape *s,
+                                  struct kernels_error *error)
 {
-    size_t bytes = cuda_kv_size(device, format, n_layers, n_slots, n_kv_heads, head_size);
+    const size_t bytes = cuda_kv_size(device, s);
     if (bytes == 0) {
-        bool known = kv_vector_bytes(format, 1) != 0;
+        bool known = kv_vector_bytes(s->format, 1) != 0;
         kernels_fail(error, known ? KERNELS_BAD_SHAPE : KERNELS_UNSUPPORTED,
-                     "cuda: cache of %zu layers, %zu slots, %zu heads of %zu in %s", n_layers, n_slots, n_kv_heads,
-                     head_size, docket_kernels_format_name(format));
+                     "cuda: cache of %zu layers, %zu and %zu slots, %zu heads of %zu in %s", s->n_layers, s->n_slots,
+                     s->n_running, s->n_kv_heads, s->head_size, docket_kernels_format_name(s->format));
         return NULL;
     }
     struct kernels_kv *kv = (struct kernels_kv *)calloc(1, sizeof *kv);
@@ -42,14 +38,15 @@ struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_fo
         free(kv);
         return NULL;
     }
-    kv->format = format;
-    kv->n_layers = n_layers;
+    kv->format = s->format;
+    kv->n_layers = s->n_layers;
     kv->size_bytes = bytes;
     kv->view.k = kv->memory;
     kv->view.v = (unsigned char *)kv->memory + bytes / 2;
-    kv->view.n_slots = (uint32_t)n_slots, kv->view.n_kv_heads = (uint32_t)n_kv_heads,
-    kv->view.head_size = (uint32_t)head_size;
-    kv->view.format = format, kv->view.vector_bytes = (uint32_t)kv_vector_bytes(format, head_size);
+    kv->view.n_layers = (uint32_t)s->n_layers;
+    kv->view.n_slots = (uint32_t)s->n_slots, kv->view.n_running = (uint32_t)s->n_running;
+    kv->view.n_kv_heads = (uint32_t)s->n_kv_heads, kv->view.head_size = (uint32_t)s->head_size;
+    kv->view.format = s->format, kv->view.vector_bytes = (uint32_t)kv_vector_bytes(s->format, s->head_size);
     return kv;
 }
 

@@ -149,10 +149,9 @@ enum kernels_status cuda_weight_scale(struct kernels_device *device, struct kern
 void cuda_weight_filled(struct kernels_device *device, struct kernels_weight *weight);
 
 /* batches.cu */
-size_t cuda_kv_size(const struct kernels_device *device, enum kernels_format format, size_t n_layers, size_t n_slots,
-                    size_t n_kv_heads, size_t head_size);
-struct kernels_kv *cuda_kv_create(struct kernels_device *device, enum kernels_format format, size_t n_layers,
-                                  size_t n_slots, size_t n_kv_heads, size_t head_size, struct kernels_error *error);
+size_t cuda_kv_size(const struct kernels_device *device, const struct kernels_kv_shape *shape);
+struct kernels_kv *cuda_kv_create(struct kernels_device *device, const struct kernels_kv_shape *shape,
+                                  struct kernels_error *error);
 void cuda_kv_free(struct kernels_device *device, struct kernels_kv *kv);
 struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t max_rows, size_t max_sequences,
                                         struct kernels_error *error);

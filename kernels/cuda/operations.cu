@@ -4,6 +4,10 @@
 #include "kernels/cuda/library.cuh"
 #include "kernels/cuda/multiply.cuh"
 
+extern "C" {
+#include "kernels/batch_check.h"
+}
+
 static bool is_plain(const struct kernels_weight *w)
 {
     return w->desc.format == KERNELS_F32 || w->desc.format == KERNELS_F16 || w->desc.format == KERNELS_BF16;
@@ -104,9 +108,14 @@ static enum kernels_status check_heads(struct kernels_device *device, const char
                          operation, h, g, d, kv->view.n_kv_heads, kv->view.head_size);
     if (layer >= kv->n_layers)
         return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: layer %zu of a cache of %zu", operation, layer, kv->n_layers);
-    if (batch->slots_end > kv->view.n_slots)
-        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %u", operation, batch->slots_end - 1,
-                         kv->view.n_slots);
+    const size_t n_slots = kv->view.n_slots, all = n_slots + kv->view.n_running;
+    if (batch->slots_end > all)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: slot %zu of a cache of %zu", operation, batch->slots_end - 1,
+                         all);
+    const size_t torn = kernels_torn_sequence(batch->host_sequences, batch->n_sequences, n_slots);
+    if (torn < batch->n_sequences)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "%s: sequences[%zu]: a range on both sides of slot %zu", operation,
+                         torn, n_slots);
     return KERNELS_OK;
 }
 
@@ -265,7 +274,8 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     const weight_view *views = stage_views(device, a, n);
     const bool by_library = cuda_library_takes_experts(device, a, n, pairs, &status);
     float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
-    uint32_t *sort = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n) * sizeof *sort);
+    uint32_t *sort =
+        (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n) * sizeof *sort);
     if (status != KERNELS_OK) return status;
     if (!views || !results || !sort) return device->failure.code;
 

@@ -60,7 +60,7 @@ __device__ __forceinline__ void store_values(const rope_args &a, uint32_t row)
         bool is_k = i < g * d;
         uint32_t at = is_k ? i : i - g * d;
         float *from = (is_k ? a.k : a.v) + (size_t)row * g * d + at;
-        size_t to = (((size_t)a.layer * g + at / d) * a.kv.n_slots + a.slots[row]) * d + at % d;
+        size_t to = kv_vector(a.kv, a.layer, at / d, a.slots[row]) * d + at % d;
         if (!is_k && a.clip > 0) *from = cut(*from, a.clip);
         if (a.kv.format == KERNELS_F32)
             ((float *)(is_k ? a.kv.k : a.kv.v))[to] = *from;
@@ -83,7 +83,7 @@ __device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row)
             values[j] = in ? cut(from[j], is_k ? 0.0f : a.clip) : 0.0f;
             if (in && !is_k && a.clip > 0) from[j] = values[j];
         }
-        size_t slot = ((size_t)a.layer * g + head) * a.kv.n_slots + a.slots[row];
+        size_t slot = kv_vector(a.kv, a.layer, head, a.slots[row]);
         kv_store_group((enum kernels_format)a.kv.format, values,
                        (uint8_t *)(is_k ? a.kv.k : a.kv.v) + slot * a.kv.vector_bytes + group * group_bytes);
     }

@@ -4,10 +4,20 @@
 
 #include "kernels/cuda/decode.cuh"
 
+extern "C" {
+#include "kernels/formats/kv.h"
+}
+
 struct kv_view {
-    void *k, *v; /* [layer, kv head, slot] vectors, by formats/kv.h */
-    uint32_t n_slots, n_kv_heads, head_size, format, vector_bytes;
+    void *k, *v; /* vectors at kv_place, by formats/kv.h */
+    uint32_t n_layers, n_slots, n_running, n_kv_heads, head_size, format, vector_bytes;
 };
+
+/* Which of the vectors is that of a slot; those of a range follow one another. */
+static __device__ __forceinline__ size_t kv_vector(const kv_view &kv, uint32_t layer, uint32_t head, uint32_t slot)
+{
+    return kv_place(kv.n_layers, kv.n_slots, kv.n_running, kv.n_kv_heads, layer, head, slot);
+}
 
 void cuda_embed(const weight_view &table, const int32_t *ids, uint32_t n_rows, float scale, float *out,
                 cudaStream_t stream);

@@ -28,6 +28,24 @@ FORMATS_INLINE size_t kv_vector_bytes(enum kernels_format format, size_t head_si
     return (head_size + KV_GROUP - 1) / KV_GROUP * kv_group_bytes(format);
 }
 
+/* Vectors of keys, or of values, that a cache of that shape holds: [layer, head, slot], then [head, running slot]. */
+FORMATS_INLINE size_t kv_place(size_t n_layers, size_t n_slots, size_t n_running, size_t n_kv_heads, size_t layer,
+                               size_t head, size_t slot)
+{
+    return slot < n_slots ? (layer * n_kv_heads + head) * n_slots + slot
+                          : n_layers * n_kv_heads * n_slots + head * n_running + (slot - n_slots);
+}
+
+/* How many those are; SIZE_MAX if more than can be. */
+FORMATS_INLINE size_t kv_vectors(const struct kernels_kv_shape *s)
+{
+    const size_t most = (size_t)1 << 46;
+    if (s->n_slots > INT32_MAX || s->n_running > INT32_MAX - s->n_slots || s->n_kv_heads > most) return SIZE_MAX;
+    if (s->n_slots && s->n_layers > most / s->n_slots) return SIZE_MAX;
+    const size_t slots = s->n_layers * s->n_slots + s->n_running;
+    return s->n_kv_heads && slots > most / s->n_kv_heads ? SIZE_MAX : slots * s->n_kv_heads;
+}
+
 FORMATS_INLINE float kv_whole(float x)
 {
     return (x + 12582912.0f) - 12582912.0f; /* nearest, ties to even */

@@ -179,7 +179,11 @@ static void bench_experts(struct bench *b, size_t m, size_t k, size_t f)
 static void bench_attention(struct bench *b, size_t n_rows, size_t n_old, size_t h, size_t g, size_t d)
 {
     size_t n = n_old + n_rows;
-    struct kernels_kv *kv = b->table->kv_create(b->device, KERNELS_F16, 1, n, g, d, NULL);
+    struct kernels_kv *kv =
+        b->table->kv_create(b->device,
+                            &(const struct kernels_kv_shape){
+                                .format = KERNELS_F16, .n_layers = 1, .n_slots = n, .n_kv_heads = g, .head_size = d},
+                            NULL);
     struct kernels_batch *batch = b->table->batch_create(b->device, n, 1, NULL);
     float *q = b->table->buffer_allocate(b->device, n * h * d * 4, NULL),
           *k = b->table->buffer_allocate(b->device, n * g * d * 4, NULL);

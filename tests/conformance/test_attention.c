@@ -19,6 +19,7 @@ struct scene {
     const char *name;
     const struct scene_sequence *sequences;
     size_t n_sequences;
+    uint32_t n_slots; /* tokens from here on have running slots */
 };
 
 static const int32_t tree[] = {-1, 0, 0, 2, -1, 4, 3, 1, 6, 8, 5};
@@ -53,9 +54,22 @@ static const struct scene_sequence job_cut_otherwise[] = {
     {.pass = 7, .first = 280, .n_new = 11, .n_shared = 2, .shared = {{0, 70}, {100, 37}}, .parent = tree},
 };
 
-static const struct scene scenes[] = {
-    {"job", job, sizeof job / sizeof job[0]},
-    {"job_cut_otherwise", job_cut_otherwise, sizeof job_cut_otherwise / sizeof job_cut_otherwise[0]}};
+/* The same ranges as in `job`; what begins in the second pass ends there, and leaves nothing. */
+static const struct scene_sequence job_running[] = {
+    {.pass = 0, .first = 0, .n_new = 70},
+    {.pass = 0, .first = 70, .n_new = 9},
+    {.pass = 1, .first = 100, .n_new = 37, .n_shared = 1, .shared = {{0, 70}}},
+    {.pass = 1, .first = 280, .n_new = 11, .n_shared = 2, .shared = {{0, 70}, {100, 37}}, .parent = tree},
+    {.pass = 1, .first = 140, .n_new = 130, .n_shared = 1, .shared = {{0, 70}}},
+    {.pass = 1, .first = 300, .n_new = 70, .n_shared = 2, .shared = {{0, 70}, {140, 130}}, .parent = chain},
+    {.pass = 1, .first = 400, .n_new = 11, .parent = tree},
+};
+
+enum { JOB, CUT_OTHERWISE, RUNNING, SCENES };
+static const struct scene scenes[SCENES] = {
+    {"job", job, sizeof job / sizeof job[0], MAX_TOKENS},
+    {"job_cut_otherwise", job_cut_otherwise, sizeof job_cut_otherwise / sizeof job_cut_otherwise[0], MAX_TOKENS},
+    {"job_running", job_running, sizeof job_running / sizeof job_running[0], 100}};
 
 static const struct attention_case {
     size_t h, g, d;
@@ -236,7 +250,13 @@ static struct tokens run_scene(const struct rig *rig, const struct scene *scene,
                                const float *frequency)
 {
     struct tokens t = tokens_make(c, c->h * 100 + c->d);
-    struct kernels_kv *kv = rig->table->kv_create(rig->device, c->format, 2, MAX_TOKENS, c->g, c->d, NULL);
+    const struct kernels_kv_shape shape = {.format = c->format,
+                                           .n_layers = 2,
+                                           .n_slots = scene->n_slots,
+                                           .n_running = MAX_TOKENS - scene->n_slots,
+                                           .n_kv_heads = c->g,
+                                           .head_size = c->d};
+    struct kernels_kv *kv = rig->table->kv_create(rig->device, &shape, NULL);
     struct kernels_batch *batch = rig->table->batch_create(rig->device, MAX_TOKENS, 16, NULL);
 
     assert_non_null(kv);
@@ -294,7 +314,10 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
         double *limits = calloc(nq, sizeof *limits);
         float frequency[KERNELS_MAX_HEAD_SIZE / 2];
 
-        if (!rigs.all[rigs.n - 1].table->kv_size(rigs.all[rigs.n - 1].device, c->format, 1, 1, c->g, c->d)) {
+        if (!rigs.all[rigs.n - 1].table->kv_size(
+                rigs.all[rigs.n - 1].device,
+                &(const struct kernels_kv_shape){
+                    .format = c->format, .n_layers = 1, .n_slots = 1, .n_kv_heads = c->g, .head_size = c->d})) {
             print_message("[  NOTE    ] %s holds no %s\n", rigs.all[rigs.n - 1].name,
                           docket_kernels_format_name(c->format));
             free(limits);
@@ -302,13 +325,13 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
         }
         frequencies(c, frequency);
         for (size_t r = 0; r < rigs.n; r++)
-            for (size_t s = 0; s < 2; s++) {
+            for (size_t s = 0; s < SCENES; s++) {
                 const struct rig *rig = &rigs.all[r];
                 struct tokens got = run_scene(rig, &scenes[s], c, frequency);
                 char name[160];
                 snprintf(name, sizeof name, "%s: %s h=%zu g=%zu d=%zu %s window %u", rig->name, scenes[s].name, c->h,
                          c->g, c->d, docket_kernels_format_name(c->format), c->window);
-                if (r == 0 && s == 0) {
+                if (r == 0 && s == JOB) {
                     want = got;
                     continue;
                 }
@@ -319,13 +342,13 @@ static void attention_is_within_rounding_however_the_batch_is_cut(void **state)
                 for (size_t j = 0; j < nq; j++) limits[j] = 4 * ULP * 8;
                 assert_true(compare_within(name, got.turned_q, want.turned_q, limits, nq));
                 assert_true(compare_within(name, got.turned_k, want.turned_k, limits, nk));
-                if (s == 0 && rig->host.n_workers == 1) {
+                if (s == JOB && rig->host.n_workers == 1) {
                     tokens_free(&of_isa);
                     of_isa = got;
                     continue;
                 }
                 /* A GPU sums in tiles of a range, so that its bits are those of the ranges, not of the pass. */
-                bool same = r > 0 && !(rig->is_gpu && s == 1);
+                bool same = r > 0 && !(rig->is_gpu && s == CUT_OTHERWISE);
                 assert_true(!same || compare_equal(name, got.out, of_isa.out, nq));
                 tokens_free(&got);
             }
@@ -355,7 +378,13 @@ static void one_key_gives_its_value_rounded_as_the_cache_stores_it(void **state)
         for (int f16 = 0; f16 < 2; f16++) {
             const struct rig *rig = &rigs.all[r];
             struct kernels_kv *kv =
-                rig->table->kv_create(rig->device, f16 ? KERNELS_F16 : KERNELS_F32, 1, 8, 1, D, NULL);
+                rig->table->kv_create(rig->device,
+                                      &(const struct kernels_kv_shape){.format = f16 ? KERNELS_F16 : KERNELS_F32,
+                                                                       .n_layers = 1,
+                                                                       .n_slots = 8,
+                                                                       .n_kv_heads = 1,
+                                                                       .head_size = D},
+                                      NULL);
             struct kernels_batch *batch = rig->table->batch_create(rig->device, 4, 4, NULL);
             float *device_q = rig_upload(rig, q, D), *device_k = rig_upload(rig, q, D),
                   *device_v = rig_upload(rig, v, D);
@@ -432,7 +461,11 @@ static void check_clip(const struct rig *rig, float limit, const float *q, const
     uint32_t slots[CLIP_ROWS] = {2, 3};
     struct kernels_sequence sequence = {.n_rows = CLIP_ROWS, .own = {2, CLIP_ROWS, 0}};
     struct kernels_batch_desc desc = {CLIP_ROWS, 1, positions, positions, slots, &sequence};
-    struct kernels_kv *kv = rig->table->kv_create(rig->device, KERNELS_F32, 1, 8, CLIP_G, CLIP_D, NULL);
+    struct kernels_kv *kv = rig->table->kv_create(
+        rig->device,
+        &(const struct kernels_kv_shape){
+            .format = KERNELS_F32, .n_layers = 1, .n_slots = 8, .n_kv_heads = CLIP_G, .head_size = CLIP_D},
+        NULL);
     struct kernels_batch *batch = rig->table->batch_create(rig->device, 4, 4, NULL);
     float *device_q = guarded(rig, q, NQ), *device_k = guarded(rig, k, NK), *device_v = guarded(rig, v, NK);
     float *out = guarded(rig, NULL, NQ), *got;
@@ -489,6 +522,51 @@ static void clip_cuts_queries_keys_and_values_before_they_turn(void **state)
     for (size_t r = 0; r < rigs.n; r++) check_clip(&rigs.all[r], 1.5f, q, k, v);
 }
 
+/* A cache of two layers, two kept slots and three running ones holds seven keys of a head; what lies on both sides is refused. */
+static void running_slots_take_the_memory_of_one_layer_and_no_range_is_torn(void **state)
+{
+    enum { D = 64 };
+    const struct kernels_kv_shape shape = {KERNELS_F32, 2, 2, 3, 1, D}, small = {KERNELS_F32, 1, 1, 0, 1, D},
+                                  large = {KERNELS_F32, 100, 1, 1, 1, D}, of_keys = {KERNELS_F32, 7, 1, 0, 1, D},
+                                  impossible[] = {{KERNELS_F32, 2, 2, SIZE_MAX, 1, D},
+                                                  {KERNELS_F32, 2, INT32_MAX, INT32_MAX, 1, D},
+                                                  {KERNELS_F32, 2, 0, 0, 1, D},
+                                                  {KERNELS_F32, 0, 2, 3, 1, D}};
+    float values[4 * D] = {0}, frequency[D / 2] = {0};
+    int32_t ids[4] = {0}, positions[4] = {0, 1, 2, 3};
+
+    (void)state;
+    for (size_t r = 0; r < rigs.n; r++) {
+        const struct rig *rig = &rigs.all[r];
+        const struct kernels_backend *b = rig->table;
+        struct kernels_kv *kv = b->kv_create(rig->device, &shape, NULL);
+        struct kernels_batch *batch = b->batch_create(rig->device, 4, 2, NULL);
+        float *q = rig_upload(rig, values, 4 * D), *k = rig_upload(rig, values, 4 * D),
+              *v = rig_upload(rig, values, 4 * D), *out = rig_upload(rig, values, 4 * D);
+        assert_int_equal(b->kv_size(rig->device, &shape), b->kv_size(rig->device, &of_keys));
+        assert_true(b->kv_size(rig->device, &large) >= 101 * (b->kv_size(rig->device, &small) / 2));
+        for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++)
+            assert_null(b->kv_create(rig->device, &impossible[i], NULL));
+        for (uint32_t first = 0; first < 4; first++)
+            for (int shared = 0; shared < 2; shared++) {
+                uint32_t n = shared ? 1 : 2, at = shared ? 4 : first, slots[2] = {at, at + 1};
+                struct kernels_sequence s = {.n_rows = n, .own = {at, n, 0}};
+                if (shared) s.n_shared = 1, s.shared[0] = (struct kernels_range){first, 2, 0};
+                struct kernels_batch_desc desc = {n, 1, ids, positions, slots, &s};
+                struct kernels_rope_kv rope = {batch, q, k, v, kv, 1, 1, 1, D, frequency, 0};
+                struct kernels_attention attention = {batch, q, kv, out, 1, 1, 1, D, 1, 0};
+                enum kernels_status want = first == 1 ? KERNELS_BAD_SHAPE : KERNELS_OK;
+                assert_int_equal(b->batch_set(rig->device, batch, &desc, NULL), KERNELS_OK);
+                assert_int_equal(b->rope_kv(rig->device, &rope), want);
+                assert_int_equal(b->attention(rig->device, &attention), want);
+                assert_int_equal(b->synchronize(rig->device, NULL), want);
+            }
+        b->batch_free(rig->device, batch);
+        b->kv_free(rig->device, kv);
+        for (int i = 0; i < 4; i++) b->buffer_free(rig->device, ((float *[]){q, k, v, out})[i]);
+    }
+}
+
 static void contradictory_batches_are_refused(void **state)
 {
     int32_t ids[4] = {0}, positions[4] = {0, 1, 2, 3}, parent[4] = {-1, 0, 1, 2};
@@ -541,6 +619,7 @@ int main(void)
         cmocka_unit_test(attention_is_within_rounding_however_the_batch_is_cut),
         cmocka_unit_test(one_key_gives_its_value_rounded_as_the_cache_stores_it),
         cmocka_unit_test(clip_cuts_queries_keys_and_values_before_they_turn),
+        cmocka_unit_test(running_slots_take_the_memory_of_one_layer_and_no_range_is_torn),
         cmocka_unit_test(contradictory_batches_are_refused),
     };
     return cmocka_run_group_tests(tests, open_rigs, close_rigs);

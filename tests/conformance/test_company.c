@@ -190,7 +190,11 @@ static void judge(const struct shapes *c, const struct rig *rig, float *want[N_W
     struct kernels_memory before, after;
     struct numbers numbers = {nq};
     float *q = host_values(nq), *k = host_values(nk), *v = host_values(nk), *first[N_WATCHED] = {NULL};
-    struct kernels_kv *kv = rig->table->kv_create(rig->device, c->format, 1, SLOTS, c->g, c->d, NULL);
+    struct kernels_kv *kv = rig->table->kv_create(
+        rig->device,
+        &(const struct kernels_kv_shape){
+            .format = c->format, .n_layers = 1, .n_slots = SLOTS, .n_kv_heads = c->g, .head_size = c->d},
+        NULL);
     struct kernels_batch *batch = rig->table->batch_create(rig->device, SLOTS, MAX_SEQUENCES, NULL);
     struct packed *p = malloc(sizeof *p);
     char name[200];

@@ -242,7 +242,13 @@ static void the_driver_counts_what_the_backend_counts(void **state)
         r->table->memory(r->device, &before);
         assert_int_equal(r->table->weights_reserve(r->device, SLAB, NULL), KERNELS_OK);
         assert_int_equal(r->table->reserve(r->device, &limits, NULL), KERNELS_OK);
-        struct kernels_kv *kv = r->table->kv_create(r->device, KERNELS_F16, LAYERS, SLOTS, HEADS, HEAD_SIZE, NULL);
+        struct kernels_kv *kv = r->table->kv_create(r->device,
+                                                    &(const struct kernels_kv_shape){.format = KERNELS_F16,
+                                                                                     .n_layers = LAYERS,
+                                                                                     .n_slots = SLOTS,
+                                                                                     .n_kv_heads = HEADS,
+                                                                                     .head_size = HEAD_SIZE},
+                                                    NULL);
         assert_non_null(kv);
         r->table->memory(r->device, &after);
         double said = (double)(after.used_bytes - before.used_bytes);

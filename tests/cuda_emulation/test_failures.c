@@ -58,7 +58,11 @@ static bool make(struct pieces *p, enum kernels_products products, struct kernel
            p->b->weight_write(p->d, p->host, KERNELS_F32, values, K * K, error) == KERNELS_OK &&
            p->b->weight_finish(p->d, p->host, error) == KERNELS_OK &&
            (p->room = p->b->weight_like(p->d, p->host, error)) && p->b->reserve(p->d, &limits, error) == KERNELS_OK &&
-           (p->kv = p->b->kv_create(p->d, KERNELS_KV_Q8_0, 1, 8, 1, HEAD, error)) &&
+           (p->kv = p->b->kv_create(
+                p->d,
+                &(const struct kernels_kv_shape){
+                    .format = KERNELS_KV_Q8_0, .n_layers = 1, .n_slots = 8, .n_kv_heads = 1, .head_size = HEAD},
+                error)) &&
            (p->batch = p->b->batch_create(p->d, 8, 2, error)) &&
            p->b->batch_set(p->d, p->batch, &desc, error) == KERNELS_OK &&
            (p->x = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&

@@ -269,7 +269,11 @@ static void bench_attention(struct bench *b, const struct attention_work *w)
     struct kernels_error error = {0};
     struct attention_pass p;
     make_pass(&p, w);
-    struct kernels_kv *kv = b->table->kv_create(b->device, w->format, 1, p.n_slots, w->g, d, &error);
+    struct kernels_kv *kv = b->table->kv_create(
+        b->device,
+        &(const struct kernels_kv_shape){
+            .format = w->format, .n_layers = 1, .n_slots = p.n_slots, .n_kv_heads = w->g, .head_size = d},
+        &error);
     struct kernels_batch *batch = b->table->batch_create(b->device, p.n, w->n_sequences, &error);
     float *q = take_numbers(b, p.n * w->h * d), *k = take_numbers(b, p.n * w->g * d),
           *v = take_numbers(b, p.n * w->g * d);
@@ -287,7 +291,11 @@ static void bench_attention(struct bench *b, const struct attention_work *w)
     snprintf(shape, sizeof shape, "%s: %zu x %zu behind %zu, %zu/%zu of %zu", w->what, w->n_sequences, w->n_rows,
              w->prefix + w->own, w->h, w->g, d);
     row(b, "attention", docket_kernels_format_name(w->format), shape, took,
-        4.0 * (double)(2 * p.n * w->h * d) + (double)b->table->kv_size(b->device, w->format, 1, p.n_slots, w->g, d),
+        4.0 * (double)(2 * p.n * w->h * d) +
+            (double)b->table->kv_size(
+                b->device,
+                &(const struct kernels_kv_shape){
+                    .format = w->format, .n_layers = 1, .n_slots = p.n_slots, .n_kv_heads = w->g, .head_size = d}),
         4.0 * p.seen * (double)(w->h * d));
     b->table->batch_free(b->device, batch);
     b->table->kv_free(b->device, kv);

@@ -1,5 +1,6 @@
 /* engine.c: the batch thread. Requests are taken in order; each pass feeds as many of their tokens as fit, a long document in
- * several passes; the pass that holds a document's end also holds its trie, and answers it. */
+ * several passes; the pass that holds a document's end also holds its trie, and answers it. The cache keeps prefixes, and documents that
+ * began in an earlier pass; those that begin and end in one leave nothing: their slots are running ones. */
 #include "worker/model/engine.h"
 
 #include "worker/base/alloc.h"
@@ -37,6 +38,7 @@ struct engine {
     pthread_t thread;
     bool started;
     struct pass pass;
+    size_t running_used;             /* of the running slots, by this pass */
     size_t safe_slots;               /* of the cache; the rest is taken only by a request that is alone in it */
     size_t rows;                     /* of a pass: limits.max_rows, or fewer since the device had no memory for them */
     unsigned good_passes;            /* since then */
@@ -58,16 +60,21 @@ struct engine {
     uint64_t memory_read_ns;
 };
 
+size_t engine_least_slots(size_t max_tokens)
+{
+    return max_tokens + max_tokens / 4;
+}
+
 void engine_limits(const struct model_config *c, const struct engine_options *o, struct transformer_limits *out)
 {
     size_t max_tokens = o->max_tokens ? o->max_tokens : c->max_position;
     size_t rows = o->max_rows ? o->max_rows : 2048;
-    size_t slots = o->kv_slots ? o->kv_slots : (max_tokens * 2 > 16384 ? max_tokens * 2 : 16384);
-    if (!o->kv_slots && slots < rows + rows / 4) slots = rows + rows / 4; /* of which not all may be taken */
-    if (slots < 2 * max_tokens) slots = 2 * max_tokens;
+    size_t slots = o->kv_slots ? o->kv_slots : (max_tokens * 2 > 8192 ? max_tokens * 2 : 8192);
+    if (slots < engine_least_slots(max_tokens)) slots = engine_least_slots(max_tokens);
     *out = (struct transformer_limits){.max_rows = rows,
                                        .max_sequences = PASS_MAX_SEQUENCES,
                                        .kv_slots = slots,
+                                       .running_slots = rows,
                                        .max_outputs = rows,
                                        .kv_format = kv_format_kernels(o->kv_format)};
 }
@@ -87,12 +94,19 @@ static size_t prefix_length(const struct score_request *r)
     return r->prefix ? r->prefix->n_ids : 0;
 }
 
-/* true while a request that holds slots of its own needs the prefix where it is. */
+/* true while a request that holds slots of its own, or is in this pass, needs the prefix where it is. */
 static bool prefix_in_use(const struct engine *e, const struct engine_prefix *prefix)
 {
     for (const struct score_request *r = e->first; r; r = r->next)
-        if (r->prefix == prefix && r->has_slots) return true;
+        if (r->prefix == prefix && (r->has_slots || r->n_rows > 0)) return true;
     return false;
+}
+
+static void drop_prefix(struct engine *e, struct engine_prefix *prefix)
+{
+    if (prefix->has_slots) kv_slots_give(&e->kv, prefix->first_slot, prefix->n_ids);
+    prefix->has_slots = false;
+    prefix->n_fed = 0;
 }
 
 /* Gives back the slots of the prefix that was used longest ago, other than `keep`; one that a job still holds is computed
@@ -105,10 +119,7 @@ static bool evict_prefix(struct engine *e, const struct engine_prefix *keep)
         if (can && (!oldest || (*p)->last_used < (*oldest)->last_used)) oldest = p;
     }
     if (!oldest) return false;
-    struct engine_prefix *gone = *oldest;
-    kv_slots_give(&e->kv, gone->first_slot, gone->n_ids);
-    gone->has_slots = false;
-    gone->n_fed = 0;
+    drop_prefix(e, *oldest);
     return true;
 }
 
@@ -125,7 +136,7 @@ static void forget_prefixes(struct engine *e)
             continue;
         }
         *p = one->next;
-        if (one->has_slots) kv_slots_give(&e->kv, one->first_slot, one->n_ids);
+        drop_prefix(e, one);
         mem_free(one->ids);
         mem_free(one);
     }
@@ -184,33 +195,59 @@ static size_t least_rows(const struct score_request *r)
     return r->trie->n_fed + 1;
 }
 
-/* Slots for a request; none while others hold as much of the cache as is safe. */
-static bool admit(struct engine *e, struct score_request *r, size_t n)
+static bool nobody_holds_slots(const struct engine *e)
 {
-    for (;;) {
-        size_t taken = e->limits.kv_slots - e->kv.n_free;
-        bool alone = true;
-        for (const struct score_request *other = e->first; other && alone; other = other->next)
-            alone = !other->has_slots;
-        if (alone || taken + n <= e->safe_slots) return take_slots(e, n, r->prefix, &r->first_slot);
-        if (!evict_prefix(e, r->prefix)) return false;
-    }
+    for (const struct score_request *r = e->first; r; r = r->next)
+        if (r->has_slots) return false;
+    return true;
 }
 
-/* Adds what fits of the request; false when the pass is full. */
-static bool add_request(struct engine *e, struct score_request *r)
+/* Slots of the cache for a request; none while others hold as much of it as is safe. Whoever is alone in it and has its prefix in the
+ * middle gives that up too: computed again, it lies at the beginning. */
+static bool admit(struct engine *e, struct score_request *r, size_t n)
+{
+    bool alone = nobody_holds_slots(e);
+    while (!alone && e->limits.kv_slots - e->kv.n_free + n > e->safe_slots)
+        if (!evict_prefix(e, r->prefix)) return false;
+    if (take_slots(e, n, r->prefix, &r->first_slot)) return true;
+    if (alone && r->prefix && e->pass.n_rows == 0) drop_prefix(e, r->prefix);
+    return false;
+}
+
+/* Where the request's keys and values go: running slots if it ends in the pass that it begins in; else slots of the cache, for which no
+ * prefix goes if a pass of its own could hold it. */
+static bool find_slots(struct engine *e, struct score_request *r, bool whole)
+{
+    size_t n = r->n_tokens + r->trie->n_fed;
+    if (r->has_slots) return true;
+    if (whole) {
+        r->first_slot = (uint32_t)(e->limits.kv_slots + e->running_used);
+        e->running_used += n;
+        return true;
+    }
+    if (n <= e->rows)
+        r->has_slots =
+            e->limits.kv_slots - e->kv.n_free + n <= e->safe_slots && kv_slots_take(&e->kv, n, &r->first_slot);
+    else
+        r->has_slots = admit(e, r, n);
+    return r->has_slots;
+}
+
+enum added { ADDED, FULL, NO_SLOTS }; /* FULL: and what fitted of it */
+
+/* Adds what fits of the request. */
+static enum added add_request(struct engine *e, struct score_request *r)
 {
     struct pass *p = &e->pass;
     size_t rows = least_rows(r) > e->rows ? least_rows(r) : e->rows, room = rows > p->n_rows ? rows - p->n_rows : 0;
     size_t left = r->n_tokens - r->n_fed, trie = r->trie->n_fed;
     r->n_rows = 0;
     r->last_chunk = false;
-    if (p->n_sequences + 2 > PASS_MAX_SEQUENCES || room == 0) return false;
-    if (!r->has_slots) r->has_slots = admit(e, r, r->n_tokens + trie);
-    if (!r->has_slots) return false;
+    if (p->n_sequences + 2 > PASS_MAX_SEQUENCES || room == 0) return FULL;
     bool last = left + trie <= room;
     size_t n = last ? left : left - 1 < room ? left - 1 : room; /* the last token goes with the trie */
-    if (n == 0) return false;
+    if (n == 0) return FULL;
+    if (!find_slots(e, r, last)) return r->n_tokens + trie <= e->rows ? FULL : NO_SLOTS;
     if (!r->started_ns) {
         r->started_ns = clock_now_ns();
         r->wait_seconds = (double)(r->started_ns - r->submitted_ns) / 1e9;
@@ -223,13 +260,16 @@ static bool add_request(struct engine *e, struct score_request *r)
     if (last) r->first_output = pass_add_trie(p, r->trie, before, &document, r->first_slot + (uint32_t)r->n_tokens);
     r->last_chunk = last;
     r->n_rows = (uint32_t)(p->n_rows - rows_before);
-    return last;
+    return last ? ADDED : FULL;
 }
 
-/* Fills the pass from the waiting requests. Under the lock. false: nothing to do. */
+/* Fills the pass from the waiting requests, in their order: once one has to wait for slots, only those that hold some go on. Under the
+ * lock. false: nothing could be added. */
 static bool gather_pass(struct engine *e)
 {
+    bool waits = false;
     pass_clear(&e->pass);
+    e->running_used = 0;
     e->computing = NULL;
     forget_prefixes(e);
     struct score_request *next;
@@ -242,13 +282,15 @@ static bool gather_pass(struct engine *e)
         }
     }
     for (struct score_request *r = e->first; r; r = r->next) {
-        if (r->again && e->pass.n_rows > 0) continue; /* once more, alone */
+        if ((r->again && e->pass.n_rows > 0) || (waits && !r->has_slots)) continue; /* again: once more, alone */
         if (!prefix_ready(e, r->prefix)) {
             if (e->computing) break;
             continue;
         }
         if (r->prefix) r->prefix->last_used = e->passes;
-        if (!add_request(e, r) || r->again) break;
+        enum added added = add_request(e, r);
+        if (added == FULL || (added == ADDED && r->again)) break;
+        waits |= added == NO_SLOTS;
     }
     return e->pass.n_rows > 0;
 }
@@ -386,10 +428,15 @@ static void run_pass(struct engine *e)
     settle(e, st, &err, seconds, done, n_done);
 }
 
-/* A request that can never be fed would hold all others up. Under the lock. */
+/* Nothing could be added. A request that can never be fed would hold all others up; but one whose prefix has just left the cache for it can.
+ * Under the lock. */
 static void fail_first(struct engine *e)
 {
     struct score_request *r = e->first;
+    if (r->prefix && !r->prefix->has_slots && !r->moved) {
+        r->moved = true;
+        return;
+    }
     fail(&r->error, DOCKET_LIMIT, CODE_job_exceeds_memory_plan,
          "%zu tokens need more than the %zu slots of the key/value cache",
          prefix_length(r) + r->n_tokens + r->trie->n_fed, e->limits.kv_slots);
@@ -519,9 +566,12 @@ void engine_prefix_close(struct engine *e, struct engine_prefix *prefix)
 static double cache_megabytes(const struct engine *e, size_t slots)
 {
     const struct model_config *c = e->config;
-    return (double)e->device->backend->kv_size(e->device->handle, e->limits.kv_format, c->n_layers, slots,
-                                               c->n_kv_heads, c->head_size) /
-           1e6;
+    const struct kernels_kv_shape shape = {.format = e->limits.kv_format,
+                                           .n_layers = c->n_layers,
+                                           .n_slots = slots,
+                                           .n_kv_heads = c->n_kv_heads,
+                                           .head_size = c->head_size};
+    return (double)e->device->backend->kv_size(e->device->handle, &shape) / 1e6;
 }
 
 void engine_submit(struct engine *e, struct score_request *r)
@@ -530,7 +580,7 @@ void engine_submit(struct engine *e, struct score_request *r)
     r->submitted_ns = clock_now_ns();
     r->started_ns = 0;
     r->n_fed = 0;
-    r->has_slots = r->done = r->again = false;
+    r->has_slots = r->done = r->again = r->moved = false;
     r->wait_seconds = r->inference_seconds = r->device_seconds = 0;
     r->cached_tokens = r->trie_tokens = 0;
     r->error = (struct error){0};
@@ -541,11 +591,12 @@ void engine_submit(struct engine *e, struct score_request *r)
         r->done = true;
         return;
     }
-    if (all > e->safe_slots) {
+    size_t own = r->n_tokens + r->trie->n_fed, kept = prefix_length(r) + (own > e->limits.max_rows ? own : 0);
+    if (kept > e->safe_slots) {
         r->status =
             fail(&r->error, DOCKET_LIMIT, CODE_job_exceeds_memory_plan,
-                 "%zu tokens take %.1f MB of the key/value cache, %.1f MB of its %.1f may be taken", all,
-                 cache_megabytes(e, all), cache_megabytes(e, e->safe_slots), cache_megabytes(e, e->limits.kv_slots));
+                 "%zu tokens take %.1f MB of the key/value cache, %.1f MB of its %.1f may be taken", kept,
+                 cache_megabytes(e, kept), cache_megabytes(e, e->safe_slots), cache_megabytes(e, e->limits.kv_slots));
         r->done = true;
         return;
     }

@@ -15,11 +15,13 @@ struct engine_prefix;
 struct engine_options {
     size_t max_tokens; /* of one sequence: prefix, document and continuation */
     size_t max_rows;   /* tokens of one pass; 0: chosen */
-    size_t kv_slots;   /* tokens in the cache; 0: chosen */
+    size_t kv_slots;   /* tokens in the cache: prefixes, and documents longer than what is left of a pass; 0: chosen */
     double safety;     /* share of the cache that requests may take together, 0 < s <= 1; 0: 0.90 */
     enum kv_format kv_format;
 };
 
+/* The fewest slots of a cache for sequences of that many tokens: one fits, with VRAM_SAFETY as it is by default. */
+size_t engine_least_slots(size_t max_tokens);
 /* Fills zeros in; the limits that engine_open will use. */
 void engine_limits(const struct model_config *config, const struct engine_options *options,
                    struct transformer_limits *out);
@@ -57,7 +59,7 @@ struct score_request {
     uint64_t submitted_ns, started_ns;
     size_t n_fed;
     uint32_t first_slot;
-    bool has_slots, done, again, last_chunk;
+    bool has_slots, done, again, moved, last_chunk; /* has_slots: of the cache, until it is done */
     uint32_t first_output, n_rows;
 };
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the copy: the form of its tensors, and what kernels make of a weight. */
-#define VERSION ((uint64_t)QUANTIZED_FORM_VERSION << 16 | KERNELS_ABI)
+/* Of the copy: the form of its tensors; what a weight becomes in it is defined to the bit. */
+#define VERSION ((uint64_t)QUANTIZED_FORM_VERSION)
 
 static void put_u64_text(struct json_writer *w, const char *key, uint64_t value, bool hex)
 {

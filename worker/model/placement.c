@@ -10,23 +10,24 @@
 #define LEAST_ROWS   512
 #define SOURCE_BYTES (16 * MIB) /* of a piece of a source, at most */
 
-/* Passes and caches to try. Each pass of Mixtral expands its weights to 16 bits, 49 ms of an H200 whatever its rows, of which 2,048 take
+/* Passes and caches to try; a small cache keeps fewer prefixes. Each pass of Mixtral expands its weights to 16 bits, 49 ms of an H200 whatever its rows, of which 2,048 take
  * 66 ms; and copies the experts that lie on the host, 23 GB in 0.5 to 0.9 s at most: 8,192 rows take 0.26 s there, 1.3 s on smaller cards.
  * Larger ones make a single document wait. What the CPU computes is fastest in passes that its caches hold. */
 struct size {
     size_t rows;
     bool small_cache;
 };
-static const struct size passes[] = {{16384, false}, {8192, false}, {4096, false},     {2048, false},
+static const struct size passes[] = {{16384, false}, {16384, true}, {8192, false},     {8192, true},
+                                     {4096, false},  {4096, true},  {2048, false},     {2048, true},
                                      {1024, false},  {1024, true},  {LEAST_ROWS, true}};
-enum { FIRST_OF_WHOLE = 0, FIRST_OF_EXPERTS = 1, FIRST_OF_LAYERS = 3 };
+enum { FIRST_OF_WHOLE = 0, FIRST_OF_EXPERTS = 2, FIRST_OF_LAYERS = 6 };
 
 static struct transformer_limits limits_of(const struct placement_wish *w, const struct size *size)
 {
     struct transformer_limits l;
     const struct engine_options o = {.max_tokens = w->context,
                                      .max_rows = size->rows,
-                                     .kv_slots = size->small_cache ? 2 * w->context : 0,
+                                     .kv_slots = size->small_cache ? engine_least_slots(w->context) : 0,
                                      .kv_format = w->kv};
     engine_limits(w->config, &o, &l);
     return l;
@@ -43,7 +44,7 @@ static uint64_t scratch_of(const struct placement_wish *w, const struct transfor
 
 static uint64_t kv_bytes(const struct placement_wish *w, const struct transformer_limits *l, size_t n_layers)
 {
-    return plan_kv_bytes_per_token(w->config, w->kv) / w->config->n_layers * n_layers * l->kv_slots;
+    return plan_kv_bytes(w->config, w->kv, l, n_layers);
 }
 
 /* Its scratch is the engine's. */
@@ -52,9 +53,9 @@ static void add_pass_beside(struct placement_choice *c, const struct placement_w
     const struct transformer_limits *l = w->beside;
     enum kv_format kv = 0;
     while (kv_format_kernels(kv) != l->kv_format) kv++;
-    const uint64_t layer = plan_kv_bytes_per_token(w->config, kv) / w->config->n_layers * l->kv_slots;
-    c->kv_bytes += layer * (w->config->n_layers - c->place.lower_layers);
-    c->host_bytes += layer * c->place.lower_layers;
+    const size_t lower = c->place.lower_layers;
+    c->kv_bytes += plan_kv_bytes(w->config, kv, l, w->config->n_layers - lower);
+    if (lower) c->host_bytes += plan_kv_bytes(w->config, kv, l, lower);
     c->scratch_bytes += transformer_activation_size(w->config, l) + transformer_last_batch_size(l) +
                         docket_kernels_gpu_batch_size(l->max_rows, l->max_sequences);
 }

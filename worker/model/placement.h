@@ -39,7 +39,7 @@ struct placement_choice {
 };
 
 /* In this order, the first that fits: all on the device, or all but the embedding, of which a pass reads a few rows (with passes as large
- * as fit, 16,384 tokens down to 512, and a cache down to twice the context); of every layer equally many experts on the host, copied when
+ * as fit, 16,384 tokens down to 512, and of each with a cache that keeps many prefixes or one context and a quarter); of every layer equally many experts on the host, copied when
  * they are used (passes of 8192 tokens and less); the lower layers, with the embedding, computed by the CPU (of 2048 and less). NO_MEMORY (model_unavailable) with the numbers where none does, BAD_CONFIG for a number
  * of layers that cannot be. */
 enum status placement_choose(struct placement_choice *out, const struct placement_wish *wish, struct error *err);

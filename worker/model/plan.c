@@ -123,6 +123,12 @@ uint64_t plan_kv_bytes_per_token(const struct model_config *c, enum kv_format fo
     return 2 * (uint64_t)c->n_layers * c->n_kv_heads * head;
 }
 
+uint64_t plan_kv_bytes(const struct model_config *c, enum kv_format format, const struct transformer_limits *limits,
+                       size_t n_layers)
+{
+    return plan_kv_bytes_per_token(c, format) / c->n_layers * (n_layers * limits->kv_slots + limits->running_slots);
+}
+
 enum status plan_for_context(struct plan_context *out, const struct model_config *c, enum kv_format format,
                              size_t context, struct error *err)
 {
@@ -132,10 +138,13 @@ enum status plan_for_context(struct plan_context *out, const struct model_config
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "a context of %zu tokens: the model was made for 1 to %zu",
                     context, c->max_position);
     engine_limits(c, &options, &limits);
-    *out = (struct plan_context){.context = context, .kv_slots = limits.kv_slots};
+    *out =
+        (struct plan_context){.context = context, .kv_slots = limits.kv_slots, .running_slots = limits.running_slots};
     out->activation_bytes = transformer_activation_size(c, &limits);
-    if (!multiply(&out->kv_bytes, plan_kv_bytes_per_token(c, format), limits.kv_slots, 1) || out->kv_bytes > MOST_BYTES)
+    if (!multiply(&out->kv_bytes, plan_kv_bytes_per_token(c, format), limits.kv_slots + limits.running_slots, 1) ||
+        out->kv_bytes > MOST_BYTES)
         return fail(err, DOCKET_LIMIT, CODE_model_config_unsupported, "a cache of %zu tokens: more bytes than can be",
                     limits.kv_slots);
+    out->kv_bytes = plan_kv_bytes(c, format, &limits, c->n_layers);
     return DOCKET_OK;
 }

@@ -32,10 +32,13 @@ enum status plan_weights(struct plan_sizes *out, const struct model_config *conf
 
 /* Of keys and values, in all layers. */
 uint64_t plan_kv_bytes_per_token(const struct model_config *config, enum kv_format format);
+/* Of a cache of n_layers of the model's. */
+uint64_t plan_kv_bytes(const struct model_config *config, enum kv_format format,
+                       const struct transformer_limits *limits, size_t n_layers);
 
 /* What an engine for prompts of that many tokens takes besides the weights. */
 struct plan_context {
-    size_t context, kv_slots;
+    size_t context, kv_slots, running_slots;
     uint64_t kv_bytes, activation_bytes;
 };
 enum status plan_for_context(struct plan_context *out, const struct model_config *config, enum kv_format format,

@@ -177,7 +177,9 @@ static enum status run_attention(struct bench *t, struct kernels_kv *kv, struct 
 
 static enum status test_attention(struct bench *t)
 {
-    struct kernels_kv *kv = t->b->kv_create(t->d, KERNELS_F16, 1, 8, 1, HEAD, &t->detail);
+    const struct kernels_kv_shape shape = {
+        .format = KERNELS_F16, .n_layers = 1, .n_slots = 8, .n_kv_heads = 1, .head_size = HEAD};
+    struct kernels_kv *kv = t->b->kv_create(t->d, &shape, &t->detail);
     struct kernels_batch *batch = t->b->batch_create(t->d, TOKENS, 1, &t->detail);
     float *memory = t->b->buffer_allocate(t->d, (size_t)TOKENS * (2 * HEADS + 2) * HEAD * sizeof(float), &t->detail);
     enum status st = kv && batch && memory ? run_attention(t, kv, batch, memory)

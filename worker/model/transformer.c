@@ -82,12 +82,22 @@ size_t transformer_activation_size(const struct model_config *c, const struct tr
     return total;
 }
 
+static struct kernels_kv_shape kv_shape(const struct model_config *c, const struct transformer_limits *limits,
+                                        size_t n_layers)
+{
+    return (struct kernels_kv_shape){.format = limits->kv_format,
+                                     .n_layers = n_layers,
+                                     .n_slots = limits->kv_slots,
+                                     .n_running = limits->running_slots,
+                                     .n_kv_heads = c->n_kv_heads,
+                                     .head_size = c->head_size};
+}
+
 size_t transformer_size(const struct device *device, const struct model_config *c,
                         const struct transformer_limits *limits)
 {
-    return transformer_activation_size(c, limits) + device->backend->kv_size(device->handle, limits->kv_format,
-                                                                             c->n_layers, limits->kv_slots,
-                                                                             c->n_kv_heads, c->head_size);
+    const struct kernels_kv_shape kv = kv_shape(c, limits, c->n_layers);
+    return transformer_activation_size(c, limits) + device->backend->kv_size(device->handle, &kv);
 }
 
 size_t transformer_last_batch_size(const struct transformer_limits *limits)
@@ -207,8 +217,8 @@ static enum status open_layers(struct transformer **out, const struct device *de
     transformer_kernels_limits(&reserve, c, limits, has_int8(device, weights, first, end));
     enum status st = device_status(b->reserve(device->handle, &reserve, &detail), &detail, "scratch memory", err);
     if (st != DOCKET_OK) goto failed;
-    t->kv = b->kv_create(device->handle, limits->kv_format, end - first, limits->kv_slots, c->n_kv_heads, c->head_size,
-                         &detail);
+    const struct kernels_kv_shape shape = kv_shape(c, limits, end - first);
+    t->kv = b->kv_create(device->handle, &shape, &detail);
     t->batch = t->kv ? b->batch_create(device->handle, limits->max_rows, limits->max_sequences, &detail) : NULL;
     if (t->batch && asked_rows_init(&t->asked, limits->max_rows, limits->max_sequences, limits->max_outputs))
         t->last_batch = b->batch_create(device->handle, t->asked.max_rows, limits->max_sequences, &detail);

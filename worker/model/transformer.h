@@ -12,7 +12,8 @@ struct transformer;
 struct transformer_limits {
     size_t max_rows;      /* tokens of one pass */
     size_t max_sequences; /* of one pass */
-    size_t kv_slots;      /* tokens that the cache holds */
+    size_t kv_slots;      /* tokens that the cache holds, in all layers */
+    size_t running_slots; /* and those of one pass, in the layer that runs: slots kv_slots and on */
     size_t max_outputs;   /* rows of one pass whose hidden state is asked for */
     enum kernels_format kv_format;
 };
@@ -46,7 +47,7 @@ struct transformer_watch {
 void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch);
 
 /* Runs the batch and leaves the final-normed hidden states of `rows` [n_outputs] (ascending row numbers of the batch) on the
- * device: [n_outputs, dim], valid until the next pass. Keys and values of all rows are in the cache afterwards. With outputs
+ * device: [n_outputs, dim], valid until the next pass. Keys and values of the rows below kv_slots are in the cache afterwards. With outputs
  * nobody waits for the device here: what fails there is told by the logits that are fetched next. */
 enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
                                 size_t n_outputs, const float **hidden, struct error *err);

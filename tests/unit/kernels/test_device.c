@@ -114,7 +114,10 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
         TRY(table->weight_finish(device, weights[6 + i], &error));
     }
     for (size_t e = 0; e < E; e++) experts[e] = weights[e], downs[e] = weights[3 + e];
-    HAVE(kv = table->kv_create(device, KERNELS_F16, 1, M, 2, D, &error));
+    HAVE(kv = table->kv_create(device,
+                               &(const struct kernels_kv_shape){
+                                   .format = KERNELS_F16, .n_layers = 1, .n_slots = M, .n_kv_heads = 2, .head_size = D},
+                               &error));
     HAVE(batch = table->batch_create(device, M, 2, &error));
     HAVE(x = table->buffer_allocate(device, M * F * sizeof *x, &error));
     HAVE(out = table->buffer_allocate(device, M * F * sizeof *out, &error));

@@ -5,6 +5,7 @@
 #include "worker/model/engine.h"
 
 #include <math.h>
+#include <sched.h>
 #include <string.h>
 
 #define N 24 /* requests */
@@ -336,6 +337,148 @@ static void what_is_safe_bounds_what_is_in_hand_and_changes_no_answer(void **sta
     engine_close(e);
 }
 
+/* Passes that hold all of what they answer need of the cache the prefix alone. */
+static void documents_of_one_pass_take_nothing_of_the_cache(void **state)
+{
+    struct fixture *f = *state;
+    static double want[N * 5], got[N * 5];
+    struct engine_state s;
+    size_t n_tokens = 0;
+    for (size_t i = 0; i < N; i++) n_tokens += f->lengths[i] + f->trie.n_fed;
+    assert_in_range(n_tokens, 2000, 4000);
+    struct engine *e = open_engine(f, 4000, 8000);
+    score_all(f, e, false, want);
+    engine_close(e);
+    e = open_engine(f, 4000, 500);
+    score_all(f, e, false, got);
+    engine_state(e, &s);
+    assert_in_range(s.passes, 2, 1 + N); /* the prefix, and what was there when the pass began */
+    engine_close(e);
+    assert_memory_equal(got, want, sizeof(want));
+}
+
+static void score_behind(struct fixture *f, struct engine *e, const int32_t *ids, size_t n_prefix, size_t n,
+                         double *out)
+{
+    struct engine_prefix *prefix = NULL;
+    assert_int_equal(engine_prefix_open(e, ids, n_prefix, &prefix, NULL), DOCKET_OK);
+    struct score_request r = {
+        .prefix = prefix, .tokens = ids + n_prefix, .n_tokens = n, .trie = &f->trie, .log_probabilities = out};
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    if (r.status != DOCKET_OK) fail_msg("%zu tokens behind %zu: %s", n, n_prefix, r.error.message);
+    engine_prefix_close(e, prefix);
+}
+
+/* 500 slots: a prefix of 150, one of 200 behind it, then a document of 190, for which there is no gap until the prefix moves. */
+static void a_prefix_in_the_middle_gives_way_to_its_own_document(void **state)
+{
+    struct fixture *f = *state;
+    static int32_t ids[2][400];
+    double want[5], got[5], other[5];
+    for (size_t i = 0; i < 400; i++) ids[0][i] = (int32_t)((i * 13 + 5) % 61), ids[1][i] = (int32_t)((i * 7 + 1) % 61);
+    struct engine *e = open_engine(f, 64, 5000);
+    score_behind(f, e, ids[1], 200, 190, want);
+    engine_close(e);
+    e = open_engine(f, 64, 500);
+    for (int again = 0; again < 3; again++) {
+        score_behind(f, e, ids[0], 150, 5, other);
+        score_behind(f, e, ids[1], 200, 5, other);
+        score_behind(f, e, ids[1], 200, 190, got);
+        assert_memory_equal(got, want, sizeof(want));
+    }
+    engine_close(e);
+}
+
+/* Long documents and short ones behind four prefixes, all at once, in a cache that holds one of the long ones: each is answered as alone. */
+static void who_waits_for_the_cache_is_passed_by_nobody_and_gets_it(void **state)
+{
+    enum { ALL = 32 };
+    struct fixture *f = *state;
+    static int32_t ids[4][400];
+    static double want[ALL][5], got[ALL][5];
+    struct engine_prefix *prefixes[4];
+    struct score_request r[ALL] = {0};
+    for (size_t p = 0; p < 4; p++)
+        for (size_t i = 0; i < 400; i++) ids[p][i] = (int32_t)((i * (7 + 4 * p) + p) % 61);
+    for (int tight = 0; tight < 2; tight++) {
+        struct engine *e = open_engine(f, 64, tight ? 500 : 20000);
+        for (size_t p = 0; p < 4; p++)
+            assert_int_equal(engine_prefix_open(e, ids[p], 60 + 20 * p, &prefixes[p], NULL), DOCKET_OK);
+        for (size_t i = 0; i < ALL; i++) {
+            r[i] = (struct score_request){.prefix = prefixes[i % 4],
+                                          .tokens = ids[i * 7 % 4] + i,
+                                          .n_tokens = i % 3 == 0 ? 240 : 3 + i,
+                                          .trie = &f->trie,
+                                          .log_probabilities = tight ? got[i] : want[i]};
+            engine_submit(e, &r[i]);
+            if (!tight) engine_wait(e, &r[i]);
+        }
+        for (size_t i = 0; i < ALL; i++) {
+            engine_wait(e, &r[i]);
+            if (r[i].status != DOCKET_OK) fail_msg("request %zu: %s", i, r[i].error.message);
+        }
+        for (size_t p = 0; p < 4; p++) engine_prefix_close(e, prefixes[p]);
+        engine_close(e);
+    }
+    assert_memory_equal(got, want, sizeof(want));
+}
+
+static atomic_bool goes_on;
+
+static enum kernels_status wait_and_embed(struct kernels_device *device, const struct kernels_embed *args)
+{
+    while (!atomic_load(&goes_on)) sched_yield();
+    return real->embed(device, args);
+}
+
+/* 500 slots hold prefixes of 250 and 100. A document of 240 behind the second has no room beside the first, which the document before it in
+ * the same pass looks at. */
+static void a_prefix_that_this_pass_looks_at_stays(void **state)
+{
+    struct fixture *f = *state;
+    static int32_t ids[2][400];
+    double want[2][5], got[2][5], other[5];
+    struct kernels_backend held = *f->model.device.backend;
+    struct engine_prefix *prefixes[2];
+    struct score_request first = {.tokens = f->prefix, .n_tokens = 40, .trie = &f->trie, .log_probabilities = other},
+                         r[2] = {0};
+    for (size_t i = 0; i < 400; i++) ids[0][i] = (int32_t)((i * 13 + 5) % 61), ids[1][i] = (int32_t)((i * 7 + 1) % 61);
+    real = f->model.device.backend;
+    held.embed = wait_and_embed;
+    atomic_store(&goes_on, true);
+    struct engine *e = open_engine(f, 64, 5000);
+    score_behind(f, e, ids[0], 250, 5, want[0]);
+    score_behind(f, e, ids[1], 100, 240, want[1]);
+    engine_close(e);
+    f->model.device.backend = &held;
+    e = open_engine(f, 64, 500);
+    for (size_t i = 0; i < 2; i++) {
+        size_t n_prefix = i ? 100 : 250;
+        score_behind(f, e, ids[i], n_prefix, 5, other);
+        assert_int_equal(engine_prefix_open(e, ids[i], n_prefix, &prefixes[i], NULL), DOCKET_OK);
+        r[i] = (struct score_request){.prefix = prefixes[i],
+                                      .tokens = ids[i] + n_prefix,
+                                      .n_tokens = i ? 240 : 5,
+                                      .trie = &f->trie,
+                                      .log_probabilities = got[i]};
+    }
+    atomic_store(&goes_on, false);
+    engine_submit(e, &first); /* while it runs, the two come */
+    engine_submit(e, &r[0]);
+    engine_submit(e, &r[1]);
+    atomic_store(&goes_on, true);
+    for (size_t i = 0; i < 2; i++) {
+        engine_wait(e, &r[i]);
+        assert_int_equal(r[i].status, DOCKET_OK);
+        engine_prefix_close(e, prefixes[i]);
+    }
+    engine_wait(e, &first);
+    engine_close(e);
+    f->model.device.backend = real;
+    assert_memory_equal(got, want, sizeof(want));
+}
+
 static void closing_answers_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -411,6 +554,10 @@ int main(void)
         cmocka_unit_test(r2_a_pass_that_the_device_has_no_memory_for_comes_again_in_smaller_ones),
         cmocka_unit_test(r2_what_fits_in_no_pass_is_a_documents_error),
         cmocka_unit_test(what_is_safe_bounds_what_is_in_hand_and_changes_no_answer),
+        cmocka_unit_test(documents_of_one_pass_take_nothing_of_the_cache),
+        cmocka_unit_test(a_prefix_in_the_middle_gives_way_to_its_own_document),
+        cmocka_unit_test(who_waits_for_the_cache_is_passed_by_nobody_and_gets_it),
+        cmocka_unit_test(a_prefix_that_this_pass_looks_at_stays),
         cmocka_unit_test(closing_answers_what_waits),
         cmocka_unit_test(a_pass_with_answers_is_waited_for_once),
     };
