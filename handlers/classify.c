@@ -131,6 +131,7 @@ static void load_locked(struct classifier *c, const atomic_bool *stop)
         model_close(&c->model);
         return;
     }
+    engine_start_checks(c->model.engine);
     device_state_open(&c->device, &c->model, c->options.nvml_library);
     if (!c->options.price.known) price_find(&c->options.price, -1, c->device.device.name);
     c->loaded = true;

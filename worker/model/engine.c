@@ -1,64 +1,22 @@
 /* engine.c: the batch thread. Requests are taken in order; each pass feeds as many of their tokens as fit, a long document in
- * several passes; the pass that holds a document's end also holds its trie, and answers it. The cache keeps prefixes, and documents that
- * began in an earlier pass; those that begin and end in one leave nothing: their slots are running ones. */
-#include "worker/model/engine.h"
+ * several passes; the pass that holds a document's end also holds its trie, and answers it. */
+#include "worker/model/engine_inner.h"
 
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
-#include "worker/model/kv_slots.h"
-#include "worker/model/pass.h"
 
-#include <pthread.h>
+#include <errno.h>
+#include <math.h>
 #include <string.h>
+#include <time.h>
 
-#define MAX_RANGES          4096 /* of the cache, taken at a time */
-#define MAX_UNUSED_PREFIXES 64
-#define DEFAULT_SAFETY      0.90
-#define PASSES_TO_GROW      8 /* that went well, before one that was halved may be twice as large again */
-
-struct engine_prefix {
-    int32_t *ids;
-    size_t n_ids, n_fed;
-    uint32_t first_slot;
-    bool has_slots;
-    unsigned users; /* guarded by the engine's lock */
-    bool charged;   /* a request has been charged with computing it */
-    double device_seconds;
-    uint64_t last_used; /* pass number */
-    struct engine_prefix *next;
-};
-
-struct engine {
-    const struct device *device;
-    const struct model_config *config;
-    struct transformer *transformer;
-    struct transformer_limits limits;
-    size_t max_tokens;
-    pthread_t thread;
-    bool started;
-    struct pass pass;
-    size_t running_used;             /* of the running slots, by this pass */
-    size_t safe_slots;               /* of the cache; the rest is taken only by a request that is alone in it */
-    size_t rows;                     /* of a pass: limits.max_rows, or fewer since the device had no memory for them */
-    unsigned good_passes;            /* since then */
-    struct engine_prefix *computing; /* the prefix that this pass computes, alone in it; NULL: it answers requests */
-    struct kv_slots kv;              /* batch thread only */
-
-    pthread_mutex_t lock;
-    pthread_cond_t submitted, finished;
-    struct score_request *first, *last; /* not done, in order; guarded by lock */
-    size_t n_waiting;
-    struct engine_prefix *prefixes;
-    bool closing;
-    bool poisoned;
-    struct error poison;
-    uint64_t tokens, passes, splits;
-    double busy_seconds, seconds_a_token;
-    uint64_t pass_started_ns, pass_ended_ns, pass_rows; /* pass_started_ns 0: none runs */
-    struct kernels_memory memory;                       /* as the backend said it then */
-    uint64_t memory_read_ns;
-};
+#define MAX_RANGES     4096 /* of the cache, taken at a time */
+#define DEFAULT_SAFETY 0.90
+#define PASSES_TO_GROW 8 /* that went well, before one that was halved may be twice as large again */
+#define CHECK_PASSES   1000
+#define CHECK_SECONDS  600.0
+#define STALL_SECONDS  60.0
 
 size_t engine_least_slots(size_t max_tokens)
 {
@@ -84,80 +42,7 @@ size_t engine_max_tokens(const struct engine *engine)
     return engine->max_tokens;
 }
 
-static struct kernels_range prefix_range(const struct engine_prefix *prefix)
-{
-    return (struct kernels_range){prefix->first_slot, (uint32_t)prefix->n_ids, 0};
-}
-
-static size_t prefix_length(const struct score_request *r)
-{
-    return r->prefix ? r->prefix->n_ids : 0;
-}
-
-/* true while a request that holds slots of its own, or is in this pass, needs the prefix where it is. */
-static bool prefix_in_use(const struct engine *e, const struct engine_prefix *prefix)
-{
-    for (const struct score_request *r = e->first; r; r = r->next)
-        if (r->prefix == prefix && (r->has_slots || r->n_rows > 0)) return true;
-    return false;
-}
-
-static void drop_prefix(struct engine *e, struct engine_prefix *prefix)
-{
-    if (prefix->has_slots) kv_slots_give(&e->kv, prefix->first_slot, prefix->n_ids);
-    prefix->has_slots = false;
-    prefix->n_fed = 0;
-}
-
-/* Gives back the slots of the prefix that was used longest ago, other than `keep`; one that a job still holds is computed
- * again when its next document comes. Under the lock. */
-static bool evict_prefix(struct engine *e, const struct engine_prefix *keep)
-{
-    struct engine_prefix **oldest = NULL;
-    for (struct engine_prefix **p = &e->prefixes; *p; p = &(*p)->next) {
-        bool can = (*p)->has_slots && *p != keep && !prefix_in_use(e, *p);
-        if (can && (!oldest || (*p)->last_used < (*oldest)->last_used)) oldest = p;
-    }
-    if (!oldest) return false;
-    drop_prefix(e, *oldest);
-    return true;
-}
-
-/* Forgets prefixes that nobody holds and that have no slots any more, or too many of them. Under the lock. */
-static void forget_prefixes(struct engine *e)
-{
-    size_t kept = 0;
-    for (struct engine_prefix **p = &e->prefixes; *p;) {
-        struct engine_prefix *one = *p;
-        bool keep = one->users > 0 || (one->has_slots && kept < MAX_UNUSED_PREFIXES);
-        if (one->users == 0 && keep) kept++;
-        if (keep) {
-            p = &one->next;
-            continue;
-        }
-        *p = one->next;
-        drop_prefix(e, one);
-        mem_free(one->ids);
-        mem_free(one);
-    }
-}
-
-static bool take_slots(struct engine *e, size_t n, const struct engine_prefix *keep, uint32_t *first)
-{
-    while (!kv_slots_take(&e->kv, n, first))
-        if (!evict_prefix(e, keep)) return false;
-    return true;
-}
-
-static void drop_slots(struct engine *e, struct score_request *r)
-{
-    if (r->has_slots) kv_slots_give(&e->kv, r->first_slot, r->n_tokens + r->trie->n_fed);
-    r->has_slots = false;
-    r->n_fed = 0;
-}
-
-/* Takes the request off the list and wakes whoever waits. Under the lock. */
-static void finish(struct engine *e, struct score_request *r, enum status status)
+void engine_finish(struct engine *e, struct score_request *r, enum status status)
 {
     struct score_request **p = &e->first, *before = NULL;
     while (*p != r) {
@@ -167,132 +52,11 @@ static void finish(struct engine *e, struct score_request *r, enum status status
     *p = r->next;
     if (e->last == r) e->last = before;
     e->n_waiting--;
-    drop_slots(e, r);
+    engine_drop_slots(e, r);
     if (r->started_ns) r->inference_seconds = clock_seconds_since(r->started_ns);
     r->status = status;
     r->done = true;
     pthread_cond_broadcast(&e->finished);
-}
-
-/* true if the request's prefix is in the cache; else puts as much of it into the pass as fits (alone in it). */
-static bool prefix_ready(struct engine *e, struct engine_prefix *prefix)
-{
-    struct pass *p = &e->pass;
-    if (!prefix || prefix->n_fed == prefix->n_ids) return true;
-    if (p->n_rows > 0) return false;
-    if (!prefix->has_slots) prefix->has_slots = take_slots(e, prefix->n_ids, prefix, &prefix->first_slot);
-    if (!prefix->has_slots) return false;
-    size_t n = prefix->n_ids - prefix->n_fed;
-    if (n > e->rows) n = e->rows;
-    pass_add_tokens(p, prefix->ids, n, prefix->n_fed, NULL, prefix->first_slot, 0);
-    e->computing = prefix;
-    return false;
-}
-
-/* A document's last token goes with its trie. */
-static size_t least_rows(const struct score_request *r)
-{
-    return r->trie->n_fed + 1;
-}
-
-static bool nobody_holds_slots(const struct engine *e)
-{
-    for (const struct score_request *r = e->first; r; r = r->next)
-        if (r->has_slots) return false;
-    return true;
-}
-
-/* Slots of the cache for a request; none while others hold as much of it as is safe. Whoever is alone in it and has its prefix in the
- * middle gives that up too: computed again, it lies at the beginning. */
-static bool admit(struct engine *e, struct score_request *r, size_t n)
-{
-    bool alone = nobody_holds_slots(e);
-    while (!alone && e->limits.kv_slots - e->kv.n_free + n > e->safe_slots)
-        if (!evict_prefix(e, r->prefix)) return false;
-    if (take_slots(e, n, r->prefix, &r->first_slot)) return true;
-    if (alone && r->prefix && e->pass.n_rows == 0) drop_prefix(e, r->prefix);
-    return false;
-}
-
-/* Where the request's keys and values go: running slots if it ends in the pass that it begins in; else slots of the cache, for which no
- * prefix goes if a pass of its own could hold it. */
-static bool find_slots(struct engine *e, struct score_request *r, bool whole)
-{
-    size_t n = r->n_tokens + r->trie->n_fed;
-    if (r->has_slots) return true;
-    if (whole) {
-        r->first_slot = (uint32_t)(e->limits.kv_slots + e->running_used);
-        e->running_used += n;
-        return true;
-    }
-    if (n <= e->rows)
-        r->has_slots =
-            e->limits.kv_slots - e->kv.n_free + n <= e->safe_slots && kv_slots_take(&e->kv, n, &r->first_slot);
-    else
-        r->has_slots = admit(e, r, n);
-    return r->has_slots;
-}
-
-enum added { ADDED, FULL, NO_SLOTS }; /* FULL: and what fitted of it */
-
-/* Adds what fits of the request. */
-static enum added add_request(struct engine *e, struct score_request *r)
-{
-    struct pass *p = &e->pass;
-    size_t rows = least_rows(r) > e->rows ? least_rows(r) : e->rows, room = rows > p->n_rows ? rows - p->n_rows : 0;
-    size_t left = r->n_tokens - r->n_fed, trie = r->trie->n_fed;
-    r->n_rows = 0;
-    r->last_chunk = false;
-    if (p->n_sequences + 2 > PASS_MAX_SEQUENCES || room == 0) return FULL;
-    bool last = left + trie <= room;
-    size_t n = last ? left : left - 1 < room ? left - 1 : room; /* the last token goes with the trie */
-    if (n == 0) return FULL;
-    if (!find_slots(e, r, last)) return r->n_tokens + trie <= e->rows ? FULL : NO_SLOTS;
-    if (!r->started_ns) {
-        r->started_ns = clock_now_ns();
-        r->wait_seconds = (double)(r->started_ns - r->submitted_ns) / 1e9;
-    }
-    struct kernels_range prefix = r->prefix ? prefix_range(r->prefix) : (struct kernels_range){0};
-    const struct kernels_range document = {r->first_slot, (uint32_t)r->n_tokens, (uint32_t)prefix_length(r)};
-    const struct kernels_range *before = r->prefix ? &prefix : NULL;
-    size_t rows_before = p->n_rows;
-    pass_add_tokens(p, r->tokens, n, r->n_fed, before, r->first_slot, prefix_length(r));
-    if (last) r->first_output = pass_add_trie(p, r->trie, before, &document, r->first_slot + (uint32_t)r->n_tokens);
-    r->last_chunk = last;
-    r->n_rows = (uint32_t)(p->n_rows - rows_before);
-    return last ? ADDED : FULL;
-}
-
-/* Fills the pass from the waiting requests, in their order: once one has to wait for slots, only those that hold some go on. Under the
- * lock. false: nothing could be added. */
-static bool gather_pass(struct engine *e)
-{
-    bool waits = false;
-    pass_clear(&e->pass);
-    e->running_used = 0;
-    e->computing = NULL;
-    forget_prefixes(e);
-    struct score_request *next;
-    for (struct score_request *r = e->first; r; r = next) {
-        next = r->next;
-        r->n_rows = 0;
-        if (r->stop && atomic_load(r->stop)) {
-            fail(&r->error, DOCKET_CANCELLED, CODE_document_not_reached, "stopped before its turn");
-            finish(e, r, DOCKET_CANCELLED);
-        }
-    }
-    for (struct score_request *r = e->first; r; r = r->next) {
-        if ((r->again && e->pass.n_rows > 0) || (waits && !r->has_slots)) continue; /* again: once more, alone */
-        if (!prefix_ready(e, r->prefix)) {
-            if (e->computing) break;
-            continue;
-        }
-        if (r->prefix) r->prefix->last_used = e->passes;
-        enum added added = add_request(e, r);
-        if (added == FULL || (added == ADDED && r->again)) break;
-        waits |= added == NO_SLOTS;
-    }
-    return e->pass.n_rows > 0;
 }
 
 /* Logits of all the choices of all tries that end in this pass, in one copy. No lock: the requests in the pass stay. */
@@ -320,7 +84,8 @@ static bool halve(struct engine *e, const struct error *why)
 {
     size_t rows = e->pass.n_rows, least = 1;
     for (const struct score_request *r = e->first; r && !e->computing; r = r->next)
-        if (r->n_rows > 0 && least_rows(r) > least) least = least_rows(r); /* what add_request gives it in any case */
+        if (r->n_rows > 0 && engine_least_rows(r) > least)
+            least = engine_least_rows(r); /* what add_request gives it in any case */
     bool smaller = rows > least && rows / 2 > 0;
     log_event(smaller ? LOG_WARN : LOG_ERROR, EVENT_out_of_memory, F_STR("where", "forward pass"),
               F_STR("done", smaller ? "halved" : "its documents fail"), F_U64("pass_tokens", rows), F_ERROR(why));
@@ -346,7 +111,7 @@ static void settle(struct engine *e, enum status st, const struct error *why, do
             bool in_pass = r->n_rows > 0 || (e->computing && r->prefix == e->computing);
             if (!in_pass && !e->poisoned) continue;
             r->error = *why;
-            finish(e, r, st);
+            engine_finish(e, r, st);
         }
         return;
     }
@@ -373,20 +138,20 @@ static void settle(struct engine *e, enum status st, const struct error *why, do
         r->trie_tokens = r->trie->n_fed;
         if (!finite && !r->again) {
             r->again = true;
-            drop_slots(e, r);
+            engine_drop_slots(e, r);
             continue;
         }
         if (r->prefix && !r->prefix->charged) {
             r->prefix->charged = true;
             r->device_seconds += r->prefix->device_seconds;
         } else
-            r->cached_tokens = prefix_length(r);
+            r->cached_tokens = engine_prefix_length(r);
         if (finite)
-            finish(e, r, DOCKET_OK);
+            engine_finish(e, r, DOCKET_OK);
         else
-            finish(e, r,
-                   fail(&r->error, DOCKET_INTERNAL, CODE_inference_not_finite,
-                        "the model gave numbers that are not finite, twice"));
+            engine_finish(e, r,
+                          fail(&r->error, DOCKET_INTERNAL, CODE_inference_not_finite,
+                               "the model gave numbers that are not finite, twice"));
     }
 }
 
@@ -439,8 +204,44 @@ static void fail_first(struct engine *e)
     }
     fail(&r->error, DOCKET_LIMIT, CODE_job_exceeds_memory_plan,
          "%zu tokens need more than the %zu slots of the key/value cache",
-         prefix_length(r) + r->n_tokens + r->trie->n_fed, e->limits.kv_slots);
-    finish(e, r, DOCKET_LIMIT);
+         engine_prefix_length(r) + r->n_tokens + r->trie->n_fed, e->limits.kv_slots);
+    engine_finish(e, r, DOCKET_LIMIT);
+}
+
+/* One pass without the lock. */
+static void check(struct engine *e)
+{
+    struct error err = {0};
+    uint64_t start = clock_now_ns();
+    e->pass_started_ns = start;
+    e->pass_rows = KNOWN_ANSWER_TOKENS;
+    pthread_mutex_unlock(&e->lock);
+    enum status st = known_answer_check(&e->known, e->transformer, &e->limits, e->config, &err);
+    double seconds = clock_seconds_since(start);
+    if (st == DOCKET_OK)
+        log_event(LOG_INFO, EVENT_selftest_passed, F_STR("check", "known prompt"), F_F64("seconds", seconds));
+    else if (st != DOCKET_NO_DEVICE_MEMORY)
+        log_event(LOG_ERROR, EVENT_selftest_failed, F_STR("check", "known prompt"), F_ERROR(&err));
+    pthread_mutex_lock(&e->lock);
+    if (st != DOCKET_OK && st != DOCKET_NO_DEVICE_MEMORY) poison(e, &err);
+    if (e->seconds_a_token <= 0) e->seconds_a_token = seconds / KNOWN_ANSWER_TOKENS; /* more than a large pass takes */
+    e->checks++;
+    e->next_check = e->passes + e->check_passes;
+    e->pass_started_ns = 0;
+    e->pass_ended_ns = clock_now_ns();
+}
+
+/* Waits for work. Under the lock. true: a look at the known answer is due. */
+static bool wait_for_work(struct engine *e)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)e->check_seconds;
+    until.tv_nsec += (long)((e->check_seconds - floor(e->check_seconds)) * 1e9);
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    while (!e->first && !e->closing && !(e->checking && e->passes >= e->next_check))
+        if (pthread_cond_timedwait(&e->submitted, &e->lock, &until) == ETIMEDOUT) return e->checking;
+    return e->checking && e->passes >= e->next_check;
 }
 
 static void *run_engine(void *argument)
@@ -448,19 +249,23 @@ static void *run_engine(void *argument)
     struct engine *e = argument;
     pthread_mutex_lock(&e->lock);
     for (;;) {
-        while (!e->first && !e->closing) pthread_cond_wait(&e->submitted, &e->lock);
+        bool due = wait_for_work(e);
         if (e->closing) break;
-        if (e->poisoned) {
+        if (due && !e->poisoned)
+            check(e);
+        else if (!e->first)
+            continue;
+        else if (e->poisoned) {
             e->first->error = e->poison;
-            finish(e, e->first, e->poison.status);
-        } else if (gather_pass(e))
+            engine_finish(e, e->first, e->poison.status);
+        } else if (engine_gather_pass(e))
             run_pass(e);
         else if (e->first)
             fail_first(e);
     }
     while (e->first) {
         fail(&e->first->error, DOCKET_CANCELLED, CODE_document_not_reached, "the worker is stopping");
-        finish(e, e->first, DOCKET_CANCELLED);
+        engine_finish(e, e->first, DOCKET_CANCELLED);
     }
     pthread_mutex_unlock(&e->lock);
     return NULL;
@@ -472,7 +277,11 @@ enum status engine_open(struct engine **out, const struct device *device, const 
     struct engine *e = mem_zalloc(1, sizeof(*e));
     if (!e) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for the batch scheduler");
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->submitted, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->submitted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&e->finished, NULL);
     e->device = device;
     e->config = config;
@@ -481,6 +290,9 @@ enum status engine_open(struct engine **out, const struct device *device, const 
     e->rows = e->limits.max_rows;
     double safety = options->safety > 0 ? options->safety : DEFAULT_SAFETY;
     e->safe_slots = (size_t)((double)e->limits.kv_slots * safety);
+    e->check_passes = options->check_passes ? options->check_passes : CHECK_PASSES;
+    e->check_seconds = options->check_seconds > 0 ? options->check_seconds : CHECK_SECONDS;
+    e->stall_seconds = options->stall_seconds > 0 ? options->stall_seconds : STALL_SECONDS;
     enum status st = transformer_open(&e->transformer, device, config, weights, &e->limits, err);
     if (st != DOCKET_OK) goto failed;
     if (!pass_init(&e->pass, e->limits.max_rows) || !kv_slots_init(&e->kv, e->limits.kv_slots, MAX_RANGES)) {
@@ -584,14 +396,14 @@ void engine_submit(struct engine *e, struct score_request *r)
     r->wait_seconds = r->inference_seconds = r->device_seconds = 0;
     r->cached_tokens = r->trie_tokens = 0;
     r->error = (struct error){0};
-    size_t all = prefix_length(r) + r->n_tokens + r->trie->n_fed;
+    size_t all = engine_prefix_length(r) + r->n_tokens + r->trie->n_fed;
     if (all > e->max_tokens || r->trie->n_fed + 1 > e->limits.max_rows || r->n_tokens == 0) {
         r->status = fail(&r->error, DOCKET_LIMIT, CODE_document_too_long,
                          "%zu tokens with labels and instructions, the context has %zu", all, e->max_tokens);
         r->done = true;
         return;
     }
-    size_t own = r->n_tokens + r->trie->n_fed, kept = prefix_length(r) + (own > e->limits.max_rows ? own : 0);
+    size_t own = r->n_tokens + r->trie->n_fed, kept = engine_prefix_length(r) + (own > e->limits.max_rows ? own : 0);
     if (kept > e->safe_slots) {
         r->status =
             fail(&r->error, DOCKET_LIMIT, CODE_job_exceeds_memory_plan,
@@ -618,12 +430,22 @@ void engine_wait(struct engine *e, struct score_request *r)
     pthread_mutex_unlock(&e->lock);
 }
 
+void engine_start_checks(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->checking = true;
+    e->next_check = e->passes;
+    pthread_cond_signal(&e->submitted);
+    pthread_mutex_unlock(&e->lock);
+}
+
 void engine_state(struct engine *e, struct engine_state *out)
 {
     pthread_mutex_lock(&e->lock);
     *out = (struct engine_state){.tokens = e->tokens,
                                  .passes = e->passes,
                                  .splits = e->splits,
+                                 .checks = e->checks,
                                  .busy_seconds = e->busy_seconds,
                                  .waiting = e->n_waiting,
                                  .memory = e->memory};
@@ -637,9 +459,9 @@ bool engine_healthy(struct engine *e, struct error *err)
     bool healthy = !e->poisoned;
     if (!healthy && err) *err = e->poison;
     if (healthy && e->pass_started_ns) {
-        double limit = 60 + 5 * e->seconds_a_token * (double)e->pass_rows,
-               took = clock_seconds_since(e->pass_started_ns);
-        healthy = took <= limit || e->seconds_a_token <= 0;
+        double predicted = e->seconds_a_token * (double)e->pass_rows, took = clock_seconds_since(e->pass_started_ns);
+        double limit = e->seconds_a_token > 0 ? e->stall_seconds + 5 * predicted : 10 * e->stall_seconds;
+        healthy = took <= limit;
         if (!healthy)
             fail(err, DOCKET_DEVICE, CODE_accelerator_lost,
                  "a pass of %llu tokens has run for %.0f s, %.0f s were the most expected",

@@ -17,6 +17,9 @@ struct engine_options {
     size_t max_rows;   /* tokens of one pass; 0: chosen */
     size_t kv_slots;   /* tokens in the cache: prefixes, and documents longer than what is left of a pass; 0: chosen */
     double safety;     /* share of the cache that requests may take together, 0 < s <= 1; 0: 0.90 */
+    uint64_t check_passes; /* passes between two looks at the known answer; 0: 1000 */
+    double check_seconds;  /* of idleness until one; 0: 600 */
+    double stall_seconds;  /* that a pass may take beyond 5 times what is predicted; 0: 60 */
     enum kv_format kv_format;
 };
 
@@ -67,15 +70,21 @@ void engine_submit(struct engine *engine, struct score_request *request);
 /* Returns when the request is done. */
 void engine_wait(struct engine *engine, struct score_request *request);
 
+/* From now on the model's answer to a known prompt is looked at, first at once: the weights are as they will stay. When it changes, what
+ * waits is answered INTERNAL and the engine is not healthy any more. */
+void engine_start_checks(struct engine *engine);
+
 struct engine_state {
     uint64_t tokens, passes;               /* through the model since open */
+    uint64_t checks;                       /* looks at the known answer */
     uint64_t splits;                       /* passes that the device had no memory for, and that were halved */
     double busy_seconds, idle_seconds_now; /* since the last pass ended, 0 while one runs */
     size_t waiting;                        /* requests not done */
     struct kernels_memory memory;          /* of the device, at most a second older than the last pass */
 };
 void engine_state(struct engine *engine, struct engine_state *out);
-/* false and err filled once the device failed, or when a pass takes more than 5 times its predicted time + 60 s. */
+/* false and err filled once the device failed or gave a wrong known answer, or when a pass takes more than 5 times its predicted time +
+ * stall_seconds (ten times that where nothing is known yet). */
 bool engine_healthy(struct engine *engine, struct error *err);
 
 #endif

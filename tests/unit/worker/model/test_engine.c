@@ -2,6 +2,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/tiny_model.h"
 #include "worker/base/alloc.h"
+#include "worker/base/clock.h"
 #include "worker/model/engine.h"
 
 #include <math.h>
@@ -479,6 +480,126 @@ static void a_prefix_that_this_pass_looks_at_stays(void **state)
     assert_memory_equal(got, want, sizeof(want));
 }
 
+static struct engine *open_checked_engine(struct fixture *f, uint64_t check_passes, double check_seconds,
+                                          double stall_seconds)
+{
+    struct engine *e = NULL;
+    struct error err = {0};
+    const struct engine_options options = {.max_tokens = 400,
+                                           .max_rows = 64,
+                                           .check_passes = check_passes,
+                                           .check_seconds = check_seconds,
+                                           .stall_seconds = stall_seconds};
+    if (engine_open(&e, &f->model.device, &f->model.config, &f->model.weights, &options, &err) != DOCKET_OK)
+        fail_msg("%s", err.message);
+    return e;
+}
+
+static void wait_for_checks(struct engine *e, uint64_t n)
+{
+    struct engine_state s = {0};
+    for (uint64_t start = clock_now_ns(); s.checks < n && clock_seconds_since(start) < 60; sched_yield())
+        engine_state(e, &s);
+    assert_true(s.checks >= n);
+}
+
+static struct kernels_weight *ones(struct fixture *f, float value)
+{
+    const struct kernels_weight_desc desc = {KERNELS_F32, 1, f->model.config.dim};
+    const struct kernels_backend *b = f->model.device.backend;
+    float values[256];
+    assert_true(desc.cols <= 256);
+    for (size_t i = 0; i < desc.cols; i++) values[i] = value;
+    struct kernels_weight *w = b->weight_begin(f->model.device.handle, &desc, NULL);
+    assert_int_equal(b->weight_write(f->model.device.handle, w, KERNELS_F32, values, desc.cols, NULL), KERNELS_OK);
+    assert_int_equal(b->weight_finish(f->model.device.handle, w, NULL), KERNELS_OK);
+    return w;
+}
+
+/* Among documents and between them, and no answer changes. */
+static void r6_the_known_answer_is_looked_at_and_stays(void **state)
+{
+    struct fixture *f = *state;
+    static double want[N * 5], got[N * 5];
+    struct engine_state s;
+    struct engine *e = open_engine(f, 64, 0);
+    score_all(f, e, false, want);
+    engine_close(e);
+    e = open_checked_engine(f, 1, 1000, 0);
+    engine_start_checks(e);
+    score_all(f, e, false, got);
+    engine_state(e, &s);
+    assert_in_range(s.checks, s.passes / 2, s.passes + 1);
+    assert_true(engine_healthy(e, NULL));
+    engine_close(e);
+    assert_memory_equal(got, want, sizeof(want));
+    e = open_checked_engine(f, 1000, 0.01, 0);
+    engine_start_checks(e);
+    wait_for_checks(e, 4);
+    assert_true(engine_healthy(e, NULL));
+    engine_close(e);
+}
+
+static void r6_memory_that_changed_ends_the_engine_with_what_was_expected_and_found(void **state)
+{
+    struct fixture *f = *state;
+    struct kernels_weight *good = f->model.weights.norm, *bad = ones(f, 1.0625f);
+    struct error err = {0};
+    double p[5];
+    struct score_request r = {
+        .tokens = f->documents[1], .n_tokens = f->lengths[1], .trie = &f->trie, .log_probabilities = p};
+    struct engine *e = open_checked_engine(f, 1, 1000, 0);
+    engine_start_checks(e);
+    wait_for_checks(e, 1);
+    f->model.weights.norm = bad;
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_OK); /* nobody knows yet */
+    wait_for_checks(e, 2);
+    assert_false(engine_healthy(e, &err));
+    assert_int_equal(err.code, CODE_internal_error);
+    assert_int_equal(exit_code_of(&err), DOCKET_EXIT_INTERNAL);
+    assert_non_null(strstr(err.message, "self-test: the logit of token"));
+    assert_non_null(strstr(err.message, "memory has changed"));
+    engine_submit(e, &r);
+    engine_wait(e, &r);
+    assert_int_equal(r.status, DOCKET_INTERNAL);
+    engine_close(e);
+    f->model.weights.norm = good;
+    f->model.device.backend->weight_free(f->model.device.handle, bad);
+}
+
+/* Before anything is known of how long a pass takes, and after. */
+static void r4_a_pass_that_does_not_end_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct kernels_backend held = *f->model.device.backend;
+    struct error err = {0};
+    double p[5];
+    struct score_request r = {
+        .tokens = f->documents[1], .n_tokens = f->lengths[1], .trie = &f->trie, .log_probabilities = p};
+    real = f->model.device.backend;
+    held.embed = wait_and_embed;
+    f->model.device.backend = &held;
+    struct engine *e = open_checked_engine(f, 1000, 1000, 0.02);
+    for (int known = 0; known < 2; known++) {
+        atomic_store(&goes_on, false);
+        engine_submit(e, &r);
+        uint64_t start = clock_now_ns();
+        while (engine_healthy(e, &err) && clock_seconds_since(start) < 60) sched_yield();
+        assert_false(engine_healthy(e, NULL));
+        assert_int_equal(err.code, CODE_accelerator_lost);
+        assert_int_equal(exit_code_of(&err), DOCKET_EXIT_DEVICE);
+        assert_non_null(strstr(err.message, "were the most expected"));
+        atomic_store(&goes_on, true);
+        engine_wait(e, &r);
+        assert_int_equal(r.status, DOCKET_OK);
+        assert_true(engine_healthy(e, NULL));
+    }
+    engine_close(e);
+    f->model.device.backend = real;
+}
+
 static void closing_answers_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -558,6 +679,9 @@ int main(void)
         cmocka_unit_test(a_prefix_in_the_middle_gives_way_to_its_own_document),
         cmocka_unit_test(who_waits_for_the_cache_is_passed_by_nobody_and_gets_it),
         cmocka_unit_test(a_prefix_that_this_pass_looks_at_stays),
+        cmocka_unit_test(r4_a_pass_that_does_not_end_is_told),
+        cmocka_unit_test(r6_the_known_answer_is_looked_at_and_stays),
+        cmocka_unit_test(r6_memory_that_changed_ends_the_engine_with_what_was_expected_and_found),
         cmocka_unit_test(closing_answers_what_waits),
         cmocka_unit_test(a_pass_with_answers_is_waited_for_once),
     };
