@@ -95,7 +95,7 @@ $(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B
 
 # The CUDA backend's own sources, run on the CPU: tests/cuda_emulation/README.md. The scheduler itself is never sanitized.
 CXX        := g++
-EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o
+EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o $(B)/emulated/tests/cuda_emulation/streams.o
 EMULATE    := $(CUDA_CODE) -std=c++17 -D_GNU_SOURCE -I. -Itests/cuda_emulation/include -ffp-contract=off -fno-math-errno -pthread -g -MMD -MP $(if $(NVCC_WARNINGS),-Wall -Wextra -Werror) -Wno-unused-function -fPIC
 EMULATE.release := -O2
 EMULATE.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

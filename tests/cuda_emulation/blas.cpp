@@ -1,8 +1,7 @@
 /* blas.cpp: cuBLASLt's calls on the host: the plain product, in double. Any call can be made to fail, as those of runtime.h; arguments
  * that cuBLASLt would refuse are refused. */
-#include "tests/cuda_emulation/runtime.h"
+#include "tests/cuda_emulation/streams.h"
 
-#include <cstdlib>
 #include <blas.cuh>
 
 #include <cstdio>
@@ -134,6 +133,11 @@ float value_of(const void *from, int type, size_t i)
     return type == BLAS_BF16 ? half_bf16_to_f32(bits) : half_f16_to_f32(bits);
 }
 
+size_t size_of(int type)
+{
+    return type == BLAS_I8 ? 1 : 2;
+}
+
 std::vector<float> read(const void *from, const blas_layout *l)
 {
     std::vector<float> out(l->rows * l->cols);
@@ -160,10 +164,42 @@ bool is_one(const void *alpha, int type)
     return type == BLAS_I32 ? *(const int32_t *)alpha == 1 : *(const float *)alpha == 1;
 }
 
+struct product {
+    blas_layout a, b, d;
+    const void *w, *x;
+    void *out, *workspace;
+    size_t workspace_bytes;
+    float kept;
+};
+
+void compute(const product &p)
+{
+    std::memset(p.workspace, 0xff, p.workspace_bytes < 4096 ? p.workspace_bytes : 4096);
+    emulation::reads(p.w, (size_t)p.a.stride * p.a.cols * size_of(p.a.type));
+    emulation::reads(p.x, (size_t)p.b.stride * p.b.cols * size_of(p.b.type));
+    const std::vector<float> w = read(p.w, &p.a), x = read(p.x, &p.b);
+    const bool is_whole = p.d.type == BLAS_I32;
+    const size_t k = p.a.rows;
+    for (size_t i = 0; i < p.d.cols; i++) {
+        emulation::writes((float *)p.out + i * (size_t)p.d.stride, p.d.rows * sizeof(float));
+        for (size_t j = 0; j < p.d.rows; j++) {
+            size_t place = i * (size_t)p.d.stride + j;
+            float *to = (float *)p.out + place;
+            double sum = 0;
+            for (size_t at = 0; at < k; at++) sum += (double)w[j * k + at] * x[i * k + at];
+            if (is_whole)
+                ((int32_t *)p.out)[place] = (int32_t)sum;
+            else
+                *to = p.kept != 0 ? *to * p.kept + (float)sum : (float)sum;
+        }
+    }
+}
+
 int multiply(blas_handle_t, blas_desc_t desc, const void *alpha, const void *a, blas_layout_t a_layout, const void *b,
              blas_layout_t b_layout, const void *beta, const void *c, blas_layout_t, void *d, blas_layout_t d_layout,
-             const blas_algorithm *algorithm, void *workspace, size_t workspace_bytes, cudaStream_t)
+             const blas_algorithm *algorithm, void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
+    const emulation::alone here;
     int status = status_of(emulation::count_call());
     if (status != BLAS_OK) return status;
     if (!fits(desc, a_layout, b_layout, d_layout) || c != d || !workspace || !workspace_bytes || !is_aligned(a) ||
@@ -172,23 +208,11 @@ int multiply(blas_handle_t, blas_desc_t desc, const void *alpha, const void *a, 
     if (algorithm->data[0] != ALGORITHM || algorithm->data[1] != a_layout->cols || algorithm->data[2] != a_layout->rows)
         return BLAS_NOT_SUPPORTED;
     if (refuses(algorithm, d_layout->cols)) return BLAS_NOT_SUPPORTED;
-    std::memset(workspace, 0xff, workspace_bytes < 4096 ? workspace_bytes : 4096);
-    const std::vector<float> w = read(a, a_layout), x = read(b, b_layout);
     const bool is_whole = d_layout->type == BLAS_I32;
-    const float kept = is_whole ? 0 : *(const float *)beta;
     if (is_whole && *(const int32_t *)beta != 0) return BLAS_BAD_VALUE;
-    const size_t k = a_layout->rows;
-    for (size_t i = 0; i < d_layout->cols; i++)
-        for (size_t j = 0; j < d_layout->rows; j++) {
-            size_t place = i * (size_t)d_layout->stride + j;
-            float *to = (float *)d + place;
-            double sum = 0;
-            for (size_t at = 0; at < k; at++) sum += (double)w[j * k + at] * x[i * k + at];
-            if (is_whole)
-                ((int32_t *)d)[place] = (int32_t)sum;
-            else
-                *to = kept != 0 ? *to * kept + (float)sum : (float)sum;
-        }
+    const product p = {
+        *a_layout, *b_layout, *d_layout, a, b, d, workspace, workspace_bytes, is_whole ? 0 : *(const float *)beta};
+    emulation::stream_queue(stream, [p] { compute(p); });
     return BLAS_OK;
 }
 

@@ -82,8 +82,16 @@ struct shared_piece {
     void *memory;
 };
 
-std::vector<fiber> fibers;
-std::vector<warp> warps;
+/* Who runs the kernels of a stream: one crew for all, but under ThreadSanitizer one for each, or the threads' clocks, stacks and shared
+ * arrays would put streams in order that are in none. */
+struct crew {
+    std::vector<fiber> fibers;
+    std::vector<warp> warps;
+    [[maybe_unused]] char started, ended, barrier_mark[2];
+    [[maybe_unused]] char *arena;
+};
+constexpr unsigned MOST_CREWS = 64;
+crew crews[MOST_CREWS], *now = crews;
 shared_piece shared[32]; /* no container: what is allocated on a fiber counts as the fiber's doing */
 int n_shared;
 enum schedule chosen = BY_TURNS, order;
@@ -98,7 +106,6 @@ unsigned barrier_turn;
 size_t dynamic_bytes, most_bytes, shared_bytes; /* of shared memory: asked for, the card's, taken so far */
 const std::function<void()> *kernel_now;
 void *scheduler_stack_pointer;
-[[maybe_unused]] char started, ended, barrier_mark[2];
 char dynamic_key;
 [[maybe_unused]] void *scheduler_fake_stack, *scheduler_tsan;
 [[maybe_unused]] const void *scheduler_bottom;
@@ -106,7 +113,7 @@ char dynamic_key;
 
 [[noreturn]] void stop(const char *why)
 {
-    const fiber &f = fibers[(size_t)current];
+    const fiber &f = now->fibers[(size_t)current];
     fprintf(stderr, "emulation: block (%u, %u, %u) thread (%u, %u): %s\n", block_now.x, block_now.y, block_now.z,
             f.index.x, f.index.y, why);
     abort();
@@ -127,13 +134,13 @@ void copy(void *to, const void *from, size_t n)
 }
 
 #ifdef EMULATION_TSAN
-alignas(256) char arena[1 << 20]; /* an allocation on a fiber would count as that fiber's write */
+constexpr size_t ARENA_BYTES = 1 << 20; /* an allocation on a fiber would count as that fiber's write */
 size_t arena_used;
 void *take(size_t n)
 {
-    void *p = arena + arena_used;
+    void *p = now->arena + arena_used;
     arena_used += (n + 255) & ~(size_t)255;
-    if (arena_used > sizeof arena) stop("shared arrays of more than 1 MiB");
+    if (arena_used > ARENA_BYTES) stop("shared arrays of more than 1 MiB");
     return p;
 }
 void give_back(void *)
@@ -153,46 +160,46 @@ void give_back(void *memory)
 
 void leave(bool for_good)
 {
-    [[maybe_unused]] fiber &f = fibers[(size_t)current];
+    [[maybe_unused]] fiber &f = now->fibers[(size_t)current];
     (void)for_good;
     ASAN(__sanitizer_start_switch_fiber(for_good ? nullptr : &f.fake_stack, scheduler_bottom, scheduler_size);)
     TSAN(__tsan_switch_to_fiber(scheduler_tsan, 1);)
     emulation_switch(&f.stack_pointer, scheduler_stack_pointer);
-    ASAN(__sanitizer_finish_switch_fiber(fibers[(size_t)current].fake_stack, nullptr, nullptr);)
+    ASAN(__sanitizer_finish_switch_fiber(now->fibers[(size_t)current].fake_stack, nullptr, nullptr);)
 }
 
 void fiber_entry()
 {
     ASAN(__sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_size);)
-    TSAN(__tsan_acquire(&started);)
+    TSAN(__tsan_acquire(&now->started);)
     (*kernel_now)();
-    TSAN(__tsan_release(&ended);)
-    fiber &f = fibers[(size_t)current];
+    TSAN(__tsan_release(&now->ended);)
+    fiber &f = now->fibers[(size_t)current];
     if (f.n_made != f.n_begun) stop("a thread ends with copies that it has not waited for");
     f.state = DONE;
     n_live--;
-    warps[(size_t)current / 32].live &= ~(1u << (current & 31));
+    now->warps[(size_t)current / 32].live &= ~(1u << (current & 31));
     leave(true);
 }
 
 void run(int i)
 {
     current = i;
-    ASAN(__sanitizer_start_switch_fiber(&scheduler_fake_stack, fibers[(size_t)i].stack, STACK_BYTES);)
-    TSAN(__tsan_switch_to_fiber(fibers[(size_t)i].tsan, 1);)
-    emulation_switch(&scheduler_stack_pointer, fibers[(size_t)i].stack_pointer);
+    ASAN(__sanitizer_start_switch_fiber(&scheduler_fake_stack, now->fibers[(size_t)i].stack, STACK_BYTES);)
+    TSAN(__tsan_switch_to_fiber(now->fibers[(size_t)i].tsan, 1);)
+    emulation_switch(&scheduler_stack_pointer, now->fibers[(size_t)i].stack_pointer);
     ASAN(__sanitizer_finish_switch_fiber(scheduler_fake_stack, nullptr, nullptr);)
 }
 
 bool release_warp(int w, int n)
 {
-    warp &x = warps[(size_t)w];
+    warp &x = now->warps[(size_t)w];
     if (!x.arrived || x.arrived != x.mask) return false;
     copy(x.out, x.in, sizeof x.out);
     x.arrived = 0;
     x.meetings++;
     for (int i = w * 32; i < std::min(n, w * 32 + 32); i++)
-        if (fibers[(size_t)i].state == AT_WARP) fibers[(size_t)i].state = READY;
+        if (now->fibers[(size_t)i].state == AT_WARP) now->fibers[(size_t)i].state = READY;
     return true;
 }
 
@@ -203,7 +210,7 @@ void shuffle(std::vector<int> &v)
 
 void prepare_fiber(int i, dim3 block)
 {
-    fiber &f = fibers[(size_t)i];
+    fiber &f = now->fibers[(size_t)i];
     unsigned u = (unsigned)i;
     f.state = READY;
     f.n_begun = f.n_made = f.n_groups = 0;
@@ -225,7 +232,7 @@ bool run_warps(std::vector<int> &ws, int n)
             for (int i = w * 32; i < std::min(n, w * 32 + 32); i++) lanes.push_back(i);
             shuffle(lanes);
             for (int i : lanes)
-                if (fibers[(size_t)i].state == READY) {
+                if (now->fibers[(size_t)i].state == READY) {
                     run(i);
                     progress = true;
                 }
@@ -237,7 +244,7 @@ bool run_round(int n, int n_warps)
 {
     bool progress = false;
     for (int i = 0; i < n; i++)
-        if (fibers[(size_t)i].state == READY) {
+        if (now->fibers[(size_t)i].state == READY) {
             run(i);
             progress = true;
         }
@@ -251,26 +258,26 @@ void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
     n_at_barrier = 0;
     shared_bytes = dynamic_bytes;
     for (int w = 0; w < n_warps; w++) {
-        warps[(size_t)w].arrived = 0;
-        warps[(size_t)w].live = 0;
+        now->warps[(size_t)w].arrived = 0;
+        now->warps[(size_t)w].live = 0;
     }
     for (int i = 0; i < n; i++) {
         prepare_fiber(i, block);
-        warps[(size_t)i / 32].live |= 1u << (i & 31);
+        now->warps[(size_t)i / 32].live |= 1u << (i & 31);
     }
-    TSAN(__tsan_release(&started);)
+    TSAN(__tsan_release(&now->started);)
     while (n_live) {
         bool progress = order == GREEDY ? run_warps(ws, n) : run_round(n, n_warps);
         if (n_at_barrier && n_at_barrier == n_live) {
             n_at_barrier = 0;
             barrier_turn++;
             for (int i = 0; i < n; i++)
-                if (fibers[(size_t)i].state == AT_BARRIER) fibers[(size_t)i].state = READY;
+                if (now->fibers[(size_t)i].state == AT_BARRIER) now->fibers[(size_t)i].state = READY;
             progress = true;
         }
         if (!progress) stop("deadlock: a barrier or warp operation that not all of its threads reach");
     }
-    TSAN(__tsan_acquire(&ended);)
+    TSAN(__tsan_acquire(&now->ended);)
     for (int i = 0; i < n_shared; i++) give_back(shared[i].memory);
     n_shared = 0;
 }
@@ -332,7 +339,7 @@ void set_schedule(enum schedule schedule, unsigned seed)
 
 uint3 thread_index()
 {
-    return fibers[(size_t)current].index;
+    return now->fibers[(size_t)current].index;
 }
 
 uint3 block_index()
@@ -375,16 +382,21 @@ void *dynamic_shared()
     return shared_array(&dynamic_key, dynamic_bytes);
 }
 
+bool left_out(const char *file, int line)
+{
+    set_up();
+    if (line != skipped_line || !ends_with(file, skipped_file)) return false;
+    was_skipped = true;
+    return true;
+}
+
 void block_barrier(const char *file, int line)
 {
-    if (line == skipped_line && ends_with(file, skipped_file)) {
-        was_skipped = true;
-        return;
-    }
-    [[maybe_unused]] char *mark = &barrier_mark[barrier_turn & 1];
+    if (left_out(file, line)) return;
+    [[maybe_unused]] char *mark = &now->barrier_mark[barrier_turn & 1];
     TSAN(__tsan_release(mark);)
     n_at_barrier++;
-    fibers[(size_t)current].state = AT_BARRIER;
+    now->fibers[(size_t)current].state = AT_BARRIER;
     leave(false);
     TSAN(__tsan_acquire(mark);)
 }
@@ -392,7 +404,7 @@ void block_barrier(const char *file, int line)
 void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all,
                    [[maybe_unused]] bool orders_memory)
 {
-    warp &x = warps[(size_t)current / 32];
+    warp &x = now->warps[(size_t)current / 32];
     uint32_t bit = 1u << (current & 31);
     if (!(mask & bit)) stop("a lane outside of its own mask");
     if (mask & ~x.live) stop("a mask that names a lane which has ended");
@@ -407,15 +419,16 @@ void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes,
     TSAN(if (orders_memory) __tsan_release(mark);)
     copy(x.in[current & 31], mine, size_bytes);
     x.arrived |= bit;
-    fibers[(size_t)current].state = AT_WARP;
+    now->fibers[(size_t)current].state = AT_WARP;
     leave(false);
     TSAN(if (orders_memory) __tsan_acquire(mark);)
-    for (size_t i = 0; i < 32; i++) copy((char *)all + i * size_bytes, warps[(size_t)current / 32].out[i], size_bytes);
+    for (size_t i = 0; i < 32; i++)
+        copy((char *)all + i * size_bytes, now->warps[(size_t)current / 32].out[i], size_bytes);
 }
 
 void copy_later(void *to, const void *from)
 {
-    fiber &f = fibers[(size_t)current];
+    fiber &f = now->fibers[(size_t)current];
     if ((uintptr_t)to % 16 || (uintptr_t)from % 16) stop("a copy of 16 bytes at an address that is no multiple of 16");
     if (f.n_begun - f.n_made == MAX_COPIES) stop("more copies under way than the emulation has places for");
     f.copies[f.n_begun++ % MAX_COPIES] = {to, from, f.n_groups};
@@ -423,12 +436,12 @@ void copy_later(void *to, const void *from)
 
 void copy_close_group()
 {
-    fibers[(size_t)current].n_groups++;
+    now->fibers[(size_t)current].n_groups++;
 }
 
 bool copy_take(unsigned n_pending, void **to, const void **from)
 {
-    fiber &f = fibers[(size_t)current];
+    fiber &f = now->fibers[(size_t)current];
     const copy_begun &next = f.copies[f.n_made % MAX_COPIES];
     if (f.n_made == f.n_begun || next.group + n_pending >= f.n_groups) return false;
     *to = next.to;
@@ -438,7 +451,7 @@ bool copy_take(unsigned n_pending, void **to, const void **from)
 }
 
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes,
-            const std::function<void()> &kernel)
+            [[maybe_unused]] unsigned stream, const std::function<void()> &kernel)
 {
     int n = (int)(block.x * block.y * block.z), n_warps = (n + 31) / 32;
     std::vector<int> ws((size_t)n_warps);
@@ -450,15 +463,18 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shar
     dynamic_bytes = dynamic_shared_bytes;
     most_bytes = most_shared_bytes;
     random_state = (seed_now + n_launches++) * 2654435761u | 1u;
-    TSAN(scheduler_tsan = __tsan_get_current_fiber();)
-    while ((int)fibers.size() < n) {
+    TSAN(if (stream >= MOST_CREWS) abort(); now = &crews[stream];
+         if (!now->arena) now->arena =
+             (char *)mmap(nullptr, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+         scheduler_tsan = __tsan_get_current_fiber(); __tsan_acquire(&now->ended);)
+    while ((int)now->fibers.size() < n) {
         fiber f{};
         f.stack = (char *)mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (f.stack == MAP_FAILED) abort();
         TSAN(f.tsan = __tsan_create_fiber(0);)
-        fibers.push_back(f);
+        now->fibers.push_back(f);
     }
-    if ((int)warps.size() < n_warps) warps.resize((size_t)n_warps);
+    if ((int)now->warps.size() < n_warps) now->warps.resize((size_t)n_warps);
     for (int w = 0; w < n_warps; w++) ws[(size_t)w] = w;
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)

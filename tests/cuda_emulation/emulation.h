@@ -36,7 +36,8 @@ unsigned lane_index();
 void *shared_array(const void *key, size_t size_bytes);
 void *dynamic_shared();
 
-/* The environment may name one that is left out (README.md). */
+/* Whether the environment says that the barrier or the wait at this place is left out (README.md). */
+bool left_out(const char *file, int line);
 void block_barrier(const char *file, int line);
 
 /* Every lane of mask brings `mine` and gets all 32 lanes' in `all`. Lanes that disagree about mask or kind stop the program.
@@ -49,8 +50,8 @@ void copy_later(void *to, const void *from);
 void copy_close_group();
 bool copy_take(unsigned n_pending, void **to, const void **from);
 
-/* most_shared_bytes: of a block, of all kinds; 48 KiB of them may have a size that the kernel knows. */
-void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes,
+/* most_shared_bytes: of a block, of all kinds; 48 KiB of them may have a size that the kernel knows. stream: its number. */
+void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes, unsigned stream,
             const std::function<void()> &kernel);
 
 } // namespace emulation

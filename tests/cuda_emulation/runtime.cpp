@@ -1,20 +1,15 @@
 /* runtime.cpp: see runtime.h. */
 #include "tests/cuda_emulation/runtime.h"
+#include "tests/cuda_emulation/streams.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <malloc.h>
 #include <map>
+#include <vector>
 
-struct emulated_stream {
-    int device;
-};
-struct emulated_event {
-    bool timed;
-    double recorded; /* milliseconds; 0: never */
-};
+using emulation::alone;
 
 namespace
 {
@@ -48,6 +43,7 @@ void look_for_orders()
 /* Counts the call; what it is to fail with, if it is. */
 cudaError_t turn()
 {
+    const alone here;
     n_calls++;
     look_for_orders();
     if (n_ordered > 0) {
@@ -72,7 +68,7 @@ size_t most_device_bytes()
 }
 
 /* Not zeroed: what is read before it is written should show. */
-cudaError_t take(void **out, size_t size_bytes)
+cudaError_t take(void **out, size_t size_bytes, enum emulation::place place)
 {
     cudaError_t error = turn();
     *out = nullptr;
@@ -82,6 +78,7 @@ cudaError_t take(void **out, size_t size_bytes)
         return cudaErrorMemoryAllocation;
     }
     std::memset(*out, 0xff, size_bytes);
+    emulation::memory_note(*out, size_bytes, place);
     n_live++;
     return cudaSuccess;
 }
@@ -89,6 +86,8 @@ cudaError_t take(void **out, size_t size_bytes)
 cudaError_t give_back(void *memory)
 {
     if (memory) n_live--;
+    if (sticky != cudaSuccess) emulation::discard_all();
+    emulation::memory_forget(memory);
     std::free(memory);
     return turn();
 }
@@ -141,6 +140,8 @@ bool card_is_turing()
 
 void fail_call(long n, cudaError_t error)
 {
+    const alone here;
+    if (sticky != cudaSuccess) emulation::discard_all();
     fail_at = n;
     fail_with = error;
     sticky = last_error = cudaSuccess;
@@ -154,6 +155,7 @@ cudaError_t count_call()
 
 void count_live(long difference)
 {
+    const alone here;
     n_live += (size_t)difference;
 }
 
@@ -165,6 +167,7 @@ long calls_made()
 void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
                        const std::function<void()> &run)
 {
+    const alone here;
     unsigned threads = block.x * block.y * block.z;
     auto more = allowed.find(kernel);
     size_t most = more == allowed.end() ? 48 << 10 : (size_t)more->second;
@@ -176,7 +179,13 @@ void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic
         grid.y > 65535 || grid.z > 65535 || dynamic_shared_bytes > most)
         last_error = cudaErrorInvalidValue;
     else
-        launch(grid, block, dynamic_shared_bytes, shared_bytes_of_card().a_block, run);
+        stream_queue(stream, [=, card = device_now, most_shared = shared_bytes_of_card().a_block,
+                              number = stream_number(stream)] {
+            const int before = device_now;
+            device_now = card;
+            launch(grid, block, dynamic_shared_bytes, most_shared, number, run);
+            device_now = before;
+        });
 }
 } // namespace emulation
 
@@ -203,6 +212,7 @@ static bool driver_is(const char *state)
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
+    const alone here;
     int x, y;
     cudaError_t error = turn();
     *count = 0;
@@ -214,18 +224,21 @@ cudaError_t cudaGetDeviceCount(int *count)
 
 cudaError_t cudaDriverGetVersion(int *version)
 {
+    const alone here;
     *version = driver_is("none") ? 0 : driver_is("old") ? 11080 : 13000;
     return turn();
 }
 
 cudaError_t cudaRuntimeGetVersion(int *version)
 {
+    const alone here;
     *version = 13000;
     return turn();
 }
 
 cudaError_t cudaSetDevice(int device)
 {
+    const alone here;
     int x, y;
     cudaError_t error = turn();
     if (error != cudaSuccess) return error;
@@ -236,6 +249,7 @@ cudaError_t cudaSetDevice(int device)
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
 {
+    const alone here;
     cudaError_t error = turn();
     std::memset(out, 0, sizeof *out);
     std::snprintf(out->name, sizeof out->name, device ? "emulated on the host, number %d" : "emulated on the host",
@@ -252,6 +266,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int device)
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
+    const alone here;
     *total_bytes = (size_t)4 << 30;
     *free_bytes = *total_bytes - n_device_bytes;
     return turn();
@@ -259,113 +274,158 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 
 cudaError_t cudaMalloc(void **out, size_t size_bytes)
 {
+    const alone here;
     if (n_device_bytes > most_device_bytes() || size_bytes > most_device_bytes() - n_device_bytes) {
         *out = nullptr;
         cudaError_t error = turn();
         return error != cudaSuccess ? error : (last_error = cudaErrorMemoryAllocation);
     }
-    cudaError_t error = take(out, size_bytes);
+    cudaError_t error = take(out, size_bytes, emulation::DEVICE);
     if (error == cudaSuccess) n_device_bytes += malloc_usable_size(*out);
     return error;
 }
 
 cudaError_t cudaFree(void *memory)
 {
+    const alone here;
     n_device_bytes -= memory ? malloc_usable_size(memory) : 0;
+    if (memory && sticky == cudaSuccess) emulation::device_finish(device_now);
     return give_back(memory);
 }
 
 cudaError_t cudaMallocHost(void **out, size_t size_bytes)
 {
-    return take(out, size_bytes);
+    const alone here;
+    return take(out, size_bytes, emulation::PINNED);
 }
 
+/* Waits for nothing: nobody promises that it does. */
 cudaError_t cudaFreeHost(void *memory)
 {
+    const alone here;
+    if (memory) std::memset(memory, 0xff, malloc_usable_size(memory));
     return give_back(memory);
 }
 
+/* Pageable memory is read before the call returns and written before it returns; pinned memory when the stream gets there. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
+    const alone here;
+    enum emulation::place source, target;
     cudaError_t error = turn_on(stream);
-    (void)kind;
-    if (error == cudaSuccess && size_bytes) std::memcpy(to, from, size_bytes);
-    return error;
+    if (error != cudaSuccess || size_bytes == 0) return error;
+    if (!emulation::memory_find(from, size_bytes, &source) || !emulation::memory_find(to, size_bytes, &target) ||
+        ((kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice) && target != emulation::DEVICE) ||
+        ((kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice) && source != emulation::DEVICE) ||
+        (kind == cudaMemcpyHostToDevice && source == emulation::DEVICE) ||
+        (kind == cudaMemcpyDeviceToHost && target == emulation::DEVICE))
+        return last_error = cudaErrorInvalidValue;
+    if (source == emulation::PAGEABLE) {
+        const char *bytes = (const char *)from;
+        auto staged = std::make_shared<std::vector<char>>(bytes, bytes + size_bytes);
+        emulation::stream_queue(
+            stream, [=] { std::memcpy(to, staged->data(), size_bytes); }, size_bytes);
+    } else
+        emulation::stream_queue(stream, [=] { std::memcpy(to, from, size_bytes); });
+    if (target == emulation::PAGEABLE) emulation::stream_finish(stream);
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream)
 {
+    const alone here;
+    enum emulation::place place;
     cudaError_t error = turn_on(stream);
-    if (error == cudaSuccess && size_bytes) std::memset(to, value, size_bytes);
-    return error;
+    if (error != cudaSuccess || size_bytes == 0) return error;
+    if (!emulation::memory_find(to, size_bytes, &place) || place == emulation::PAGEABLE)
+        return last_error = cudaErrorInvalidValue;
+    emulation::stream_queue(stream, [=] { std::memset(to, value, size_bytes); });
+    return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
 {
+    const alone here;
     cudaError_t error = turn();
     (void)flags;
-    *out = error == cudaSuccess ? new emulated_stream{device_now} : nullptr;
+    *out = error == cudaSuccess ? new emulated_stream() : nullptr;
     n_live += *out != nullptr;
+    if (!*out) return error;
+    (*out)->device = device_now;
+    emulation::stream_open(*out);
     return error;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    const alone here;
     n_live -= stream != nullptr;
-    delete stream;
+    if (sticky != cudaSuccess) emulation::discard_all();
+    if (stream) emulation::stream_abandon(stream);
     return turn();
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+cudaError_t cudaStreamSynchronize(cudaStream_t stream, const char *file, int line)
 {
-    return turn_on(stream);
+    const alone here;
+    cudaError_t error = turn_on(stream);
+    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_finish(stream);
+    return error;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 {
+    const alone here;
     cudaError_t error = turn();
-    *out = error == cudaSuccess ? new emulated_event{!(flags & cudaEventDisableTiming), 0} : nullptr;
+    *out = error == cudaSuccess ? new emulated_event{!(flags & cudaEventDisableTiming), nullptr} : nullptr;
     n_live += *out != nullptr;
     return error;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
+    const alone here;
     n_live -= event != nullptr;
     delete event;
     return turn();
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream, const char *file, int line)
 {
+    const alone here;
     cudaError_t error = turn_on(stream);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (error == cudaSuccess) event->recorded = (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_record(stream, event);
     return error;
 }
 
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end)
 {
+    const alone here;
     cudaError_t error = turn();
     if (error != cudaSuccess) return error;
-    if (!begin->timed || !end->timed || !begin->recorded || !end->recorded) return last_error = cudaErrorInvalidResourceHandle;
-    *milliseconds = (float)(end->recorded - begin->recorded);
+    double from, to;
+    if (!begin->timed || !end->timed || !begin->last || !end->last) return last_error = cudaErrorInvalidResourceHandle;
+    if (!emulation::event_time(begin, &from) || !emulation::event_time(end, &to)) return last_error = cudaErrorNotReady;
+    *milliseconds = (float)(to - from);
     return cudaSuccess;
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
+cudaError_t cudaEventSynchronize(cudaEvent_t event, const char *file, int line)
 {
-    (void)event;
-    return turn();
+    const alone here;
+    cudaError_t error = turn();
+    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::event_finish(event);
+    return error;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags, const char *file, int line)
 {
-    (void)event;
+    const alone here;
+    cudaError_t error = turn_on(stream);
     (void)flags;
-    return turn_on(stream);
+    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_wait(stream, event);
+    return error;
 }
 
 /* EMULATION_CODE: README.md. Code for 8.0 runs on 8.6, and not the other way round. */
@@ -385,6 +445,7 @@ static bool has_code(void)
 
 cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value)
 {
+    const alone here;
     cudaError_t error = turn();
     if (error != cudaSuccess) return error;
     if (!has_code()) return last_error = cudaErrorNoKernelImageForDevice;
@@ -397,6 +458,7 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attr
 
 cudaError_t cudaGetLastError(void)
 {
+    const alone here;
     cudaError_t error = turn(), last = last_error;
     last_error = cudaSuccess;
     return error != cudaSuccess ? error : last;

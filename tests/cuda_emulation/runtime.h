@@ -1,5 +1,5 @@
-/* runtime.h: the calls of the CUDA runtime that docket makes, on the host: device memory is the heap's, work is done when it is queued.
- * Any call can be made to fail. Names and numbers are the CUDA runtime API's. */
+/* runtime.h: the calls of the CUDA runtime that docket makes, on the host: device memory is the heap's; streams.h has the
+ * streams. Any call can be made to fail. Names and numbers are the CUDA runtime API's. */
 #ifndef DOCKET_TESTS_CUDA_EMULATION_RUNTIME_H
 #define DOCKET_TESTS_CUDA_EMULATION_RUNTIME_H
 
@@ -50,13 +50,17 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
-cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+/* The last two arguments of those that order streams: where the call stands, so that it can be left out (README.md). */
+cudaError_t cudaStreamSynchronize(cudaStream_t stream, const char *file = __builtin_FILE(),
+                                  int line = __builtin_LINE());
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
-cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream, const char *file = __builtin_FILE(),
+                            int line = __builtin_LINE());
+cudaError_t cudaEventSynchronize(cudaEvent_t event, const char *file = __builtin_FILE(), int line = __builtin_LINE());
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end);
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags,
+                                const char *file = __builtin_FILE(), int line = __builtin_LINE());
 /* More than 48 KiB of dynamic shared memory are a kernel's once it was allowed them here. */
 cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value);
 cudaError_t cudaGetLastError(void);
@@ -79,6 +83,17 @@ cudaError_t count_call();
 void count_live(long difference);
 void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
                        const std::function<void()> &run);
+
+/* Arguments are the kernel's when it is queued, not when it runs. */
+template <class type> struct itself {
+    using same = type;
+};
+template <class... parameters>
+void launch_kernel(void (*kernel)(parameters...), dim3 grid, dim3 block, size_t dynamic_shared_bytes,
+                   cudaStream_t stream, typename itself<parameters>::same... arguments)
+{
+    launch_if_healthy((const void *)kernel, grid, block, dynamic_shared_bytes, stream, [=] { kernel(arguments...); });
+}
 } // namespace emulation
 
 /* The same for a test in C. live: allocations, streams and events that were not given back. */

@@ -35,8 +35,7 @@ struct alignas(16) uint4 {
 #define gridDim   emulation::grid_size()
 
 #define LAUNCH(kernel, grid, block, dynamic_shared_bytes, stream, ...)                                                 \
-    (emulation::launch_if_healthy((const void *)(kernel), (grid), (block), (dynamic_shared_bytes), (stream),           \
-                                  [=] { kernel(__VA_ARGS__); }))
+    (emulation::launch_kernel((kernel), (grid), (block), (dynamic_shared_bytes), (stream), __VA_ARGS__))
 
 #define SHARED_ARRAY(type, name, ...)                                                                                  \
     using name##_array = type __VA_ARGS__;                                                                             \
