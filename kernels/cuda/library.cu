@@ -114,9 +114,10 @@ struct gemm_lt *cuda_library_gemm(struct kernels_device *device)
 enum kernels_status cuda_library_check(struct kernels_device *device, int status, const char *what, size_t n, size_t k)
 {
     if (status == 0) return KERNELS_OK;
-    if (cuda_check_launch(device, what) == KERNELS_DEVICE_LOST) return KERNELS_DEVICE_LOST; /* which the library hides */
-    return cuda_fail(device, gemm_lt_lacks_memory(status) ? KERNELS_NO_MEMORY : KERNELS_FAILED, "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k,
-                     gemm_lt_status_name(status), status);
+    if (cuda_check_launch(device, what) == KERNELS_DEVICE_LOST)
+        return KERNELS_DEVICE_LOST; /* which the library hides */
+    return cuda_fail(device, gemm_lt_lacks_memory(status) ? KERNELS_NO_MEMORY : KERNELS_FAILED,
+                     "%s: cuBLASLt: weights [%zu, %zu]: %s (%d)", what, n, k, gemm_lt_status_name(status), status);
 }
 
 /* Formats whose products are of 16-bit values. The others are exact: f32 and f16 in f32, int8 in whole numbers. */
@@ -283,7 +284,11 @@ static enum kernels_status expand_unit(struct kernels_device *device, const stru
     uint16_t *slot = begin_slot(device, list.n * desc->rows * desc->cols * sizeof *slot);
     if (!slot) return device->failure.code;
     u->slot = slot, u->turn = l->turn;
-    cuda_expand_weights(e->views, list, lists[0][u->first]->view, l->is_bf16, slot, l->second);
+    if (e->starts) /* the host has waited for them, and so for the views, which were staged on the first stream */
+        cuda_expand_weights(e->views, list, lists[0][u->first]->view, l->is_bf16, slot, l->second);
+    else
+        for (size_t i = 0; i < list.n; i++, slot += desc->rows * desc->cols)
+            cuda_expand_weight(lists[list.numbers[i] - first_view][0]->view, l->is_bf16, slot, l->second);
     return slot_is_ready(device, u->turn, "expert_ffn");
 }
 
