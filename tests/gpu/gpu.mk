@@ -12,6 +12,8 @@ WHOLE_C    := $(filter-out worker/model/tokenizer% worker/base/digest.c,$(call s
 WHOLE_A    := $(B)/gpu/libwhole_models.a
 $(WHOLE_A): $(WHOLE_C:%.c=$(B)/gpu/%.o)
 CUBLASLT   := $(wildcard $(dir $(NVCC))../include/cublasLt.h)
+# What is said of cuBLASLt without its header holds with it.
+cuda gpu-programs: $(if $(CUBLASLT),$(B)/gpu/device/blas_header.o)
 
 .PHONY: gpu-programs gpu-emulated
 gpu-programs: $(GPU_BINS) $(B)/gpu/emulated/truth $(B)/libdocket_cuda.so
