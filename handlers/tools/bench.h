@@ -78,6 +78,7 @@ struct bench {
     const struct model_weights *weights;
     struct engine *engine; /* nothing else runs in it */
     size_t max_tokens;     /* that it takes */
+    size_t engine_rows;    /* of its passes */
     enum kernels_format kv_format;
     bool is_gpu, tiny;
     unsigned char *memory; /* to read for BENCH_READ */

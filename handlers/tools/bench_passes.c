@@ -9,8 +9,10 @@
 #include <string.h>
 
 #define PACKED_ROWS   2048
-#define MOST_TOGETHER 32 /* sequences that are decoded at one time */
-#define CONTEXT       64 /* tokens that each of them has before the first new one */
+#define GPU_ROWS      16384 /* of the largest pass that a GPU is given */
+#define GPU_LENGTH    512   /* of each of its sequences */
+#define MOST_TOGETHER 32    /* sequences that are decoded at one time */
+#define CONTEXT       64    /* tokens that each of them has before the first new one */
 
 struct passes {
     struct bench *bench;
@@ -33,6 +35,7 @@ static enum status passes_open(struct passes *p, struct error *err)
     struct bench *b = p->bench;
     size_t rows = b->options.prefill_tokens > PACKED_ROWS ? b->options.prefill_tokens : PACKED_ROWS;
     size_t slots = MOST_TOGETHER * (CONTEXT + b->options.decode_tokens);
+    if (b->is_gpu && !b->tiny && b->engine_rows > rows) rows = b->engine_rows;
     p->limits.max_rows = rows;
     p->limits.max_sequences = PASS_MAX_SEQUENCES;
     p->limits.kv_slots = slots > rows ? slots : rows;
@@ -124,6 +127,12 @@ static void prefill_all(struct passes *p)
             bench_impossible(p->bench, "packed", "512 tokens: the context has %zu", most);
         else
             prefill(p, "packed", mixed, ARRAY_LENGTH(mixed), "sequences of 12 to 512, together");
+        /* What large passes gain, where weights are expanded once for each. */
+        size_t equal[GPU_ROWS / GPU_LENGTH];
+        for (size_t i = 0; i < ARRAY_LENGTH(equal); i++) equal[i] = GPU_LENGTH;
+        for (size_t all = 4096; p->bench->is_gpu && most >= GPU_LENGTH && all <= p->limits.max_rows && all <= GPU_ROWS;
+             all *= 2)
+            prefill(p, "packed", equal, all / GPU_LENGTH, "sequences of 512, together");
     }
 }
 

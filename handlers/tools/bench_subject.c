@@ -10,6 +10,8 @@
 
 #define DEFAULT_UTILIZATION 0.90
 #define LEAST_LENGTH        1024
+#define MOST_ROWS           16384
+#define LEAST_ROWS          512
 
 static size_t used_bytes(const struct device *device)
 {
@@ -36,27 +38,43 @@ static size_t choose_length(const struct bench_options *o, const struct model_co
     return n < c->max_position ? n : c->max_position;
 }
 
+/* The passes that are measured beside the engine's. */
+static struct transformer_limits limits_beside(const struct transformer_limits *engine)
+{
+    struct transformer_limits beside = *engine;
+    beside.kv_slots = engine->max_rows > 4096 ? engine->max_rows : 4096;
+    return beside;
+}
+
+static size_t budget_of(const struct bench_subject *s, const struct model_options *options, size_t *available)
+{
+    const struct device *d = &s->own_device;
+    struct kernels_description facts;
+    struct kernels_memory memory;
+    d->backend->describe(d->handle, &facts);
+    d->backend->memory(d->handle, &memory);
+    *available = facts.is_gpu ? memory.free_bytes : memory_available(NULL);
+    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
+    return (size_t)((double)*available * utilization);
+}
+
 static enum status check_memory(const struct bench_subject *s, const struct model_options *options,
                                 const struct engine_options *engine, size_t weights, const char *shape,
                                 struct error *err)
 {
     const struct device *d = &s->own_device;
     struct transformer_limits limits, beside;
-    struct kernels_description facts;
-    struct kernels_memory memory;
     char quantization[QUANTIZATION_NAME_BYTES];
-    d->backend->describe(d->handle, &facts);
-    d->backend->memory(d->handle, &memory);
-    size_t available = facts.is_gpu ? memory.free_bytes : memory_available(NULL);
+    size_t available;
+    const size_t budget = budget_of(s, options, &available);
     double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
     engine_limits(&s->own_config, engine, &limits);
-    beside = limits; /* the passes that are measured beside the engine's */
-    beside.kv_slots = 4096;
+    beside = limits_beside(&limits);
     struct kernels_limits kernels;
     transformer_kernels_limits(&kernels, &s->own_config, &limits, true);
     size_t pass = transformer_size(d, &s->own_config, &limits) + transformer_size(d, &s->own_config, &beside) +
                   d->backend->scratch_size(d->handle, &kernels);
-    size_t need = weights + pass, budget = (size_t)((double)available * utilization);
+    size_t need = weights + pass;
     if (need <= budget) return DOCKET_OK;
     return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
                 "%s as %s needs %.2f GiB (weights %.2f, caches and activations %.2f), %.2f GiB may be used (%.0f %% of "
@@ -64,6 +82,22 @@ static enum status check_memory(const struct bench_subject *s, const struct mode
                 shape, quantization_name(&options->quantization, quantization), (double)need / (double)GIB,
                 (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget / (double)GIB,
                 utilization * 100, (double)available / (double)GIB);
+}
+
+/* A GPU's passes are as large as a worker would have them there (placement.c). What does not fit is refused, with the numbers. */
+static enum status choose_passes(const struct bench_subject *s, const struct model_options *options,
+                                 struct engine_options *engine, size_t weights, const char *shape, struct error *err)
+{
+    struct kernels_description facts;
+    struct engine_options now = *engine;
+    struct error none;
+    s->own_device.backend->describe(s->own_device.handle, &facts);
+    for (now.max_rows = MOST_ROWS; facts.is_gpu && now.max_rows >= LEAST_ROWS; now.max_rows /= 2)
+        if (check_memory(s, options, &now, weights, shape, &none) == DOCKET_OK) {
+            *engine = now;
+            return DOCKET_OK;
+        }
+    return check_memory(s, options, engine, weights, shape, err);
 }
 
 static void take_names(struct bench_subject *s, const char *model, const struct quantization *q, enum kv_format kv)
@@ -94,7 +128,7 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
     if ((st = device_open(d, &options->device, err)) != DOCKET_OK) return st;
     engine.max_tokens = choose_length(&s->bench.options, c, options->max_model_len);
     if ((st = synthetic_predict(&weights, d, c, &options->quantization, err)) != DOCKET_OK) return st;
-    if ((st = check_memory(s, options, &engine, weights, shape, err)) != DOCKET_OK) return st;
+    if ((st = choose_passes(s, options, &engine, weights, shape, err)) != DOCKET_OK) return st;
     uint64_t driver_before = driver_bytes(&s->bench, d), driver_after;
     size_t before = used_bytes(d);
     uint64_t start = clock_now_ns();
@@ -110,12 +144,13 @@ enum status bench_subject_make(struct bench_subject *s, const char *shape, size_
         s->report.memory[s->report.n_memory] =
             (struct bench_memory){"all, as the driver counts", s->report.memory[s->report.n_memory - 1].planned_bytes,
                                   driver_after > driver_before ? driver_after - driver_before : 0},
-        s->report.n_memory++;
+        s->report.n_memory++, s->driver_before = driver_before;
     s->bench.device = d;
     s->bench.config = c;
     s->bench.weights = &s->own_weights;
     s->bench.engine = s->own_engine;
     s->bench.max_tokens = engine.max_tokens;
+    s->bench.engine_rows = engine.max_rows;
     return st == DOCKET_OK ? bench_open(&s->bench, err) : st;
 }
 
@@ -129,9 +164,21 @@ enum status bench_subject_of_model(struct bench_subject *s, struct model *m, str
     s->bench.weights = &m->weights;
     s->bench.engine = m->engine;
     s->bench.max_tokens = m->max_model_len;
+    s->bench.engine_rows = 0; /* beside a worker's own passes there may be no room for as large ones */
     enum status st = bench_plan(&s->report, &m->device, &m->config, &m->quantization, m->kv_format, &engine,
                                 m->load.weight_bytes, 0, used_bytes(&m->device), err);
     return st == DOCKET_OK ? bench_open(&s->bench, err) : st;
+}
+
+/* Nothing more is to be taken while it works, but for the driver's own: code of kernels that it loads when they are first used. */
+static void add_memory_behind(struct bench_subject *s)
+{
+    struct bench_report *r = &s->report;
+    const uint64_t now = s->driver_before ? driver_bytes(&s->bench, s->bench.device) : GPU_UNKNOWN;
+    if (now == GPU_UNKNOWN || r->n_memory == 0 || r->n_memory == ARRAY_LENGTH(r->memory)) return;
+    r->memory[r->n_memory] = (struct bench_memory){"all, behind the work", r->memory[r->n_memory - 1].planned_bytes,
+                                                   now > s->driver_before ? now - s->driver_before : 0};
+    r->n_memory++;
 }
 
 void bench_subject_measure(struct bench_subject *s)
@@ -142,6 +189,7 @@ void bench_subject_measure(struct bench_subject *s)
     bench_passes(&s->bench);
     bench_experts(&s->bench);
     bench_documents(&s->bench);
+    add_memory_behind(s);
 }
 
 void bench_subject_close(struct bench_subject *s)

@@ -16,6 +16,7 @@ struct bench_subject {
     struct model_config own_config;
     struct model_weights own_weights;
     struct engine *own_engine;
+    uint64_t driver_before; /* the card's bytes in use before anything of it was there; 0: not known */
 };
 
 /* Random weights. Of `options` device, formats, max_model_len and memory_utilization count. BAD_CONFIG naming a shape that is not known;

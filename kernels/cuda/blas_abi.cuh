@@ -1,5 +1,5 @@
 /* blas_abi.cuh: what docket calls of cuBLASLt, by the numbers of its ABI, which versions 12 and 13 share: so that it is compiled without
- * its header and runs with either. tests/gpu/ceiling.cu compares with the header where there is one. */
+ * its header and runs with either. tests/gpu/{ceiling,blas_header}.cu compare with the header where there is one. */
 #ifndef DOCKET_KERNELS_CUDA_BLAS_ABI_CUH
 #define DOCKET_KERNELS_CUDA_BLAS_ABI_CUH
 

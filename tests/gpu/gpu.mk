@@ -3,8 +3,8 @@ GPU_C      := $(B)/gpu/tests/support/compare.o $(B)/gpu/tests/support/parallel.o
 GPU_NAMES  := test_backends test_products test_attention test_company test_placement bench truth
 GPU_BINS          := $(GPU_NAMES:%=$(B)/gpu/device/%)
 GPU_EMULATED_BINS := $(GPU_NAMES:%=$(B)/gpu/emulated/%)
-GPU_BINS          += $(B)/gpu/device/whole_models
-GPU_EMULATED_BINS += $(B)/gpu/emulated/whole_models
+GPU_BINS          += $(B)/gpu/device/whole_models $(B)/gpu/device/models
+GPU_EMULATED_BINS += $(B)/gpu/emulated/whole_models $(B)/gpu/emulated/models
 # What runs whole models, and docket bench: no library but the C library's. cJSON and OpenSSL are stood in for by headers; what needs more
 # is left out, and of the rest the linker takes what is used.
 WHOLE_C    := $(filter-out worker/model/tokenizer% worker/base/digest.c,$(call sources,worker/base worker/model worker/observe)) \
@@ -12,6 +12,8 @@ WHOLE_C    := $(filter-out worker/model/tokenizer% worker/base/digest.c,$(call s
 WHOLE_A    := $(B)/gpu/libwhole_models.a
 $(WHOLE_A): $(WHOLE_C:%.c=$(B)/gpu/%.o)
 CUBLASLT   := $(wildcard $(dir $(NVCC))../include/cublasLt.h)
+# What is said of cuBLASLt without its header holds with it.
+cuda gpu-programs: $(if $(CUBLASLT),$(B)/gpu/device/blas_header.o)
 
 .PHONY: gpu-programs gpu-emulated
 gpu-programs: $(GPU_BINS) $(B)/gpu/emulated/truth $(B)/libdocket_cuda.so
@@ -54,3 +56,8 @@ $(B)/gpu/emulated/whole_models: $(B)/gpu/tests/gpu/whole_models.o $(WHOLE_A) $(B
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) $(LDFLAGS) $^ -ldl -lm -o $@
+# No CUDA in it: the same program with either library.
+$(B)/gpu/device/models $(B)/gpu/emulated/models: $(B)/gpu/tests/gpu/models.o $(WHOLE_A) $(KERNELS_A)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS) $^ -ldl -lm -o $@

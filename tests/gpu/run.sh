@@ -2,7 +2,8 @@
 # Proves and measures the CUDA backend on the GPU of this machine. Needs bash, make, a C and C++ compiler, nvcc, a GPU; no library.
 #   tests/gpu/run.sh [--part prove|sanitize|bench|all] [--seconds N] [--out DIR] [--emulated]
 # DIR (default: $OUT, else build/gpu/results) gets results.json, written anew after each step, bench.json and steps.log, what all steps
-# printed. It ends within N seconds (540 for a part, 1620 for all): a step that takes longer is ended, and what comes then is left out.
+# printed. It ends within N seconds (540 for a part, 1620 for all): a step that takes longer is ended, and what comes then is left out. A
+# sanitizer's that was ended and had found nothing is cut_short, no failure.
 # --emulated runs the same programs over tests/cuda_emulation, with tiny shapes. Exit code: 0 all steps passed, 1 one failed, 2 wrong usage,
 # 3 no GPU or no nvcc.
 set -u -o pipefail
@@ -25,7 +26,10 @@ case $part in prove | sanitize | bench | all) ;; *) echo "tests/gpu/run.sh: --pa
 end=$((SECONDS + seconds))
 mkdir -p "$out" || exit 2
 
-steps='' failed=0
+steps='' failed=0 files='' may_end=''
+# What compute-sanitizer begins a finding with.
+complaints='^=+ +(Invalid|Error|Warning|Race|Potential|Barrier|Divergent|Program hit|Address)'
+trap 'rm -rf "$files"' EXIT
 note() { # name, state, seconds, remark
     printf '%-28s %-8s %4s s  %s\n' "$1" "$2" "$3" "${4:-}"
     steps="$steps${steps:+,}
@@ -47,13 +51,15 @@ step() { # name, most seconds, command...: its output goes to the log, its end i
         note "$name" passed $((SECONDS - begun))
     else
         tail -n 30 "$out/step"
-        if [ $code = 124 ] || [ $code = 137 ]; then
+        if { [ $code = 124 ] || [ $code = 137 ]; } && [ -n "$may_end" ] && ! grep -qE "$complaints" "$out/step"; then
+            note "$name" cut_short $((SECONDS - begun)) "ended after $most s, nothing found until then"
+        elif [ $code = 124 ] || [ $code = 137 ]; then
             note "$name" failed $((SECONDS - begun)) "ended after $most s, see steps.log"
         else
             note "$name" failed $((SECONDS - begun)) "exit code $code, see steps.log"
         fi
     fi
-    case $name in bench | whole_models | transformers) cat "$out/step" ;; esac
+    case $name in device | models | bench | whole_models | transformers) cat "$out/step" ;; esac
     rm -f "$out/step"
     write_results
     return $code
@@ -74,6 +80,8 @@ write_results() {
 }
 finish() {
     write_results
+    # The goals beside what was found, and into the results.
+    if [ -s "$out/whole_models.json" ] && command -v "$python" > /dev/null; then "$python" tests/gpu/goals.py "$out/results.json"; fi
     if [ $failed = 0 ]; then echo "all steps passed: $out/results.json"; else echo "a step FAILED: $out/results.json"; fi
     exit $failed
 }
@@ -94,14 +102,17 @@ else
     command -v nvcc > /dev/null || [ -x /usr/local/cuda/bin/nvcc ] || { echo "no nvcc: the CUDA toolkit is needed to build for $device" >&2; exit 3; }
     [ "$capability" != 90 ] || capability=90a
     # Another nvcc or gcc may warn of what ours does not, or spill a register: no reason to learn nothing of this GPU.
-    step build 500 make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" WARNINGS=-Wall NVCC_WARNINGS= SPILLS=allowed gpu-programs || finish
+    step build 300 make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" WARNINGS=-Wall NVCC_WARNINGS= SPILLS=allowed gpu-programs || finish
     grep -hE '[1-9][0-9]* bytes spill' $build/cuda/*.ptxas > "$out/spills.log" && echo "kernels spill registers here: $out/spills.log"
     # cuBLASLt is the toolkit's, or came with PyTorch.
     libraries=/usr/local/cuda/lib64:$("$python" -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_path("purelib") + "/nvidia/*/lib"), sep=":")' 2> /dev/null)
+    found=${LD_LIBRARY_PATH-} # PyTorch's own is to find its own
     export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
     programs=$build/gpu/device tiny='' length=long twin=$build/gpu/emulated/truth library=$build/libdocket_cuda.so
 fi
 echo "device: $device"
+step device 60 "$programs/truth" device || finish
+files=$(mktemp -d "$build/files-XXXXXX") || exit 2
 
 # Whether the headers that the emulation replaces do what their twins do, and every kernel against the reference.
 if [ "$part" = prove ] || [ "$part" = all ]; then
@@ -109,11 +120,12 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     step truth 60 env EMULATION_SEED=3 TWIN="$twin" DEVICE="$programs/truth" RESULTS="$out/truth.bin" \
         bash -c '"$TWIN" write "$RESULTS" && "$DEVICE" compare "$RESULTS"'
     rm -f "$out/truth.bin"
-    step test_backends 300 env CONFORMANCE=$length "$programs/test_backends"
-    step test_products 300 env CONFORMANCE=$length "$programs/test_products"
-    step test_attention 300 env CONFORMANCE=$length "$programs/test_attention"
-    step test_placement 120 "$programs/test_placement"
-    step test_company 300 env CONFORMANCE=$length "$programs/test_company"
+    step test_products 150 env CONFORMANCE=$length "$programs/test_products"
+    step models 180 "$programs/models" "$library" "$files" $tiny
+    step test_attention 120 env CONFORMANCE=$length "$programs/test_attention"
+    step test_backends 180 env CONFORMANCE=$length "$programs/test_backends"
+    step test_placement 60 "$programs/test_placement"
+    step test_company 120 env CONFORMANCE=$length "$programs/test_company"
     note answers left_out 0 'needs the program and its libraries: docket classify --device cuda'
 fi
 
@@ -128,24 +140,31 @@ if [ "$part" = sanitize ] || [ "$part" = all ]; then
         elif ! timeout 60 "$sanitizer" --tool $tool "$programs/truth" write "$out/truth.bin" > "$out/refused" 2>&1 && grep -q 'not supported' "$out/refused"; then
             note $tool left_out 0 'compute-sanitizer does not work on this machine'
         else
-            for suite in test_backends test_products test_attention test_company; do
-                step "$tool-$suite" 150 env CONFORMANCE=short "$sanitizer" --tool $tool --error-exitcode 9 "$programs/$suite"
+            # Each instruction is watched: the short cases, and those first that reach most kernels.
+            suites='test_products test_attention test_backends' length=shortest may_end=yes
+            [ $tool != memcheck ] || suites="$suites test_company models" length=short
+            for suite in $suites; do
+                words=''
+                [ "$suite" != models ] || words="$library $files tiny"
+                # shellcheck disable=SC2086 # words
+                step "$tool-$suite" 50 env CONFORMANCE=$length "$sanitizer" --tool $tool --error-exitcode 9 "$programs/$suite" $words
             done
+            may_end=''
         fi
         rm -f "$out/refused" "$out/truth.bin"
     done
 fi
 
 if [ "$part" = bench ] || [ "$part" = all ]; then
-    step bench 240 "$programs/bench" "$out/bench.json" $tiny
-    step whole_models 900 "$programs/whole_models" "$out/whole_models.json" "$library" $tiny "$out"
+    step bench 180 "$programs/bench" "$out/bench.json" $tiny
+    step whole_models 240 "$programs/whole_models" "$out/whole_models.json" "$library" $tiny "$files"
     # The same work by PyTorch and transformers, where they are.
     if [ -n "$emulated" ]; then
         note transformers left_out 0 'needs a GPU'
     elif ! "$python" -c 'import torch, transformers' 2> /dev/null; then
         note transformers left_out 0 'PyTorch or transformers is not installed'
     else
-        step transformers 600 "$python" tests/gpu/transformers_bench.py "$out/transformers.json"
+        step transformers 300 env LD_LIBRARY_PATH="$found" "$python" tests/gpu/transformers_bench.py "$out/transformers.json"
     fi
 fi
 finish

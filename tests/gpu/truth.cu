@@ -1,6 +1,6 @@
 /* truth.cu: what warp.cuh, mma.cuh and copy.cuh do to random bits. Built twice, for the GPU and for its emulation: one build writes its results
  * to a file, the other compares.
- * Usage: truth write FILE | truth compare FILE */
+ * Usage: truth device | truth write FILE | truth compare FILE. device: says which there is; exit code 3: none that can be used. */
 #include <launch.cuh>
 
 #include <copy.cuh>
@@ -184,12 +184,40 @@ int compare(const std::vector<uint32_t> &got, const std::vector<uint32_t> &want)
     return n_wrong != 0;
 }
 
+/* What a GPU is, or in one line why there is none. */
+int tell_device()
+{
+    struct cudaDeviceProp facts;
+    int n = 0, driver = 0, runtime = 0;
+    size_t left = 0, all = 0;
+    void *memory = nullptr;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    cudaError_t result = cudaGetDeviceCount(&n);
+    if (result == cudaSuccess) result = cudaGetDeviceProperties(&facts, 0);
+    if (result == cudaSuccess) result = cudaMalloc(&memory, 1 << 20); /* makes the context */
+    if (result == cudaSuccess) result = cudaMemGetInfo(&left, &all);
+    if (result != cudaSuccess) {
+        printf("no GPU can be used: %s (driver for CUDA %d.%d, programs for %d.%d)\n", cudaGetErrorString(result),
+               driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+        return 3;
+    }
+    cudaFree(memory);
+    printf("%s, compute capability %d.%d, %d multiprocessors, %.1f GB of memory, %.1f GB free, driver for CUDA %d.%d, "
+           "programs for "
+           "%d.%d\n",
+           facts.name, facts.major, facts.minor, facts.multiProcessorCount, (double)all / 1e9, (double)left / 1e9,
+           driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && !strcmp(argv[1], "device")) return tell_device();
     if (argc != 3 || (strcmp(argv[1], "write") && strcmp(argv[1], "compare"))) {
-        fprintf(stderr, "usage: truth write|compare FILE\n");
+        fprintf(stderr, "usage: truth device | truth write|compare FILE\n");
         return 2;
     }
     std::vector<uint32_t> random(LANES * INPUTS), finite(LANES * INPUTS), got(RESULTS), want(RESULTS);

@@ -411,15 +411,20 @@ enum status synthetic_weights(struct model_weights *out, const struct device *de
     struct kernels_error detail = {0};
     struct model_weights weights = {0};
     struct maker m = {.device = device, .config = config, .quantization = quantization, .stop = stop};
-    enum status st = model_weights_init(&weights, config, err);
+    const struct kernels_backend *b = device->backend;
+    size_t total = 0;
+    enum status st = synthetic_predict(&total, device, config, quantization, err);
+    if (st == DOCKET_OK) st = model_weights_init(&weights, config, err);
+    if (st == DOCKET_OK) /* in one piece, as loading does: a driver rounds each piece up */
+        st = device_status(b->weights_reserve(device->handle, total, &detail), &detail, "random weights", err);
     if (st == DOCKET_OK) st = walk(&(struct walk){config, &weights, make, &m, err});
-    enum kernels_status ks =
-        device->backend->synchronize(device->handle, &detail); /* the stocks are sources until here */
+    enum kernels_status ks = b->synchronize(device->handle, &detail); /* the stocks are sources until here */
     if (st == DOCKET_OK) st = device_status(ks, &detail, "random weights", err);
     if (st == DOCKET_OK && config->tied_head) weights.head = weights.embedding;
     for (size_t i = 0; i < m.n_stocks; i++) stock_free(&m.stocks[i]);
     if (st == DOCKET_OK) MOVE(*out, weights);
     model_weights_free(&weights, device);
+    if (st != DOCKET_OK) b->weights_reserve(device->handle, 0, NULL); /* where not one weight was made */
     return st;
 }
 
