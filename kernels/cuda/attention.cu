@@ -53,20 +53,23 @@ __device__ __forceinline__ uint4 decode_piece(const kv_view &kv, const uint8_t *
     return {words[0], words[1], words[2], words[3]};
 }
 
-/* Columns [column, column + n_columns) of n keys or values from `slot` on; zeros behind them. Begins copies where it can. */
-template <uint32_t KEYS, uint32_t WIDTH>
+/* Columns [column, column + WIDTH) of n keys or values from `slot` on; zeros behind their end and behind the last. */
+template <uint32_t KEYS, uint32_t WIDTH, bool COPIES>
 __device__ __forceinline__ void load_tile(uint4 (*to)[WIDTH / 8 + 1], const kv_view &kv, const void *from, size_t slot,
-                                          uint32_t n, uint32_t column, uint32_t n_columns)
+                                          uint32_t n, uint32_t column)
 {
-    const bool copies = kv.format == KERNELS_F16 && kv.head_size % 8 == 0;
-    UNROLL for (uint32_t i = threadIdx.x; i < KEYS * (WIDTH / 8); i += THREADS)
+    constexpr uint32_t PIECES = WIDTH / 8, EACH = KEYS * PIECES / THREADS;
+    static_assert(KEYS * PIECES % THREADS == 0, "a piece for each thread");
+    UNROLL for (uint32_t i = 0; i < EACH; i++)
     {
-        const uint32_t key = i / (WIDTH / 8), piece = i % (WIDTH / 8), c = column + piece * 8;
-        if (piece * 8 >= n_columns) continue;
+        const bool in_line = THREADS % PIECES == 0; /* the thread's pieces are below each other */
+        const uint32_t number = threadIdx.x + i * THREADS;
+        const uint32_t key = in_line ? threadIdx.x / PIECES + i * (THREADS / PIECES) : number / PIECES;
+        const uint32_t piece = in_line ? threadIdx.x % PIECES : number % PIECES, c = column + piece * 8;
         const uint8_t *vector = (const uint8_t *)from + (slot + key) * kv.vector_bytes;
-        if (copies)
+        if (COPIES)
             copy_async_16(&to[key][piece], vector + c * 2, key < n && c < kv.head_size);
-        else if (key < n)
+        else if (key < n && c < kv.head_size)
             to[key][piece] = decode_piece(kv, vector, c);
         else
             to[key][piece] = {0, 0, 0, 0};
@@ -84,73 +87,80 @@ __device__ __forceinline__ query find_query(const attention_args &a, const atten
     return {a.plan.rows[item.rows_at + at / group], blockIdx.y * group + at % group, m < item.n};
 }
 
-/* What one query sees of the sequence's own range, and of all by its window. */
-struct sight {
-    uint32_t row, place; /* its number in the sequence, its slot in the own range */
-    uint32_t first;      /* position */
-    bool in, tree;
-};
-
-/* Bit j: the query sees key begin + j of a range that begins at position `start`. */
-__device__ __forceinline__ uint32_t look(const sight &s, bool own, uint32_t start, uint32_t begin, uint32_t n,
-                                         const int32_t *parents, const int32_t *positions)
+/* The first position that a row sees. */
+__device__ __forceinline__ uint32_t first_position(const attention_args &a, uint32_t row)
 {
-    uint32_t seen = n < 32 ? (1u << n) - 1 : ~0u;
-    if (!s.in) return 0;
-    if (own && s.tree) {
-        seen = 0;
-        for (int32_t up = (int32_t)s.row; up >= (int32_t)begin; up = parents[up])
-            if ((uint32_t)up < begin + n && (uint32_t)positions[up] >= s.first) seen |= 1u << ((uint32_t)up - begin);
-        return seen;
-    }
-    if (own && s.place < begin) return 0;
-    if (own && s.place - begin < 31) seen &= (2u << (s.place - begin)) - 1;
-    if (s.first > start + begin) seen = s.first - start - begin < 32 ? seen & ~0u << (s.first - start - begin) : 0;
-    return seen;
+    const uint32_t position = (uint32_t)a.positions[row];
+    return a.window && position >= a.window ? position - a.window + 1 : 0u;
 }
 
+/* A tile, and the range that it is of: keys up to `end` are seen by somebody. */
 struct tile_cursor {
-    uint32_t range, begin;
+    uint32_t range, begin, end, first_position;
+    size_t first_vector;
 };
 
 /* Where the block's tiles lie. */
 struct walk {
     const kernels_sequence &s; /* read where it lies: a copy would be indexed on the stack */
-    uint32_t n_own;            /* keys of the own range that anybody in the block sees */
-    uint32_t end;              /* of the chunk, where it is one */
-    uint32_t lowest;           /* position that anybody sees */
+    uint32_t n_shared;
+    uint32_t n_own;  /* keys of the own range that anybody in the block sees */
+    uint32_t end;    /* of the chunk, where it is one */
+    uint32_t lowest; /* position that anybody sees */
     bool chunk, tree;
 
     __device__ __forceinline__ bool goes_on(const tile_cursor &c) const
     {
-        return c.range <= s.n_shared;
+        return c.range <= n_shared;
     }
     __device__ __forceinline__ bool own(const tile_cursor &c) const
     {
-        return c.range == s.n_shared;
+        return c.range == n_shared;
     }
-    __device__ __forceinline__ kernels_range keys(const tile_cursor &c) const
+    __device__ __forceinline__ tile_cursor enter(const attention_args &a, uint32_t range, uint32_t begin) const
     {
-        return own(c) ? s.own : s.shared[c.range];
-    }
-    __device__ __forceinline__ uint32_t limit(const tile_cursor &c) const
-    {
-        const uint32_t n = own(c) ? n_own : s.shared[c.range].n_slots;
-        return chunk && n > end ? end : n;
+        if (range > n_shared) return {range, begin, 0, 0, 0};
+        const kernels_range &keys = range == n_shared ? s.own : s.shared[range];
+        const uint32_t n = range == n_shared ? n_own : keys.n_slots;
+        return {range, begin, chunk && n > end ? end : n, keys.first_position,
+                kv_vector(a.kv, a.layer, blockIdx.y, keys.first_slot)};
     }
     /* To this tile, or the next one that there is and somebody sees. */
-    template <uint32_t KEYS> __device__ __forceinline__ void settle(tile_cursor &c) const
+    template <uint32_t KEYS> __device__ __forceinline__ void settle(const attention_args &a, tile_cursor &c) const
     {
         while (goes_on(c)) {
-            if (c.begin >= limit(c))
-                c = {chunk ? s.n_shared + 1 : c.range + 1, 0};
-            else if (!(tree && own(c)) && keys(c).first_position + c.begin + KEYS <= lowest)
-                c.begin += KEYS;
-            else
-                return;
+            if (!(tree && own(c)) && c.first_position + c.begin + KEYS <= lowest)
+                c.begin = (lowest - c.first_position) / KEYS * KEYS;
+            if (c.begin < c.end) return;
+            c = enter(a, chunk ? n_shared + 1 : c.range + 1, 0);
         }
     }
 };
+
+/* Bit j: key begin + j of the tile's n is seen by query m. What can be looked up is: the registers are wanted elsewhere, and most tiles are
+ * seen whole. */
+__device__ __forceinline__ uint32_t look(const attention_args &a, const attention_item &item, const walk &way,
+                                         const tile_cursor &tile, uint32_t n, uint32_t m)
+{
+    const kernels_sequence &s = way.s;
+    const uint32_t row = find_query(a, item, m).row, number = row - s.first_row;
+    const uint32_t first = first_position(a, row), begin = tile.begin, start = tile.first_position + begin;
+    uint32_t seen = n < 32 ? (1u << n) - 1 : ~0u;
+    if (way.own(tile) && way.tree) {
+        const int32_t *parents = a.parents + s.first_row, *positions = a.positions + s.first_row;
+        seen = 0;
+        for (int32_t up = (int32_t)number; up >= (int32_t)begin; up = parents[up])
+            if ((uint32_t)up < begin + n && (uint32_t)positions[up] >= first) seen |= 1u << ((uint32_t)up - begin);
+        return seen;
+    }
+    if (way.own(tile)) {
+        const uint32_t place = s.own.n_slots - s.n_rows + number;
+        if (place < begin) return 0;
+        if (place - begin < 31) seen &= (2u << (place - begin)) - 1;
+    }
+    if (first > start) seen = first - start < 32 ? seen & ~0u << (first - start) : 0;
+    return seen;
+}
 
 /* Two queries of a lane (rows g and g + 8 of the warp's 16), as far as they have come. */
 template <uint32_t TILES> struct sums {
@@ -222,11 +232,21 @@ __device__ __forceinline__ void load_queries(queries<STEPS> &q, const attention_
     }
 }
 
-/* One tile of keys and values, for the warp's queries; seen[h]: which of the keys the lane's queries see. */
+/* Heads of 128 and more leave sm_75 no registers for fragments that are read ahead: there each is asked for behind a branch. */
+template <uint32_t D> __device__ __forceinline__ constexpr bool in_turn()
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+    return D >= 128;
+#else
+    return false;
+#endif
+}
+
+/* One tile of keys and values, for the warp's queries; seen: which of the keys query lane % 16 sees, if not all see all. Nothing in here depends on the head's size, so that fragments are read ahead of the products that wait for them. */
 template <uint32_t D, uint32_t COLUMNS, uint32_t KEYS>
-__device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D / 16> &q, const uint32_t seen[2],
+__device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D / 16> &q, bool masked, uint32_t seen,
                                         const uint4 (*keys)[D / 8 + 1], const uint4 (*values)[COLUMNS / 8 + 1],
-                                        uint32_t d, uint32_t n_columns)
+                                        uint32_t d)
 {
     const uint32_t lane = warp_lane(), t = lane % 4, matrix = lane / 8, row = lane % 8;
     float scores[KEYS / 8][4] = {};
@@ -234,7 +254,7 @@ __device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D /
 
     UNROLL for (uint32_t k = 0; k < D / 16; k++)
     {
-        if (k * 16 >= d) continue;
+        if (in_turn<D>() && k * 16 >= d) continue;
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n += 2)
         {
             load_matrices(b, &keys[(n + matrix / 2) * 8 + row][2 * k + matrix % 2]);
@@ -247,10 +267,11 @@ __device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D /
         float top = -INFINITY;
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) UNROLL for (uint32_t i = 2 * h; i < 2 * h + 2; i++)
             scores[n][i] *= q.factor[h];
-        if (seen[h] != ~0u) {
+        if (masked) {
+            const uint32_t mine = warp_from_lane_u32(seen, lane / 4 + 8 * h);
             UNROLL for (uint32_t n = 0; n < KEYS / 8; n++)
-                UNROLL for (uint32_t i = 0; i < 2; i++) if (!(seen[h] >> (n * 8 + 2 * t + i) & 1u))
-                    scores[n][2 * h + i] = -INFINITY;
+                UNROLL for (uint32_t i = 0; i < 2; i++) if (!(mine >> (n * 8 + 2 * t + i) & 1u)) scores[n][2 * h + i] =
+                    -INFINITY;
         }
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) top = fmaxf(top, fmaxf(scores[n][2 * h], scores[n][2 * h + 1]));
         top = fmaxf(top, warp_across(top, 1));
@@ -273,7 +294,7 @@ __device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D /
         mma_f16(to.weights, a, ones);
         UNROLL for (uint32_t n = 0; n < COLUMNS / 8; n += 2)
         {
-            if (n * 8 >= n_columns) continue;
+            if (in_turn<D>() && n * 8 >= d) continue;
             load_matrices_transposed(b, &values[k * 16 + matrix % 2 * 8 + row][n + matrix / 2]);
             mma_f16(to.values[n], a, b);
             mma_f16(to.values[n + 1], a, b + 2);
@@ -307,7 +328,7 @@ __device__ __forceinline__ void store(const attention_args &a, const attention_i
     }
 }
 
-template <uint32_t D, uint32_t COLUMNS, uint32_t KEYS> /* head size at most D, columns of the result */
+template <uint32_t D, uint32_t COLUMNS, uint32_t KEYS, bool COPIES> /* head size at most D, columns of the result */
 __global__ void __launch_bounds__(THREADS, D > 64   ? 2
                                            : D > 32 ? 3
                                                     : 4) attend(attention_args a)
@@ -317,68 +338,57 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     SHARED_ARRAY(uint4, values, [2][KEYS][COLUMNS / 8 + 1]);
     const attention_item item = a.plan.items[blockIdx.x];
     const kernels_sequence &s = a.sequences[item.sequence];
-    const uint32_t lane = warp_lane(), warp_first = threadIdx.x / WARP_SIZE * WARP_QUERIES, d = a.kv.head_size;
-    const uint32_t column = blockIdx.z * COLUMNS, whole_d = (d + 15) / 16 * 16;
-    const uint32_t n_columns = whole_d - column < COLUMNS ? whole_d - column : COLUMNS;
-    const int32_t *parents = a.parents + s.first_row, *positions = a.positions + s.first_row;
+    const uint32_t lane = warp_lane(), warp_first = threadIdx.x / WARP_SIZE * WARP_QUERIES;
+    const uint32_t column = blockIdx.z * COLUMNS;
     const bool chunk = item.range != ATTENTION_NONE, tree = a.is_tree[item.sequence] != 0;
     const uint32_t own_before = s.own.n_slots - s.n_rows;
-    const query mine = find_query(a, item, warp_first + lane % 16); /* whose sight this lane works out */
-    const uint32_t position = (uint32_t)a.positions[mine.row];
-    const sight sees = {mine.row - s.first_row, own_before + mine.row - s.first_row,
-                        a.window && position >= a.window ? position - a.window + 1 : 0u, mine.in, tree};
-    uint32_t lowest = UINT32_MAX;
+    uint32_t lowest = UINT32_MAX, highest = 0; /* the first positions that queries see */
     for (uint32_t m = lane; m < item.n; m += WARP_SIZE) {
-        const uint32_t p = (uint32_t)a.positions[find_query(a, item, m).row];
-        const uint32_t first = a.window && p >= a.window ? p - a.window + 1 : 0u;
-        lowest = first < lowest ? first : lowest;
+        const uint32_t first = first_position(a, find_query(a, item, m).row);
+        lowest = first < lowest ? first : lowest, highest = first > highest ? first : highest;
     }
     for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) {
-        const uint32_t other = warp_across_u32(lowest, mask);
-        lowest = other < lowest ? other : lowest;
+        const uint32_t low = warp_across_u32(lowest, mask), high = warp_across_u32(highest, mask);
+        lowest = low < lowest ? low : lowest, highest = high > highest ? high : highest;
     }
+    const bool has_queries = warp_first < item.n;
     const uint32_t last_row = find_query(a, item, item.n - 1).row - s.first_row;
-    const walk way = {s, own_before + last_row + 1, item.begin + ATTENTION_CHUNK, lowest, chunk, tree};
+    const walk way = {s, s.n_shared, own_before + last_row + 1, item.begin + ATTENTION_CHUNK, lowest, chunk, tree};
     /* Where all keys of a full tile are seen by all. */
-    const uint32_t clear_own = tree ? 0 : own_before + find_query(a, item, 0).row - s.first_row + 1;
+    const uint32_t spread = D > 128 ? item.n : find_query(a, item, item.n - 1).row - find_query(a, item, 0).row;
+    const uint32_t clear_own = tree || way.n_own < spread ? 0 : way.n_own - spread;
 
     queries<D / 16> q;
     sums<COLUMNS / 8> now, all;
     load_queries(q, a, item, warp_first + lane / 4);
     now.clear(), all.clear();
 
-    tile_cursor at = {chunk ? item.range : 0, chunk ? item.begin : 0};
-    way.settle<KEYS>(at);
+    tile_cursor at = way.enter(a, chunk ? item.range : 0, chunk ? item.begin : 0);
+    way.settle<KEYS>(a, at);
     auto load = [&](const tile_cursor &tile, uint32_t stage) {
         if (!way.goes_on(tile)) return;
-        const uint32_t n = way.limit(tile) - tile.begin;
-        const size_t slot = kv_vector(a.kv, a.layer, blockIdx.y, way.keys(tile).first_slot + tile.begin);
-        load_tile<KEYS, D>(keys[stage], a.kv, a.kv.k, slot, n, 0, whole_d);
-        load_tile<KEYS, COLUMNS>(values[stage], a.kv, a.kv.v, slot, n, column, n_columns);
+        const size_t slot = tile.first_vector + tile.begin;
+        load_tile<KEYS, D, COPIES>(keys[stage], a.kv, a.kv.k, slot, tile.end - tile.begin, 0);
+        load_tile<KEYS, COLUMNS, COPIES>(values[stage], a.kv, a.kv.v, slot, tile.end - tile.begin, column);
         copy_commit();
     };
     load(at, 0);
     for (uint32_t stage = 0; way.goes_on(at); stage ^= 1) {
-        tile_cursor next = {at.range, at.begin + KEYS};
-        way.settle<KEYS>(next);
+        const uint32_t n = at.end - at.begin, range = at.range, part = at.begin / ATTENTION_CHUNK;
+        const bool masked =
+            at.first_position + at.begin < highest || n < KEYS || (way.own(at) && at.begin + KEYS > clear_own);
+        const uint32_t seen =
+            masked ? look(a, a.plan.items[blockIdx.x], way, at, n < KEYS ? n : KEYS, warp_first + lane % 16) : ~0u;
+        at.begin += KEYS;
+        way.settle<KEYS>(a, at);
         copy_wait<0>();
         BLOCK_BARRIER(); /* the tile is there, and nobody reads the one before any more */
-        load(next, stage ^ 1);
-        if (warp_first < item.n) {
-            const bool own = way.own(at);
-            const uint32_t start = way.keys(at).first_position, n = way.limit(at) - at.begin;
-            uint32_t seen[2] = {~0u, ~0u};
-            if (a.window || n < KEYS || (own && at.begin + KEYS > clear_own)) {
-                const uint32_t bits = look(sees, own, start, at.begin, n < KEYS ? n : KEYS, parents, positions);
-                seen[0] = warp_from_lane_u32(bits, lane / 4), seen[1] = warp_from_lane_u32(bits, lane / 4 + 8);
-            }
-            compute<D, COLUMNS, KEYS>(now, q, seen, keys[stage], values[stage], d, n_columns);
-        }
-        if (!chunk && (next.range != at.range || next.begin / ATTENTION_CHUNK != at.begin / ATTENTION_CHUNK)) {
+        load(at, stage ^ 1);
+        if (has_queries) compute<D, COLUMNS, KEYS>(now, q, masked, seen, keys[stage], values[stage], a.kv.head_size);
+        if (!chunk && (at.range != range || at.begin / ATTENTION_CHUNK != part)) {
             all.join(now);
             now.clear();
         }
-        at = next;
     }
     if (chunk) all.take(now);
     store(a, a.plan.items[blockIdx.x], warp_first + lane / 4, all, column);
@@ -400,21 +410,29 @@ __global__ void __launch_bounds__(THREADS) join_chunks(attention_args a)
     }
 }
 
+template <uint32_t D, uint32_t COLUMNS, uint32_t KEYS> void launch(const attention_args &a, cudaStream_t stream)
+{
+    const dim3 grid(a.plan.n_items, a.kv.n_kv_heads, (D + COLUMNS - 1) / COLUMNS);
+    if (a.kv.format == KERNELS_F16 && a.kv.head_size % 8 == 0)
+        LAUNCH((attend<D, COLUMNS, KEYS, true>), grid, dim3(THREADS), 0, stream, a);
+    else
+        LAUNCH((attend<D, COLUMNS, KEYS, false>), grid, dim3(THREADS), 0, stream, a);
+}
+
 } // namespace
 
 void cuda_attention(const attention_args &a, cudaStream_t stream)
 {
-    const dim3 grid(a.plan.n_items, a.kv.n_kv_heads);
     if (a.plan.n_items == 0) return;
     if (a.kv.head_size <= 32)
-        LAUNCH((attend<32, 32, 32>), grid, dim3(THREADS), 0, stream, a);
+        launch<32, 32, 32>(a, stream);
     else if (a.kv.head_size <= 64)
-        LAUNCH((attend<64, 64, 32>), grid, dim3(THREADS), 0, stream, a);
+        launch<64, 64, 32>(a, stream);
     else if (a.kv.head_size <= 96)
-        LAUNCH((attend<96, 96, 32>), grid, dim3(THREADS), 0, stream, a);
+        launch<96, 96, 32>(a, stream);
     else if (a.kv.head_size <= 128)
-        LAUNCH((attend<128, 128, 32>), grid, dim3(THREADS), 0, stream, a);
+        launch<128, 128, 32>(a, stream);
     else
-        LAUNCH((attend<256, 128, 16>), dim3(grid.x, grid.y, 2), dim3(THREADS), 0, stream, a);
+        launch<256, 128, 16>(a, stream);
     if (a.plan.n_merges) LAUNCH(join_chunks, dim3(a.plan.n_merges, a.n_heads), dim3(THREADS), 0, stream, a);
 }
