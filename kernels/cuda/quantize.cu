@@ -5,52 +5,84 @@
 namespace
 {
 
-constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE, BLOCK = 64, NESTED = 256;
+constexpr uint32_t THREADS = 256, BLOCK = 64, NESTED = 256, EACH = 16;
 constexpr float SMALLEST_ABSMAX = 1e-38f; /* of formats/nf4_loops.h */
 
-/* The number of thresholds below x, of formats/nf4.c. */
-__device__ __forceinline__ uint32_t nf4_code(float x)
+/* A code is found by two looks at what the lanes of a warp hold, which a shuffle answers at once for all 32, and one comparison: values
+ * of [-1, 1] are cut into bins that hold one threshold each at most, the lane of a bin's number keeps that threshold, and how many lie
+ * below the bin. Fifteen comparisons a value would take longer than reading it. */
+constexpr float BINS = 14.0f, FIRST_BIN = 16.0f; /* bin of x: 14 x + 16, to the nearest; 2 to 30 */
+constexpr float WHOLE = 12582912.0f; /* 1.5 2^23: what is added to it lies in its lowest bits as a whole number */
+
+__device__ const float nf4_thresholds[15] = {
+    -0.8480964004993439f,  -0.6106329262256622f,   -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
+    -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f,   0.2035212516784668f,
+    0.2920137718319893f,   0.3893125355243683f,    0.5016634166240692f,  0.6427869200706482f,   0.8614784181118011f};
+/* Of magnitudes; codes of rising ones are 0 1 6 7 4 5 2 3. */
+__device__ const float fp4_thresholds[7] = {0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f,
+                                            0.4166667f,  0.583333f,  0.8333333f};
+/* Bit b: bin b holds a threshold. */
+constexpr uint32_t NF4_BINS = 1u << 4 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 17 |
+                              1u << 18 | 1u << 19 | 1u << 20 | 1u << 21 | 1u << 23 | 1u << 25 | 1u << 28;
+constexpr uint32_t FP4_BINS = 1u << 16 | 1u << 17 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 24 | 1u << 28;
+
+struct bin {
+    float threshold; /* infinity: there is none */
+    uint32_t below;  /* thresholds of lower bins */
+};
+
+template <bool FP4> __device__ __forceinline__ bin bin_of_lane()
 {
-    const float thresholds[15] = {-0.8480964004993439f,   -0.6106329262256622f,  -0.4599952697753906f,
-                                  -0.33967943489551544f,  -0.23460740596055984f, -0.13791173323988914f,
-                                  -0.045525018125772476f, 0.03979014977812767f,  0.1202552504837513f,
-                                  0.2035212516784668f,    0.2920137718319893f,   0.3893125355243683f,
-                                  0.5016634166240692f,    0.6427869200706482f,   0.8614784181118011f};
-    uint32_t code = 0;
-    UNROLL for (uint32_t t = 0; t < 15; t++) code += x > thresholds[t];
-    return code;
+    const uint32_t lane = warp_lane(), bins = FP4 ? FP4_BINS : NF4_BINS;
+    const uint32_t below = bits_set(bins & ((1u << lane) - 1));
+    return {bins >> lane & 1u ? (FP4 ? fp4_thresholds : nf4_thresholds)[below] : INFINITY, below};
 }
 
-/* The same of formats/fp4.c, where codes of rising magnitudes are 0 1 6 7 4 5 2 3. */
-__device__ __forceinline__ uint32_t fp4_code(float x)
+/* All lanes of the warp come here. */
+template <bool FP4> __device__ __forceinline__ uint32_t code_of(const bin &mine, float x)
 {
-    const float thresholds[7] = {0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f, 0.4166667f, 0.583333f, 0.8333333f};
-    uint32_t code = 0;
-    UNROLL for (uint32_t t = 0; t < 7; t++) code += float_from_bits(bits_from_float(x) & 0x7fffffffu) > thresholds[t];
-    return (code & 1) | ((4 - (code >> 1)) & 3) << 1 | (x < 0 ? 8 : 0);
+    const float at = FP4 ? float_from_bits(bits_from_float(x) & 0x7fffffffu) : x;
+    const uint32_t number = bits_from_float(fmaf(at, BINS, WHOLE + FIRST_BIN));
+    const float threshold = warp_from_lane(mine.threshold, number);
+    const uint32_t code = warp_from_lane_u32(mine.below, number) + (at > threshold);
+    return FP4 ? (code & 1) | ((4 - (code >> 1)) & 3) << 1 | (x < 0 ? 8 : 0) : code;
 }
 
-/* A warp a block of 64: lane i has elements 2i and 2i + 1, whose codes are one byte. */
+/* A thread has 16 neighbours, four threads a block of 64. */
+template <bool FP4, bool SCALED>
 __global__ void __launch_bounds__(THREADS)
-    quantize_blocks(source_view source, size_t n, bool is_fp4, uint8_t *codes, float *absmax, source_flags *flags)
+    quantize_blocks(source_view source, size_t n, uint8_t *codes, float *absmax, source_flags *flags)
 {
-    size_t block = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP_SIZE, first = block * BLOCK + warp_lane() * 2;
-    if (block * BLOCK >= n) return;
-    float v0 = first < n ? source_value(source, first) : 0.0f;
-    float v1 = first + 1 < n ? source_value(source, first + 1) : 0.0f;
-    uint32_t m0 = bits_from_float(v0) & 0x7fffffffu, m1 = bits_from_float(v1) & 0x7fffffffu,
-             largest = m0 > m1 ? m0 : m1;
-    for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) {
-        uint32_t other = warp_across_u32(largest, mask);
+    const bin mine = bin_of_lane<FP4>();
+    const size_t first = ((size_t)blockIdx.x * THREADS + threadIdx.x) * EACH;
+    float v[EACH];
+    uint32_t largest = 0, words[EACH / 8];
+    source_sixteen<SCALED>(source, first, n, v);
+    UNROLL for (uint32_t j = 0; j < EACH; j++)
+    {
+        const uint32_t magnitude = bits_from_float(v[j]) & 0x7fffffffu;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    for (unsigned mask = 1; mask < BLOCK / EACH; mask *= 2) {
+        const uint32_t other = warp_across_u32(largest, mask);
         largest = other > largest ? other : largest;
     }
-    float scale = float_from_bits(largest);
-    float reciprocal = 1.0f / (scale > SMALLEST_ABSMAX ? scale : SMALLEST_ABSMAX);
-    v0 *= reciprocal, v1 *= reciprocal;
-    if (first < n)
-        codes[first / 2] = (uint8_t)(is_fp4 ? fp4_code(v0) << 4 | fp4_code(v1) : nf4_code(v0) << 4 | nf4_code(v1));
-    if (warp_lane() != 0) return;
-    absmax[block] = scale;
+    const float scale = float_from_bits(largest);
+    const float reciprocal = 1.0f / (scale > SMALLEST_ABSMAX ? scale : SMALLEST_ABSMAX);
+    UNROLL for (uint32_t w = 0; w < EACH / 8; w++)
+    {
+        words[w] = 0;
+        UNROLL for (uint32_t j = 0; j < 8; j++) /* from the last byte on; the earlier of two in the high nibble */
+            words[w] = words[w] * 16 + code_of<FP4>(mine, v[w * 8 + (j ^ 6)] * reciprocal);
+    }
+    if (first >= n) return;
+    if (first + EACH <= n)
+        *(uint2 *)(codes + first / 2) = {words[0], words[1]};
+    else
+        for (uint32_t j = 0; j < EACH && first + j < n; j += 2)
+            codes[(first + j) / 2] = (uint8_t)((j < 8 ? words[0] : words[1]) >> j % 8 * 4);
+    if (first % BLOCK) return;
+    absmax[first / BLOCK] = scale;
     if (largest >= 0x7f800000u) flag_set(&flags->not_finite);
 }
 
@@ -107,10 +139,17 @@ __global__ void __launch_bounds__(THREADS) dequantize(weight_view w, size_t firs
 void cuda_quantize_4bit(const source_view &source, size_t n, bool is_fp4, uint8_t *codes, float *absmax,
                         source_flags *flags, cudaStream_t stream)
 {
-    size_t blocks = (n + BLOCK - 1) / BLOCK;
-    if (n)
-        LAUNCH(quantize_blocks, dim3((unsigned)((blocks + WARPS - 1) / WARPS)), dim3(THREADS), 0, stream, source, n,
-               is_fp4, codes, absmax, flags);
+    const size_t step = THREADS * EACH;
+    const dim3 grid((unsigned)((n + step - 1) / step)), threads(THREADS);
+    if (n == 0) return;
+    if (is_fp4 && source.scales)
+        LAUNCH((quantize_blocks<true, true>), grid, threads, 0, stream, source, n, codes, absmax, flags);
+    else if (is_fp4)
+        LAUNCH((quantize_blocks<true, false>), grid, threads, 0, stream, source, n, codes, absmax, flags);
+    else if (source.scales)
+        LAUNCH((quantize_blocks<false, true>), grid, threads, 0, stream, source, n, codes, absmax, flags);
+    else
+        LAUNCH((quantize_blocks<false, false>), grid, threads, 0, stream, source, n, codes, absmax, flags);
 }
 
 void cuda_nest(const float *absmax, size_t n_blocks, float offset, const float *map, uint8_t *absmax_codes,

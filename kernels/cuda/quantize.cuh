@@ -22,20 +22,66 @@ struct source_flags {
     uint32_t not_finite, out_of_range;
 };
 
+/* What an element is multiplied with. */
+static __device__ __forceinline__ float source_scale(const source_view &s, size_t row, size_t col)
+{
+    return s.scales[row / s.block_rows * ((s.cols + s.block_cols - 1) / s.block_cols) + col / s.block_cols];
+}
+
+static __device__ __forceinline__ float source_unscaled(const source_view &s, size_t i)
+{
+    if (s.format == KERNELS_F32) return ((const float *)s.values)[i];
+    if (s.format == KERNELS_F8_E4M3) return half_e4m3_to_f32(((const uint8_t *)s.values)[i]);
+    const uint16_t half = ((const uint16_t *)s.values)[i];
+    return s.format == KERNELS_BF16 ? float_from_bits((uint32_t)half << 16) : float_from_f16(half);
+}
+
 static __device__ __forceinline__ float source_value(const source_view &s, size_t i)
 {
-    float value;
-    if (s.format == KERNELS_F32)
-        value = ((const float *)s.values)[i];
-    else if (s.format == KERNELS_F8_E4M3)
-        value = half_e4m3_to_f32(((const uint8_t *)s.values)[i]);
-    else if (s.format == KERNELS_BF16)
-        value = float_from_bits((uint32_t)((const uint16_t *)s.values)[i] << 16);
-    else
-        value = float_from_f16(((const uint16_t *)s.values)[i]);
-    if (!s.scales) return value;
-    size_t row = (s.at + i) / s.cols, col = (s.at + i) % s.cols;
-    return value * s.scales[row / s.block_rows * ((s.cols + s.block_cols - 1) / s.block_cols) + col / s.block_cols];
+    const float value = source_unscaled(s, i);
+    return s.scales ? value * source_scale(s, (s.at + i) / s.cols, (s.at + i) % s.cols) : value;
+}
+
+/* Elements [first, first + 16) of the n that there are, zeros behind them; first is a multiple of 16. Read 16 bytes at a time where they
+ * lie so. SCALED: whether the source has scales; a kernel is made for each, for theirs is long. */
+template <bool SCALED>
+static __device__ __forceinline__ void source_sixteen(const source_view &s, size_t first, size_t n, float out[16])
+{
+    constexpr uint32_t N = 16;
+    if (first + N > n || (uintptr_t)s.values % 16)
+        UNROLL for (uint32_t j = 0; j < N; j++) out[j] = first + j < n ? source_unscaled(s, first + j) : 0.0f;
+    else if (s.format == KERNELS_F32)
+        UNROLL for (uint32_t j = 0; j < N; j += 4)
+        {
+            const float4 four = *(const float4 *)((const float *)s.values + first + j);
+            out[j] = four.x, out[j + 1] = four.y, out[j + 2] = four.z, out[j + 3] = four.w;
+        }
+    else if (s.format == KERNELS_F8_E4M3) {
+        const uint4 bits = *(const uint4 *)((const uint8_t *)s.values + first);
+        const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+        UNROLL for (uint32_t i = 0; i < N; i++) out[i] = half_e4m3_to_f32((uint8_t)(words[i / 4] >> i % 4 * 8));
+    } else {
+        const uint4 *at = (const uint4 *)((const uint16_t *)s.values + first), low = at[0], high = at[1];
+        const uint32_t words[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+        if (s.format == KERNELS_BF16)
+            UNROLL for (uint32_t i = 0; i < N; i++) out[i] =
+                float_from_bits(i % 2 ? words[i / 2] & 0xffff0000u : words[i / 2] << 16);
+        else
+            UNROLL for (uint32_t i = 0; i < N; i++) out[i] =
+                float_from_f16((uint16_t)(i % 2 ? words[i / 2] >> 16 : words[i / 2]));
+    }
+    if (!SCALED) return;
+    size_t row = (s.at + first) / s.cols, col = (s.at + first) % s.cols;
+    if (col % s.block_cols + N <= s.block_cols && col + N <= s.cols && first + N <= n) { /* all in one tile */
+        const float scale = source_scale(s, row, col);
+        UNROLL for (uint32_t j = 0; j < N; j++) out[j] *= scale;
+        return;
+    }
+    UNROLL for (uint32_t j = 0; j < N; j++)
+    {
+        if (first + j < n) out[j] *= source_scale(s, row, col);
+        if (++col == s.cols) row++, col = 0;
+    }
 }
 
 /* n elements to blocks of 64; n is a multiple of 64, or they are the weight's last. */

@@ -71,6 +71,11 @@ static __device__ __forceinline__ uint16_t f16_from_float(float value)
     return __half_as_ushort(__float2half_rn(value));
 }
 
+static __device__ __forceinline__ uint32_t bits_set(uint32_t word)
+{
+    return (uint32_t)__popc(word);
+}
+
 /* 2^x to 2^-22 of itself, in one instruction; of 0 exactly 1, of -infinity 0, and 0 where it would be subnormal. */
 static __device__ __forceinline__ float exp2_fast(float x)
 {

@@ -74,6 +74,11 @@ static inline uint16_t f16_from_float(float value)
     return half_f16_from_f32(value);
 }
 
+static inline uint32_t bits_set(uint32_t word)
+{
+    return (uint32_t)__builtin_popcount(word);
+}
+
 static inline float exp2_fast(float x)
 {
     const float out = exp2f(x);

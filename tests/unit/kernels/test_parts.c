@@ -177,6 +177,53 @@ static void every_table_makes_the_same_bytes_of_any_source_in_any_cut(void **sta
         }
 }
 
+static int compare_floats(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A block of 64 whose absmax is 1: the numbers around `middle`, all that there are. */
+static void fill_around(float *block, float middle)
+{
+    block[0] = 1;
+    for (int i = 1; i < 64; i++) {
+        const uint32_t bits = half_bits_from_f32(middle);
+        block[i] = half_f32_from_bits((bits & 0x7fffffffu) < 32 ? bits : bits + (uint32_t)i - 32);
+    }
+}
+
+/* The numbers around the middles of neighbouring codes, where one becomes the other, and around those at which a table that is looked
+ * up goes from one entry to the next. */
+static void four_bit_codes_change_at_the_same_number_in_every_table(void **state)
+{
+    enum { MIDDLES = 15, BORDERS = 62, N = (MIDDLES + BORDERS) * 64 };
+    static const enum kernels_format both[] = {KERNELS_NF4, KERNELS_FP4};
+
+    (void)state;
+    for (size_t f = 0; f < 2; f++) {
+        const struct kernels_weight_desc desc = {both[f], MIDDLES + BORDERS, 64};
+        struct kernels_parts_size size;
+        struct kernels_parts want = parts_make(&desc, 0, &size), got = parts_make(&desc, 0, &size);
+        float *values = host_values(N), codes[16];
+        memcpy(codes, docket_kernels_code_values(both[f]), sizeof codes);
+        qsort(codes, 16, sizeof *codes, compare_floats);
+        for (size_t i = 0; i < MIDDLES; i++) fill_around(values + 64 * i, (codes[i] + codes[i + 1]) / 2);
+        for (size_t i = 0; i < BORDERS; i++) fill_around(values + 64 * (MIDDLES + i), ((float)i - 30.5f) / 28);
+        for (size_t r = 0; r < rigs.n; r++) {
+            const struct rig *rig = &rigs.all[r];
+            struct kernels_weight *weight =
+                weight_in_steps(rig, &desc, KERNELS_F32, (const unsigned char *)values, N, NULL);
+            assert_int_equal(rig->table->weight_read_parts(rig->device, weight, r ? &got : &want), KERNELS_OK);
+            if (r) parts_are_equal(&got, &want, &size);
+            rig->table->weight_free(rig->device, weight);
+        }
+        parts_free(&want);
+        parts_free(&got);
+        free(values);
+    }
+}
+
 static void blocks_of_any_legal_size_hold_the_values_that_their_bytes_say(void **state)
 {
     static const struct {
@@ -354,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_table_makes_the_same_bytes_of_any_source_in_any_cut),
+        cmocka_unit_test(four_bit_codes_change_at_the_same_number_in_every_table),
         cmocka_unit_test(blocks_of_any_legal_size_hold_the_values_that_their_bytes_say),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(whole_tensors_go_without_a_device),
