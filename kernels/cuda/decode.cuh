@@ -88,22 +88,22 @@ static __device__ __forceinline__ float decode_one(const weight_view &w, const f
     return table[i % 2 ? pair & 15 : pair >> 4] * decode_absmax<FORMAT>(w, i >> w.block_shift);
 }
 
-/* Columns [k, k + 8) of a row, k a multiple of 8; what lies behind the row's end is 0. */
-template <int FORMAT>
-static __device__ __forceinline__ void decode_eight(const weight_view &w, const float *table, uint32_t row, uint32_t k,
-                                                    float out[8])
+/* Eight codes of 4 bits, which a word holds. */
+static __device__ __forceinline__ void decode_codes(const float *table, uint32_t codes, float absmax, float out[8])
 {
-    size_t first = (size_t)row * w.cols + k;
+    UNROLL for (uint32_t j = 0; j < 8; j++)
+    { /* the earlier of two in the high nibble of its byte */
+        uint32_t shift = j / 2 * 8 + (j % 2 ? 0 : 4);
+        out[j] = table[codes >> shift & 15u] * absmax;
+    }
+}
+
+/* Eight values from element `first` on, a multiple of 8, all of them of one row. */
+template <int FORMAT>
+static __device__ __forceinline__ void decode_eight_at(const weight_view &w, const float *table, size_t first,
+                                                       float out[8])
+{
     static_assert(FORMAT != DECODE_ANY, "eight values at a time are for kernels made for a format");
-    if (w.cols % 8) { /* rows begin anywhere */
-        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] =
-            k + j < w.cols ? decode_one<FORMAT>(w, table, first + j) : 0.0f;
-        return;
-    }
-    if (k >= w.cols) {
-        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] = 0.0f;
-        return;
-    }
     if (FORMAT == KERNELS_F32) {
         const float4 *at = (const float4 *)((const float *)w.data + first);
         float4 a = at[0], b = at[1];
@@ -138,12 +138,25 @@ static __device__ __forceinline__ void decode_eight(const weight_view &w, const 
         return;
     }
     uint32_t codes = *(const uint32_t *)((const uint8_t *)w.data + first / 2);
-    float absmax = decode_absmax<FORMAT>(w, first >> w.block_shift);
-    UNROLL for (uint32_t j = 0; j < 8; j++)
-    { /* the earlier of two in the high nibble of its byte */
-        uint32_t shift = j / 2 * 8 + (j % 2 ? 0 : 4);
-        out[j] = table[codes >> shift & 15u] * absmax;
+    decode_codes(table, codes, decode_absmax<FORMAT>(w, first >> w.block_shift), out);
+}
+
+/* Columns [k, k + 8) of a row, k a multiple of 8; what lies behind the row's end is 0. */
+template <int FORMAT>
+static __device__ __forceinline__ void decode_eight(const weight_view &w, const float *table, uint32_t row, uint32_t k,
+                                                    float out[8])
+{
+    size_t first = (size_t)row * w.cols + k;
+    if (w.cols % 8) { /* rows begin anywhere */
+        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] =
+            k + j < w.cols ? decode_one<FORMAT>(w, table, first + j) : 0.0f;
+        return;
     }
+    if (k >= w.cols) {
+        UNROLL for (uint32_t j = 0; j < 8; j++) out[j] = 0.0f;
+        return;
+    }
+    decode_eight_at<FORMAT>(w, table, first, out);
 }
 
 /* To bf16, nearest, ties to even. */

@@ -1,13 +1,15 @@
 /* expand.cu: see expand.cuh. A thread makes 8 values, 16 bytes. Bound by memory: 0.52 bytes read and 2 written a weight in nf4, so that an
  * H200 (4.3 TB/s) expands 1.7e12 weights a second: the experts of one Mixtral layer in 0.83 ms, beside products that take 7.7 ms with
- * 8,192 rows. */
+ * 8,192 rows. In nf4 a weight costs 9 instructions of a lane: 66 multiprocessors of 132 do what memory gives, so that a grid for half of
+ * them leaves the rest to the product. */
 #include "kernels/cuda/expand.cuh"
 #include "kernels/cuda/tiles.cuh"
 
 namespace
 {
 
-constexpr uint32_t EXPAND_THREADS = 256;
+constexpr uint32_t EXPAND_THREADS = 256, EXPAND_STEP = 2 * EXPAND_THREADS;
+constexpr uint32_t EXPAND_BLOCKS = 8; /* that a multiprocessor holds: 2,048 threads of 32 registers */
 constexpr float LARGEST_F16 = 65504;
 
 /* An activation that f16 cannot hold becomes the largest that it can: an infinity would make NaN of the whole row. NaN stays. */
@@ -27,7 +29,7 @@ template <bool BF16> __device__ __forceinline__ void store_eight(uint16_t *to, c
     uint4 words;
     words.x = pair_of<BF16>(v[0], v[1]), words.y = pair_of<BF16>(v[2], v[3]);
     words.z = pair_of<BF16>(v[4], v[5]), words.w = pair_of<BF16>(v[6], v[7]);
-    *(uint4 *)to = words;
+    store_vector(to, words);
 }
 
 __device__ __forceinline__ void load_eight(const float *from, float v[8])
@@ -38,22 +40,44 @@ __device__ __forceinline__ void load_eight(const float *from, float v[8])
 
 template <bool BF16>
 __global__ void __launch_bounds__(EXPAND_THREADS)
-    round_rows(const float *x, const uint32_t *rows, size_t n_eights, uint32_t k, uint16_t *to)
+    round_rows(const float *x, const uint32_t *rows, uint32_t n_eights, uint32_t k, uint16_t *to)
 {
-    size_t i = (size_t)blockIdx.x * EXPAND_THREADS + threadIdx.x;
+    const uint32_t i = blockIdx.x * EXPAND_THREADS + threadIdx.x;
     if (i >= n_eights) return;
-    size_t row = i * 8 / k, from = rows ? rows[row] : row;
+    const uint32_t row = i / (k / 8), from = rows ? rows[row] : row;
     float v[8];
-    load_eight(x + from * k + i * 8 % k, v);
-    store_eight<BF16>(to + i * 8, v);
+    load_eight(x + (size_t)from * k + (size_t)(i % (k / 8)) * 8, v);
+    store_eight<BF16>(to + (size_t)i * 8, v);
 }
 
+/* The weight's values, eight a thread, and again as many as the grid is wide further on. */
 template <int FORMAT, bool BF16>
-__device__ __forceinline__ void expand(const weight_view &w, const float *table, size_t eight, uint16_t *to)
+__device__ __forceinline__ void expand(const weight_view &w, const float *table, size_t n_eights, uint16_t *to)
 {
-    float v[8];
-    decode_eight<FORMAT>(w, table, (uint32_t)(eight * 8 / w.cols), (uint32_t)(eight * 8 % w.cols), v);
-    store_eight<BF16>(to + eight * 8, v);
+    const size_t step = (size_t)gridDim.x * EXPAND_STEP;
+    for (size_t i = (size_t)blockIdx.x * EXPAND_STEP + threadIdx.x; i < n_eights; i += step) {
+        const size_t at[2] = {i, i + EXPAND_THREADS < n_eights ? i + EXPAND_THREADS : i};
+        if constexpr (FORMAT == KERNELS_NF4 || FORMAT == KERNELS_NF4_NESTED) {
+            uint32_t codes[2]; /* both are asked for before the first is needed */
+            float absmax[2], v[8];
+            UNROLL for (uint32_t p = 0; p < 2; p++)
+            {
+                codes[p] = ((const uint32_t *)w.data)[at[p]];
+                absmax[p] = decode_absmax<FORMAT>(w, at[p] * 8 >> w.block_shift);
+            }
+            UNROLL for (uint32_t p = 0; p < 2; p++)
+            {
+                decode_codes(table, codes[p], absmax[p], v);
+                store_eight<BF16>(to + at[p] * 8, v);
+            }
+        } else
+            UNROLL for (uint32_t p = 0; p < 2; p++)
+            {
+                float v[8];
+                decode_eight_at<FORMAT>(w, table, at[p] * 8, v);
+                store_eight<BF16>(to + at[p] * 8, v);
+            }
+    }
 }
 
 template <int FORMAT, bool BF16>
@@ -64,8 +88,7 @@ __global__ void __launch_bounds__(EXPAND_THREADS)
     const weight_view w = views[list.numbers[blockIdx.y]];
     decode_prepare(table, w.format);
     BLOCK_BARRIER(); /* the table is there */
-    size_t i = (size_t)blockIdx.x * EXPAND_THREADS + threadIdx.x;
-    if (i < n_eights) expand<FORMAT, BF16>(w, table, i, to + blockIdx.y * n_eights * 8);
+    expand<FORMAT, BF16>(w, table, n_eights, to + blockIdx.y * n_eights * 8);
 }
 
 template <int FORMAT, bool BF16>
@@ -74,22 +97,21 @@ __global__ void __launch_bounds__(EXPAND_THREADS) expand_one(weight_view w, size
     SHARED_ARRAY(float, table, [DECODE_TABLE]);
     decode_prepare(table, w.format);
     BLOCK_BARRIER(); /* the table is there */
-    size_t i = (size_t)blockIdx.x * EXPAND_THREADS + threadIdx.x;
-    if (i < n_eights) expand<FORMAT, BF16>(w, table, i, to);
+    expand<FORMAT, BF16>(w, table, n_eights, to);
 }
 
 template <bool BF16>
 __global__ void __launch_bounds__(EXPAND_THREADS)
-    gate_rows(const float *gated, size_t n_eights, uint32_t f, enum kernels_activation activation, uint16_t *to)
+    gate_rows(const float *gated, uint32_t n_eights, uint32_t f, enum kernels_activation activation, uint16_t *to)
 {
-    size_t i = (size_t)blockIdx.x * EXPAND_THREADS + threadIdx.x;
+    const uint32_t i = blockIdx.x * EXPAND_THREADS + threadIdx.x;
     if (i >= n_eights) return;
-    const float *from = gated + i * 8 / f * 2 * f + i * 8 % f;
+    const float *from = gated + (size_t)(i / (f / 8)) * 2 * f + (size_t)(i % (f / 8)) * 8;
     float g[8], u[8];
     load_eight(from, g);
     load_eight(from + f, u);
     UNROLL for (uint32_t j = 0; j < 8; j++) g[j] = activate(activation, g[j]) * u[j];
-    store_eight<BF16>(to + i * 8, g);
+    store_eight<BF16>(to + (size_t)i * 8, g);
 }
 
 unsigned blocks_of(size_t n_eights)
@@ -99,42 +121,43 @@ unsigned blocks_of(size_t n_eights)
 
 template <int FORMAT, bool BF16>
 void launch_expand(const weight_view *views, const expand_list *list, const weight_view &w, uint16_t *to,
-                   cudaStream_t stream)
+                   unsigned most_blocks, cudaStream_t stream)
 {
-    size_t n = (size_t)w.rows * w.cols / 8;
+    const size_t n = (size_t)w.rows * w.cols / 8, n_weights = list ? list->n : 1;
+    const size_t wanted = (n + EXPAND_STEP - 1) / EXPAND_STEP, most = (most_blocks + n_weights - 1) / n_weights;
+    const dim3 grid((unsigned)(wanted < most ? wanted : most), (unsigned)n_weights);
     if (list)
-        LAUNCH((expand_list_of<FORMAT, BF16>), dim3(blocks_of(n), list->n), dim3(EXPAND_THREADS), 0, stream, views,
-               *list, n, to);
+        LAUNCH((expand_list_of<FORMAT, BF16>), grid, dim3(EXPAND_THREADS), 0, stream, views, *list, n, to);
     else
-        LAUNCH((expand_one<FORMAT, BF16>), dim3(blocks_of(n)), dim3(EXPAND_THREADS), 0, stream, w, n, to);
+        LAUNCH((expand_one<FORMAT, BF16>), grid, dim3(EXPAND_THREADS), 0, stream, w, n, to);
 }
 
 template <bool BF16>
 void expand_format(const weight_view *views, const expand_list *list, const weight_view &w, uint16_t *to,
-                   cudaStream_t stream)
+                   unsigned most_blocks, cudaStream_t stream)
 {
     switch (w.format) {
     case KERNELS_BF16:
-        launch_expand<KERNELS_BF16, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_BF16, BF16>(views, list, w, to, most_blocks, stream);
         break;
     case KERNELS_NF4:
     case KERNELS_FP4:
-        launch_expand<KERNELS_NF4, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_NF4, BF16>(views, list, w, to, most_blocks, stream);
         break;
     case KERNELS_Q8:
-        launch_expand<KERNELS_Q8, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_Q8, BF16>(views, list, w, to, most_blocks, stream);
         break;
     case KERNELS_Q4:
-        launch_expand<KERNELS_Q4, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_Q4, BF16>(views, list, w, to, most_blocks, stream);
         break;
     case KERNELS_Q2:
-        launch_expand<KERNELS_Q2, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_Q2, BF16>(views, list, w, to, most_blocks, stream);
         break;
     case KERNELS_Q1:
-        launch_expand<KERNELS_Q1, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_Q1, BF16>(views, list, w, to, most_blocks, stream);
         break;
     default:
-        launch_expand<KERNELS_NF4_NESTED, BF16>(views, list, w, to, stream);
+        launch_expand<KERNELS_NF4_NESTED, BF16>(views, list, w, to, most_blocks, stream);
         break;
     }
 }
@@ -153,21 +176,22 @@ void cuda_round_rows(const float *x, const uint32_t *rows, uint32_t m, uint32_t 
 }
 
 void cuda_expand_weights(const weight_view *views, const expand_list &list, const weight_view &first, bool is_bf16,
-                         uint16_t *to, cudaStream_t stream)
+                         uint16_t *to, unsigned n_multiprocessors, cudaStream_t stream)
 {
     if (list.n == 0) return;
     if (is_bf16)
-        expand_format<true>(views, &list, first, to, stream);
+        expand_format<true>(views, &list, first, to, n_multiprocessors * EXPAND_BLOCKS, stream);
     else
-        expand_format<false>(views, &list, first, to, stream);
+        expand_format<false>(views, &list, first, to, n_multiprocessors * EXPAND_BLOCKS, stream);
 }
 
-void cuda_expand_weight(const weight_view &w, bool is_bf16, uint16_t *to, cudaStream_t stream)
+void cuda_expand_weight(const weight_view &w, bool is_bf16, uint16_t *to, unsigned n_multiprocessors,
+                        cudaStream_t stream)
 {
     if (is_bf16)
-        expand_format<true>(NULL, NULL, w, to, stream);
+        expand_format<true>(NULL, NULL, w, to, n_multiprocessors * EXPAND_BLOCKS, stream);
     else
-        expand_format<false>(NULL, NULL, w, to, stream);
+        expand_format<false>(NULL, NULL, w, to, n_multiprocessors * EXPAND_BLOCKS, stream);
 }
 
 void cuda_gate_rows(const float *gated, uint32_t m, uint32_t f, enum kernels_activation activation, bool is_bf16,

@@ -27,7 +27,10 @@ struct cuda_library {
 
 static enum kernels_status make_streams(struct kernels_device *device, struct cuda_library *l)
 {
-    enum kernels_status s = cuda_check(device, cudaStreamCreateWithFlags(&l->second, cudaStreamNonBlocking), "stream");
+    int lowest = 0, highest = 0; /* blocks of the second stream go first: else they wait for the last of a product's */
+    enum kernels_status s = cuda_check(device, cudaDeviceGetStreamPriorityRange(&lowest, &highest), "stream");
+    if (s == KERNELS_OK)
+        s = cuda_check(device, cudaStreamCreateWithPriority(&l->second, cudaStreamNonBlocking, highest), "stream");
     cudaEvent_t *events[] = {&l->seen, &l->ready[0], &l->ready[1], &l->released[0], &l->released[1]};
     for (size_t i = 0; i < 5 && s == KERNELS_OK; i++)
         s = cuda_check(device, cudaEventCreateWithFlags(events[i], cudaEventDisableTiming), "event");
@@ -188,6 +191,12 @@ enum kernels_status cuda_library_multiply(struct kernels_device *device, const s
                               p->k);
 }
 
+/* Multiprocessors that expand while the others multiply: expand.cu. */
+static unsigned beside(const struct kernels_device *device)
+{
+    return ((unsigned)device->n_multiprocessors + 1) / 2;
+}
+
 static bool takes(struct kernels_device *device, const struct kernels_weight *w, size_t stride,
                   enum kernels_status *status)
 {
@@ -215,7 +224,7 @@ bool cuda_library_linear(struct kernels_device *device, const struct kernels_lin
     uint16_t *x = (uint16_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_ROWS16, a->n_rows * k * sizeof *x);
     if (x && in_slot && (*status = see(device, &w, 1)) == KERNELS_OK) {
         uint16_t *slot = begin_slot(device, n * k * sizeof *slot);
-        if (slot) cuda_expand_weight(w->view, l->is_bf16, slot, l->second);
+        if (slot) cuda_expand_weight(w->view, l->is_bf16, slot, beside(device), l->second);
         form = slot;
     }
     if (*status == KERNELS_OK && (!x || !form)) *status = device->failure.code;
@@ -285,10 +294,11 @@ static enum kernels_status expand_unit(struct kernels_device *device, const stru
     if (!slot) return device->failure.code;
     u->slot = slot, u->turn = l->turn;
     if (e->starts) /* the host has waited for them, and so for the views, which were staged on the first stream */
-        cuda_expand_weights(e->views, list, lists[0][u->first]->view, l->is_bf16, slot, l->second);
+        cuda_expand_weights(e->views, list, lists[0][u->first]->view, l->is_bf16, slot, beside(device), l->second);
     else
         for (size_t i = 0; i < list.n; i++, slot += desc->rows * desc->cols)
-            cuda_expand_weight(lists[list.numbers[i] - first_view][0]->view, l->is_bf16, slot, l->second);
+            cuda_expand_weight(lists[list.numbers[i] - first_view][0]->view, l->is_bf16, slot, beside(device),
+                               l->second);
     return slot_is_ready(device, u->turn, "expert_ffn");
 }
 
@@ -393,7 +403,7 @@ enum kernels_status cuda_weight_expand(struct kernels_device *device, struct ker
     if (!form)
         return kernels_fail(error, device->failure.code, "cuda: weight [%zu, %zu]: 16-bit form of %zu bytes: %s",
                             w->desc.rows, w->desc.cols, bytes, device->failure.message);
-    cuda_expand_weight(w->view, l->is_bf16, form, device->stream);
+    cuda_expand_weight(w->view, l->is_bf16, form, (unsigned)device->n_multiprocessors, device->stream);
     if (cuda_check_launch(device, "weight_expand") != KERNELS_OK) {
         kernels_fail(error, device->failure.code, "cuda: weight_expand: %s", device->failure.message);
         cuda_release(device, form, bytes);

@@ -107,6 +107,15 @@ static __device__ __forceinline__ uint2 load_once(const void *from)
     return value;
 }
 
+/* 16 bytes of the device's memory in one instruction, whatever the compiler knows of the address. */
+static __device__ __forceinline__ void store_vector(void *to, uint4 value)
+{
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "l"((uint64_t)__cvta_generic_to_global(to)), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
+                 : "memory");
+}
+
 /* To bf16, nearest, ties to even; two neighbours in a word, the earlier one low. */
 static __device__ __forceinline__ uint32_t bf16_pair(float earlier, float later)
 {

@@ -357,6 +357,19 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
     return error;
 }
 
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *out, unsigned flags, int priority)
+{
+    (void)priority;
+    return cudaStreamCreateWithFlags(out, flags);
+}
+
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
+{
+    const alone here;
+    *least = 0, *greatest = -5;
+    return turn();
+}
+
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     const alone here;

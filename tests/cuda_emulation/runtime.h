@@ -49,6 +49,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum 
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size_bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *out, unsigned flags, int priority);
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 /* The last two arguments of those that order streams: where the call stands, so that it can be left out (README.md). */
 cudaError_t cudaStreamSynchronize(cudaStream_t stream, const char *file = __builtin_FILE(),

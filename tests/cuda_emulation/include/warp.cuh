@@ -102,6 +102,11 @@ static inline uint2 load_once(const void *from)
     return *(const uint2 *)from;
 }
 
+static inline void store_vector(void *to, uint4 value)
+{
+    *(uint4 *)to = value;
+}
+
 static inline uint32_t bf16_pair(float earlier, float later)
 {
     return half_bf16_from_f32(earlier) | (uint32_t)half_bf16_from_f32(later) << 16;
