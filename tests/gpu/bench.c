@@ -12,12 +12,17 @@
 const struct kernels_backend *docket_cuda_backend(void);
 double ceiling_copy(size_t size_bytes);
 double ceiling_products(size_t n);
+double ceiling_mma(unsigned n_multiprocessors);
+double alone_quantize(size_t n, enum kernels_format source_format, bool tiny);
+double alone_expand(uint32_t rows, uint32_t cols, unsigned n_multiprocessors, bool tiny);
+unsigned alone_multiprocessors(void);
 
 struct bench {
     const struct kernels_backend *table;
     struct kernels_device *device;
     FILE *json;
     double copy_rate, product_rate;
+    double mma_rate; /* of mma.sync, which attention and the own products are made of */
     bool tiny, has_rows;
     bool expand;     /* weights get their 16-bit form */
     const char *who; /* makes the products */
@@ -109,14 +114,16 @@ static void row(struct bench *b, const char *operation, const char *format, cons
 {
     double copy = b->copy_rate > 0 ? bytes / took / b->copy_rate : 0;
     double product = b->product_rate > 0 ? operations / took / b->product_rate : 0;
+    double mma = b->mma_rate > 0 ? operations / took / b->mma_rate : 0;
 
-    printf("%-16s %-10s %-8s %-40s %10.4f ms %8.1f GB/s %5.1f %% %8.2f TFLOP/s %5.1f %%\n", operation, format, b->who,
-           shape, took * 1e3, bytes / took * 1e-9, 100 * copy, operations / took * 1e-12, 100 * product);
+    printf("%-16s %-10s %-8s %-40s %10.4f ms %8.1f GB/s %5.1f %% %8.2f TFLOP/s %5.1f %% (mma.sync %5.1f %%)\n",
+           operation, format, b->who, shape, took * 1e3, bytes / took * 1e-9, 100 * copy, operations / took * 1e-12,
+           100 * product, 100 * mma);
     fprintf(b->json,
             "%s\n    {\"operation\": \"%s\", \"format\": \"%s\", \"by\": \"%s\", \"shape\": \"%s\", \"seconds\": %.9g, "
             "\"bytes\": %.0f, "
-            "\"operations\": %.0f, \"of_copy\": %.4f, \"of_products\": %.4f}",
-            b->has_rows ? "," : "", operation, format, b->who, shape, took, bytes, operations, copy, product);
+            "\"operations\": %.0f, \"of_copy\": %.4f, \"of_products\": %.4f, \"of_mma\": %.4f}",
+            b->has_rows ? "," : "", operation, format, b->who, shape, took, bytes, operations, copy, product, mma);
     b->has_rows = true;
     fflush(stdout);
 }
@@ -325,6 +332,29 @@ static void bench_attentions(struct bench *b)
     for (size_t i = 0; i < n; i++) bench_attention(b, b->tiny ? &tiny[i] : &works[i]);
 }
 
+/* Each weight is read and written once. */
+static void bench_alone(struct bench *b)
+{
+    static const enum kernels_format sources[] = {KERNELS_BF16, KERNELS_F32};
+    const uint32_t rows = b->tiny ? 64 : 8 * 14336, cols = b->tiny ? 64 : 4096;
+    const double n = (double)rows * cols;
+    const unsigned all_of_them = alone_multiprocessors();
+    double took;
+    char shape[64];
+
+    for (size_t i = 0; i < 2; i++) {
+        if ((took = alone_quantize((size_t)rows * cols, sources[i], b->tiny)) <= 0) continue;
+        snprintf(shape, sizeof shape, "%s to nf4, %.0f M values", docket_kernels_format_name(sources[i]), n * 1e-6);
+        row(b, "quantize", "nf4", shape, took, n * ((sources[i] == KERNELS_F32 ? 4 : 2) + 0.5 + 4.0 / 64), 0);
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        const unsigned some = half ? (all_of_them + 1) / 2 : all_of_them;
+        if ((took = alone_expand(rows, cols, some, b->tiny)) <= 0) continue;
+        snprintf(shape, sizeof shape, "to bf16, %.0f M values, %u of %u multiprocessors", n * 1e-6, some, all_of_them);
+        row(b, "expand", "nf4", shape, took, n * (2 + 0.5 + 1.0 / 64), 0);
+    }
+}
+
 /* What large passes do: cuBLASLt, with weights expanded on the way and with those that are kept so. */
 static void many(struct bench *b)
 {
@@ -351,6 +381,7 @@ static void all(struct bench *b)
     for (size_t m = 1; m <= (b->tiny ? 1 : 4096); m *= 64)
         bench_experts(b, KERNELS_NF4_NESTED, m, b->tiny ? 64 : 14336, b->tiny ? 64 : 4096);
     bench_attentions(b);
+    bench_alone(b);
 }
 
 int main(int argc, char **argv)
@@ -375,11 +406,15 @@ int main(int argc, char **argv)
     b.table->describe(b.device, &description);
     b.copy_rate = ceiling_copy((size_t)(b.tiny ? 1 : 2048) << 20);
     b.product_rate = b.tiny ? 0 : ceiling_products(8192);
+    b.mma_rate = b.tiny ? 0 : ceiling_mma(alone_multiprocessors());
     printf("%s: copies %.1f GB/s (read and written); cuBLASLt bf16, 8192 cubed: ", description.name,
            b.copy_rate * 1e-9);
     printf(b.product_rate > 0 ? "%.1f TFLOP/s\n" : "not measured\n", b.product_rate * 1e-12);
-    fprintf(b.json, "{\n  \"copy_bytes_per_second\": %.0f,\n  \"products_per_second\": %.0f,\n  \"rows\": [",
-            b.copy_rate, b.product_rate);
+    if (b.mma_rate > 0) printf("mma.sync out of registers, f16: %.1f TFLOP/s\n", b.mma_rate * 1e-12);
+    fprintf(b.json,
+            "{\n  \"copy_bytes_per_second\": %.0f,\n  \"products_per_second\": %.0f,\n  \"mma_per_second\": %.0f,\n  "
+            "\"rows\": [",
+            b.copy_rate, b.product_rate, b.mma_rate);
     all(&b);
     b.table->close(b.device);
     options.products = KERNELS_PRODUCTS_LIBRARY;

@@ -1,6 +1,6 @@
 # Programs of tests/gpu: for a real GPU (gpu-programs) and over the emulation (gpu-emulated). They need nothing but compilers.
 GPU_C      := $(B)/gpu/tests/support/compare.o $(B)/gpu/tests/support/parallel.o
-GPU_NAMES  := test_backends test_products test_attention test_company test_placement bench truth
+GPU_NAMES  := test_backends test_products test_attention test_attention_random test_company test_placement bench truth
 GPU_BINS          := $(GPU_NAMES:%=$(B)/gpu/device/%)
 GPU_EMULATED_BINS := $(GPU_NAMES:%=$(B)/gpu/emulated/%)
 GPU_BINS          += $(B)/gpu/device/whole_models $(B)/gpu/device/models
@@ -37,13 +37,13 @@ define GPU_LINK
 endef
 $(B)/gpu/device/test_%: $(B)/gpu/tests/conformance/test_%.o $(GPU_C) $(CUDA_O) $(KERNELS_A)
 	$(GPU_LINK)
-$(B)/gpu/device/bench: $(B)/gpu/tests/gpu/bench.o $(B)/gpu/device/ceiling.o $(GPU_C) $(CUDA_O) $(KERNELS_A)
+$(B)/gpu/device/bench: $(B)/gpu/tests/gpu/bench.o $(B)/gpu/device/ceiling.o $(B)/gpu/device/alone.o $(GPU_C) $(CUDA_O) $(KERNELS_A)
 	$(GPU_LINK)
 $(B)/gpu/device/truth: $(B)/gpu/device/truth.o
 	$(GPU_LINK)
 $(B)/gpu/emulated/test_%: $(B)/gpu/tests/conformance/test_%.o $(GPU_C) $(EMULATED) $(KERNELS_A)
 	$(GPU_LINK)
-$(B)/gpu/emulated/bench: $(B)/gpu/tests/gpu/bench.o $(B)/emulated/tests/gpu/ceiling.o $(GPU_C) $(EMULATED) $(KERNELS_A)
+$(B)/gpu/emulated/bench: $(B)/gpu/tests/gpu/bench.o $(B)/emulated/tests/gpu/ceiling.o $(B)/emulated/tests/gpu/alone.o $(GPU_C) $(EMULATED) $(KERNELS_A)
 	$(GPU_LINK)
 $(B)/gpu/emulated/truth: $(B)/emulated/tests/gpu/truth.o $(filter $(B)/emulated/tests/%,$(EMULATED))
 	$(GPU_LINK)

@@ -90,7 +90,7 @@ rm -f "$out/bench.json" "$out/whole_models.json" "$out/transformers.json" "$out/
 if [ -n "$emulated" ]; then
     device='emulated on the host' build=${BUILD_DIR:-build/release}
     step build 1500 make -j2 --no-print-directory B="$build" gpu-emulated || finish
-    programs=$build/gpu/emulated tiny=tiny length=short twin=$programs/truth library=$build/libdocket_cuda_emulated.so
+    programs=$build/gpu/emulated tiny=tiny length=short cases=2 twin=$programs/truth library=$build/libdocket_cuda_emulated.so
 else
     smi=${NVIDIA_SMI:-nvidia-smi} build=build/gpu
     device=$("$smi" --query-gpu=name --format=csv,noheader 2> /dev/null | head -n 1)
@@ -108,7 +108,7 @@ else
     libraries=/usr/local/cuda/lib64:$("$python" -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_path("purelib") + "/nvidia/*/lib"), sep=":")' 2> /dev/null)
     found=${LD_LIBRARY_PATH-} # PyTorch's own is to find its own
     export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries"
-    programs=$build/gpu/device tiny='' length=long twin=$build/gpu/emulated/truth library=$build/libdocket_cuda.so
+    programs=$build/gpu/device tiny='' length=long cases=300 twin=$build/gpu/emulated/truth library=$build/libdocket_cuda.so
 fi
 echo "device: $device"
 step device 60 "$programs/truth" device || finish
@@ -123,6 +123,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     step test_products 150 env CONFORMANCE=$length "$programs/test_products"
     step models 180 "$programs/models" "$library" "$files" $tiny
     step test_attention 120 env CONFORMANCE=$length "$programs/test_attention"
+    step test_attention_random 120 env CONFORMANCE=$length ATTENTION_CASES=$cases "$programs/test_attention_random"
     step test_backends 180 env CONFORMANCE=$length "$programs/test_backends"
     step test_placement 60 "$programs/test_placement"
     step test_company 120 env CONFORMANCE=$length "$programs/test_company"

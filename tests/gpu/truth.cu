@@ -37,13 +37,14 @@ enum section {
     COPY,
     EXP2,
     MMA_S8,
+    STORED,
     N_SECTIONS
 };
 const char *const names[N_SECTIONS] = {"warp_from_lane",  "warp_across",    "warp_across_u32", "warp_across_f64",
                                        "float_from_bits", "float_from_f16", "f16_from_float",  "bf16_pair",
                                        "load_once",       "mma_bf16",       "mma_bf16 turned", "warp_from_lane_u32",
                                        "f16_pair",        "mma_f16",        "load_matrices",   "load_matrices_tr",
-                                       "copy_async_16",   "exp2_fast",      "mma_s8"};
+                                       "copy_async_16",   "exp2_fast",      "mma_s8",          "store_vector"};
 constexpr uint32_t WORDS = 4; /* of a result */
 constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
 
@@ -59,6 +60,8 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
         UNROLL for (uint32_t i = 0; i < WORDS; i++) to[s][i] = 0;
     }
     to[FROM_LANE][0] = bits_from_float(warp_from_lane(float_from_bits(word), from));
+    to[FROM_LANE][1] =
+        bits_from_float(warp_from_lane(float_from_bits(word), other)); /* of which five bits say the lane */
     to[ACROSS][0] = bits_from_float(warp_across(float_from_bits(word), mask));
     to[ACROSS_U32][0] = warp_across_u32(word, mask);
     union {
@@ -82,6 +85,8 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     mma_bf16(sum, mine, mine + 4);
     UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA][i] = bits_from_float(sum[i]);
     to[FROM_LANE_U32][0] = warp_from_lane_u32(word, other % 32); /* each lane its own */
+    to[FROM_LANE_U32][1] = warp_from_lane_u32(word, other), to[FROM_LANE_U32][2] = bits_set(other);
+    store_vector(to[STORED], {word, other, eight.x, eight.y});
     to[F16_PAIR][0] = f16_pair(float_from_bits(word), small);
     to[F16_PAIR][1] = f16_pair(small, float_from_bits(word));
     sum[0] = 0, sum[1] = 1, sum[2] = -1, sum[3] = 0.5f;
