@@ -7,7 +7,7 @@ CLANG  := clang
 
 MOCK_WORKER := $(B)/tests/mock_worker
 EMULATED_SUITES := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
-EMULATION_BINS := $(EMULATED_SUITES) $(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures test_parts)
+EMULATION_BINS := $(EMULATED_SUITES) $(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures test_warm_up test_parts)
 FAKE_NVML := $(B)/libdocket_fake_nvml.so $(B)/libdocket_fake_nvml_old.so
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
@@ -108,7 +108,7 @@ $(B)/emulated/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CXX   $<")
 	$(Q)$(CXX) $(EMULATE) -O2 $(if $(filter asan tsan,$(VARIANT)),-DEMULATION_$(if $(filter asan,$(VARIANT)),ASAN,TSAN)) -c $< -o $@
-$(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures): %: %.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+$(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures test_warm_up): %: %.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@

@@ -62,6 +62,7 @@ struct answers {
     size_t n_rows, vocab;
     float *logits; /* [n_rows, vocab] */
     double scores[N_SCORES];
+    bool depends_on_company; /* documents one by one have other bits */
 };
 
 static void config_of(struct model_config *c, enum family family, bool tiny)
@@ -196,8 +197,7 @@ static enum status ask(struct answers *out, const struct program *p, const char 
     if (st == DOCKET_OK && strcmp(backend, "cuda") == 0) {
         double alone[N_SCORES];
         st = score(alone, p, &device, c, &weights, m->kv, true, err);
-        if (st == DOCKET_OK && memcmp(alone, out->scores, sizeof alone) != 0)
-            st = fail(err, DOCKET_INTERNAL, CODE_NONE, "documents one by one have other bits than together");
+        out->depends_on_company = memcmp(alone, out->scores, sizeof(alone)) != 0;
     }
     if (device.backend) model_weights_free(&weights, &device);
     tensor_files_close(files);
@@ -248,12 +248,12 @@ static bool judge(const struct answers *got, const struct answers *want, double 
     }
     const double relative = sqrt(off / all);
     const bool good = relative <= limit && n_other * OTHER_ROWS <= (has_experts ? want->n_rows : 0) &&
-                      labels <= LABEL_LIMIT * limit && n_documents <= has_experts;
+                      labels <= LABEL_LIMIT * limit && n_documents <= has_experts && !got->depends_on_company;
     printf("logits %.3f %% off (limit %.1f %%), labels %.4f (limit %.2f), %zu of %zu rows and %zu of %d documents by "
            "other "
-           "experts%s",
+           "experts%s%s",
            relative * 100, limit * 100, labels, LABEL_LIMIT * limit, n_other, want->n_rows, n_documents, DOCUMENTS,
-           good ? "" : "  FAILED");
+           got->depends_on_company ? ", OTHER BITS when documents come one by one" : "", good ? "" : "  FAILED");
     return good;
 }
 

@@ -102,7 +102,7 @@ else
     command -v nvcc > /dev/null || [ -x /usr/local/cuda/bin/nvcc ] || { echo "no nvcc: the CUDA toolkit is needed to build for $device" >&2; exit 3; }
     [ "$capability" != 90 ] || capability=90a
     # Another nvcc or gcc may warn of what ours does not, or spill a register: no reason to learn nothing of this GPU.
-    step build 300 make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" WARNINGS=-Wall NVCC_WARNINGS= SPILLS=allowed gpu-programs || finish
+    step build 400 make -j"$(nproc)" --no-print-directory B=$build CUDA_ARCHS="$capability" WARNINGS=-Wall NVCC_WARNINGS= SPILLS=allowed gpu-programs || finish
     grep -hE '[1-9][0-9]* bytes spill' $build/cuda/*.ptxas > "$out/spills.log" && echo "kernels spill registers here: $out/spills.log"
     # cuBLASLt is the toolkit's, or came with PyTorch.
     libraries=/usr/local/cuda/lib64:$("$python" -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_path("purelib") + "/nvidia/*/lib"), sep=":")' 2> /dev/null)

@@ -5,6 +5,7 @@
 #include "worker/base/alloc.h"
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/model/warm_up.h"
 
 #include <errno.h>
 #include <math.h>
@@ -294,6 +295,7 @@ enum status engine_open(struct engine **out, const struct device *device, const 
     e->check_seconds = options->check_seconds > 0 ? options->check_seconds : CHECK_SECONDS;
     e->stall_seconds = options->stall_seconds > 0 ? options->stall_seconds : STALL_SECONDS;
     enum status st = transformer_open(&e->transformer, device, config, weights, &e->limits, err);
+    if (st == DOCKET_OK) st = warm_up(e->transformer, device, config, &e->limits, err);
     if (st != DOCKET_OK) goto failed;
     if (!pass_init(&e->pass, e->limits.max_rows) || !kv_slots_init(&e->kv, e->limits.kv_slots, MAX_RANGES)) {
         st = fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a pass of %zu tokens", e->limits.max_rows);
