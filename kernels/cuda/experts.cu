@@ -120,7 +120,8 @@ __global__ void __launch_bounds__(CHUNK) sort_few(sort_args a)
  * additions, 2.1 us at 1.98 GHz, where one block that goes through all chains one after the other takes 40. Values come in tiles of 128
  * of each chain, asked for one tile ahead. */
 constexpr uint32_t CHAIN = 1024, PAIRS = WARP_SIZE, TILE = 128, ROUTE_CHUNKS = 5;
-static_assert((PAIRS - 2) / ROUTE_LEAST_EXPERTS + 2 <= ROUTE_CHUNKS, "chains of different chunks that a warp has at most");
+static_assert((PAIRS - 2) / ROUTE_LEAST_EXPERTS + 2 <= ROUTE_CHUNKS,
+              "chains of different chunks that a warp has at most");
 
 struct route_tile { /* a thread's share of one */
     float w[2][8];

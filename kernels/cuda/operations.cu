@@ -167,7 +167,8 @@ enum kernels_status cuda_op_rope_kv(struct kernels_device *device, const struct 
         check_heads(device, "rope_kv", a->batch, a->kv, a->layer, a->n_heads, a->n_kv_heads, a->head_size);
     if (status != KERNELS_OK) return status;
     rope_args args = {};
-    args.inverse_frequency = (const float *)cuda_constant(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
+    args.inverse_frequency =
+        (const float *)cuda_constant(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
     if (!args.inverse_frequency && a->batch->n_rows) return device->failure.code;
     args.q = a->q, args.k = a->k, args.v = a->v, args.clip = a->clip;
     args.positions = a->batch->positions, args.slots = a->batch->slots;
@@ -208,8 +209,8 @@ static sort_args sort_places(struct kernels_device *device, const int32_t *ids, 
                              size_t top_k)
 {
     const size_t pairs = n_rows * top_k;
-    uint32_t *words = (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT,
-                                                        gpu_sort_words(pairs, n_experts) * sizeof *words);
+    uint32_t *words =
+        (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n_experts) * sizeof *words);
     sort_args order = {};
     if (!words) return order;
     order.ids = ids;
@@ -344,8 +345,8 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     if (!views || !results || !order.starts) return device->failure.code;
 
     const auto &sorted = device->sorted;
-    const bool is_sorted = a->ids && sorted.ids == a->ids && sorted.n_rows == a->n_rows && sorted.n_experts == n &&
-                           sorted.top_k == top_k;
+    const bool is_sorted =
+        a->ids && sorted.ids == a->ids && sorted.n_rows == a->n_rows && sorted.n_experts == n && sorted.top_k == top_k;
     if (a->ids && !is_sorted) cuda_sort_by_expert(order, device->stream);
     device->sorted = {};
     status = cuda_check_launch(device, "expert_ffn"); /* what follows reads places: they have to be there */

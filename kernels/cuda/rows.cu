@@ -1,6 +1,6 @@
 /* rows.cu: see rows.cuh. Each kernel reads and writes every value once: bound by memory. */
-#include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/rows.cuh"
 #include "kernels/gpu_scratch.h"
 
 extern "C" {

@@ -131,7 +131,8 @@ cudaError_t turn_on(cudaStream_t stream)
     cudaError_t error = turn();
     if (error != cudaSuccess || !stream) return error;
     if (stream->device != device_now) return cudaErrorInvalidResourceHandle;
-    return stream->capture && capture_is_broken(stream->capture) ? fail_now(cudaErrorStreamCaptureInvalidated) : cudaSuccess;
+    return stream->capture && capture_is_broken(stream->capture) ? fail_now(cudaErrorStreamCaptureInvalidated)
+                                                                 : cudaSuccess;
 }
 
 cudaError_t fail_now(cudaError_t error)
@@ -418,7 +419,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream, const char *
 {
     const alone here;
     cudaError_t error = turn_on(stream);
-    if (error == cudaSuccess) event->captured = stream && stream->capture; /* the graph's: nobody outside waits for it */
+    if (error == cudaSuccess)
+        event->captured = stream && stream->capture; /* the graph's: nobody outside waits for it */
     if (error == cudaSuccess && !event->captured && !emulation::left_out(file, line))
         emulation::stream_record(stream, event);
     return error;
