@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 6u
+#define KERNELS_ABI 7u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16

@@ -91,7 +91,9 @@ static void model_make(struct model *m, const struct rig *rig, enum kernels_form
             l->down[e] = weight(m, &numbers, format, DIM, FFN);
         }
     }
-    m->kv = rig->table->kv_create(rig->device, kv, LAYERS, SLOTS, KV_HEADS, HEAD, NULL);
+    const struct kernels_kv_shape shape = {
+        .format = kv, .n_layers = LAYERS, .n_slots = SLOTS, .n_kv_heads = KV_HEADS, .head_size = HEAD};
+    m->kv = rig->table->kv_create(rig->device, &shape, NULL);
     m->batch = rig->table->batch_create(rig->device, MOST_ROWS, MOST_TOGETHER, NULL);
     assert_true(m->kv && m->batch);
     m->x = room(m, MOST_ROWS * DIM), m->y = room(m, MOST_ROWS * DIM), m->a = room(m, MOST_ROWS * DIM);
