@@ -18,6 +18,7 @@ enum cuda_scratch {
     CUDA_SCRATCH_SLOT_1,
     CUDA_SCRATCH_GATED, /* gate and up of some rows */
     CUDA_SCRATCH_WORKSPACE,
+    CUDA_SCRATCH_CONSTANTS, /* host arrays that are the same in every pass */
     CUDA_N_SCRATCH,
 };
 
@@ -30,6 +31,12 @@ enum cuda_scratch {
 #define ATTENTION_MERGE_BYTES 12u
 /* Two waves of 132 multiprocessors, 64 queries a block, of 130 values: 8.8 MB. What does not fit is not split. */
 #define ATTENTION_PARTIAL_BYTES ((size_t)16 << 20)
+
+/* Steps of generation (steps.cuh): rows up to which a pass may be one. Their attention has a few blocks more than it needs, at most a
+ * quarter and eight, so that it keeps its shape while contexts grow. */
+#define GPU_STEP_ROWS       32u
+#define GPU_VIEW_BYTES      80u            /* of a weight, as kernels see it */
+#define GPU_OTHER_CONSTANTS ((size_t)4096) /* frequencies of rotation, lists of rows */
 
 #define SORT_CHUNK 256u /* pairs of row and expert */
 
@@ -97,8 +104,8 @@ static inline size_t gpu_attention_plan_bytes(const struct kernels_limits *l)
     const size_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 1, least = ATTENTION_ROWS / EXACT_ROWS;
     const size_t whole = l->max_rows * gpu_larger(group, least) / ATTENTION_ROWS + l->max_sequences + 1;
     const size_t split = 2 * gpu_most_partials(l->max_rows, l->n_heads, l->head_size) * (group / ATTENTION_ROWS + 1);
-    return (whole + split) * ATTENTION_ITEM_BYTES + l->max_rows * (3 * sizeof(uint32_t) + ATTENTION_MERGE_BYTES) +
-           4 * 256;
+    return ((whole + split) * 5 / 4 + 8) * ATTENTION_ITEM_BYTES +
+           l->max_rows * (3 * sizeof(uint32_t) + ATTENTION_MERGE_BYTES) + 4 * 256;
 }
 
 /* Whether passes of these limits are bound by arithmetic, so that cuBLASLt makes them where nothing else was asked for. */
@@ -142,6 +149,13 @@ static inline size_t gpu_gated_bytes(const struct kernels_limits *l)
     return l->has_int8 ? gpu_larger(gated, int8) : gated;
 }
 
+/* Of each layer the views of its experts' weights. */
+static inline size_t gpu_constant_bytes(const struct kernels_limits *l)
+{
+    const size_t n_experts = l->n_experts ? l->n_experts : 1;
+    return l->n_layers ? l->n_layers * gpu_round_up(3 * n_experts * GPU_VIEW_BYTES) + GPU_OTHER_CONSTANTS : 0;
+}
+
 /* All of them; `library`: cuBLASLt may make products. */
 static inline void gpu_scratch_slots(const struct kernels_limits *l, bool library, size_t wanted[CUDA_N_SCRATCH])
 {
@@ -157,6 +171,7 @@ static inline void gpu_scratch_slots(const struct kernels_limits *l, bool librar
     wanted[CUDA_SCRATCH_SLOT_0] = wanted[CUDA_SCRATCH_SLOT_1] = library ? gpu_slot_bytes(l) : 0;
     wanted[CUDA_SCRATCH_GATED] = library ? gpu_gated_bytes(l) : 0;
     wanted[CUDA_SCRATCH_WORKSPACE] = library ? GEMM_LT_WORKSPACE_BYTES : 0;
+    wanted[CUDA_SCRATCH_CONSTANTS] = gpu_constant_bytes(l);
 }
 
 /* With one batch. */

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 6u
+#define KERNELS_ABI 7u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
@@ -102,6 +102,7 @@ struct kernels_options {
     int device_index;
     enum kernels_arithmetic arithmetic;
     enum kernels_products products;
+    bool no_graphs; /* step_begin never records */
 };
 
 /* Bytes of sources that went through a stage of loading, and the time that it worked, by the device's clock. Stages overlap. */
@@ -119,7 +120,9 @@ struct kernels_description {
     char products[128]; /* of a GPU: who makes them, and why not the library; known for good after reserve */
     char passed_over
         [96]; /* a better instruction set that the processor says it has, and why it is not used; else empty */
-    struct kernels_stage copied, quantized; /* of a GPU: sources of weights so far; all of them after reserve */
+    struct kernels_stage copied, quantized;  /* of a GPU: sources of weights so far; all of them after reserve */
+    uint64_t steps_recorded, steps_replayed; /* so far: see step_begin */
+    char steps_note[96];                     /* why the first one that could not be recorded was not; else empty */
 };
 
 struct kernels_memory {
@@ -133,7 +136,8 @@ struct kernels_limits {
     size_t max_rows, max_sequences;
     size_t dim, ffn_dim, n_experts, top_k;
     size_t n_heads, n_kv_heads, head_size, vocab;
-    bool has_int8; /* KERNELS_INT8 is among the weights: rows of activations are kept in two forms */
+    bool has_int8;   /* KERNELS_INT8 is among the weights: rows of activations are kept in two forms */
+    size_t n_layers; /* 0: nothing is kept from pass to pass, and no step is recorded */
 };
 
 /* Shape and form of a weight [rows, cols]: `cols` inputs, `rows` outputs. */
@@ -323,6 +327,16 @@ struct kernels_gather_logits {
     const int32_t *token_ids; /* [n_items], host */
 };
 
+/* A pass that may come again and again, as in generation: the operations between step_begin and step_end, with the same arguments and the
+ * same bytes in their host arrays whenever name, n_heads, cache, batch and the batch's numbers of rows and sequences are the same. What
+ * batch_set put into the batch may differ. Only operations are called in between. */
+struct kernels_step {
+    const struct kernels_batch *batch; /* as batch_set has just made it */
+    const struct kernels_kv *kv;       /* of all its attention */
+    size_t n_heads;                    /* the same */
+    const void *name;                  /* any address of the caller's: which operations they are */
+};
+
 /* Every entry is set in every backend. `size` is sizeof(struct kernels_backend); a table with another abi or size is refused.
  * `error` may be NULL. Functions that return a pointer return NULL on failure. */
 struct kernels_backend {
@@ -437,6 +451,12 @@ struct kernels_backend {
      * as it was. Nothing is added to a weight that is stored so. */
     enum kernels_status (*weight_expand)(struct kernels_device *device, struct kernels_weight *weight,
                                          struct kernels_error *error);
+
+    /* A step, which a GPU records when it comes for the second time and does at once from then on: the same bits. *done: all of it is
+     * queued. Else the caller calls its operations and then, whatever they returned, step_end; *again: nothing of that was done, and
+     * the operations are to be called once more, outside of a step. */
+    enum kernels_status (*step_begin)(struct kernels_device *device, const struct kernels_step *step, bool *done);
+    enum kernels_status (*step_end)(struct kernels_device *device, bool *again);
 };
 
 #pragma GCC visibility push(default)

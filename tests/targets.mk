@@ -7,7 +7,7 @@ CLANG  := clang
 
 MOCK_WORKER := $(B)/tests/mock_worker
 EMULATED_SUITES := $(patsubst tests/conformance/%.c,$(B)/tests/cuda_emulation/%,$(wildcard tests/conformance/test_*.c))
-EMULATION_BINS := $(EMULATED_SUITES) $(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures test_warm_up test_parts)
+EMULATION_BINS := $(EMULATED_SUITES) $(addprefix $(B)/tests/cuda_emulation/,test_decode test_failures test_memory_plan test_model_failures test_warm_up test_parts)
 FAKE_NVML := $(B)/libdocket_fake_nvml.so $(B)/libdocket_fake_nvml_old.so
 FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
@@ -95,7 +95,7 @@ $(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B
 
 # The CUDA backend's own sources, run on the CPU: tests/cuda_emulation/README.md. The scheduler itself is never sanitized.
 CXX        := g++
-EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o $(B)/emulated/tests/cuda_emulation/streams.o
+EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o $(B)/emulated/tests/cuda_emulation/streams.o $(B)/emulated/tests/cuda_emulation/graphs.o
 EMULATE    := $(CUDA_CODE) -std=c++17 -D_GNU_SOURCE -I. -Itests/cuda_emulation/include -ffp-contract=off -fno-math-errno -pthread -g -MMD -MP $(if $(NVCC_WARNINGS),-Wall -Wextra -Werror) -Wno-unused-function -fPIC
 EMULATE.release := -O2
 EMULATE.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -108,7 +108,7 @@ $(B)/emulated/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CXX   $<")
 	$(Q)$(CXX) $(EMULATE) -O2 $(if $(filter asan tsan,$(VARIANT)),-DEMULATION_$(if $(filter asan,$(VARIANT)),ASAN,TSAN)) -c $< -o $@
-$(addprefix $(B)/tests/cuda_emulation/,test_failures test_memory_plan test_model_failures test_warm_up): %: %.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
+$(addprefix $(B)/tests/cuda_emulation/,test_decode test_failures test_memory_plan test_model_failures test_warm_up): %: %.o $(EMULATED) $(call objects,$(SUPPORT)) $(HANDLERS_A) $(WORKER_A) $(KERNELS_A)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CXX) $(LDFLAGS) $^ -lcmocka $(PKG_LIBS) -ldl -lm -o $@

@@ -185,6 +185,22 @@ static enum status fill_context(struct passes *p, struct error *err)
     return st == DOCKET_OK ? answer(p, err) : st;
 }
 
+static uint64_t steps_replayed(const struct bench *b)
+{
+    struct kernels_description facts;
+    b->device->backend->describe(b->device->handle, &facts);
+    return facts.steps_replayed;
+}
+
+static bool measure_decode(struct passes *p, size_t n, const char *how)
+{
+    struct bench_row *row = bench_measure(p->bench, "decode", &p->work, "batch %zu%s", n, how);
+    if (!row || row->problem[0]) return false;
+    snprintf(row->what, sizeof(row->what), "batch %zu, %zu steps behind %d tokens%s", n, p->step_tokens, CONTEXT, how);
+    return true;
+}
+
+/* Where the backend records steps, with what it recorded and then without. */
 static void decode(struct passes *p, size_t n)
 {
     struct error err = {0};
@@ -197,9 +213,12 @@ static void decode(struct passes *p, size_t n)
     else if (fill_context(p, &err) != DOCKET_OK)
         bench_impossible(p->bench, "decode", "%s", err.message);
     else {
-        struct bench_row *row = bench_measure(p->bench, "decode", &p->work, "batch %zu", n);
-        if (row && !row->problem[0])
-            snprintf(row->what, sizeof(row->what), "batch %zu, %zu steps behind %d tokens", n, p->step_tokens, CONTEXT);
+        uint64_t before = steps_replayed(p->bench);
+        bool graphs = measure_decode(p, n, "") && steps_replayed(p->bench) > before;
+        if (!graphs) return;
+        transformer_record_steps(p->transformer, false);
+        measure_decode(p, n, ", without graphs");
+        transformer_record_steps(p->transformer, true);
     }
 }
 

@@ -76,6 +76,7 @@ enum status tool_model_options(const struct config *config, struct model_options
         out->gpu_layers = n;
     }
     device_products_by_name(config->gpu_products, &out->device.products);
+    out->device.no_graphs = config->cuda_graphs && strcmp(config->cuda_graphs, "off") == 0;
     expand_mode_by_name(config->expand, &out->expand);
     kv_format_by_name(config->kv_cache_format, &out->kv_format);
     const char *name = config->set_by[SETTING_quantization];

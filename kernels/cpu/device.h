@@ -198,6 +198,9 @@ enum kernels_status cpu_weight_fetch(struct kernels_device *device, struct kerne
                                      const struct kernels_weight *from, uint64_t after);
 enum kernels_status cpu_weight_arrived(struct kernels_device *device);
 
+enum kernels_status cpu_step_begin(struct kernels_device *device, const struct kernels_step *step, bool *done);
+enum kernels_status cpu_step_end(struct kernels_device *device, bool *again);
+
 /* Entries of the table that both CPU backends share. */
 #define CPU_SHARED_ENTRIES                                                                                             \
     .buffer_allocate = cpu_buffer_allocate, .buffer_free = cpu_buffer_free, .upload = cpu_copy, .download = cpu_copy,  \
@@ -209,6 +212,6 @@ enum kernels_status cpu_weight_arrived(struct kernels_device *device);
     .batch_free = cpu_batch_free, .record = cpu_record, .wait = cpu_wait, .synchronize = cpu_synchronize,              \
     .host_allocate = cpu_host_allocate, .host_free = cpu_buffer_free, .weights_reserve = cpu_weights_reserve,          \
     .weight_to_host = cpu_weight_to_host, .weight_like = cpu_weight_like, .weight_fetch = cpu_weight_fetch,            \
-    .weight_arrived = cpu_weight_arrived
+    .weight_arrived = cpu_weight_arrived, .step_begin = cpu_step_begin, .step_end = cpu_step_end
 
 #endif

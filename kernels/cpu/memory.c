@@ -208,6 +208,22 @@ enum kernels_status cpu_fail(struct kernels_device *device, enum kernels_status 
 }
 
 /* Every call returns when its work is done, so there is never anything to wait for. */
+/* There is nothing between a call and its work that could be recorded. */
+enum kernels_status cpu_step_begin(struct kernels_device *device, const struct kernels_step *step, bool *done)
+{
+    (void)device;
+    (void)step;
+    *done = false;
+    return KERNELS_OK;
+}
+
+enum kernels_status cpu_step_end(struct kernels_device *device, bool *again)
+{
+    (void)device;
+    *again = false;
+    return KERNELS_OK;
+}
+
 uint64_t cpu_record(struct kernels_device *device)
 {
     (void)device;

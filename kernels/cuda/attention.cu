@@ -340,6 +340,7 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
                  keys, [2][KEYS][D / 8 + 1]); /* rows are 4 words longer: eight of them meet 32 different banks */
     SHARED_ARRAY(uint4, values, [2][KEYS][COLUMNS / 8 + 1]);
     const attention_item item = a.plan.items[blockIdx.x];
+    if (item.n == 0) return; /* attention_plan.cu: there for the shape alone */
     const kernels_sequence &s = a.sequences[item.sequence];
     const uint32_t lane = warp_lane(), warp_first = threadIdx.x / WARP_SIZE * WARP_QUERIES;
     const uint32_t column = blockIdx.z * COLUMNS;
@@ -401,6 +402,7 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
 __global__ void __launch_bounds__(THREADS) join_chunks(attention_args a)
 {
     const attention_merge m = a.plan.merges[blockIdx.x];
+    if (m.n_chunks == 0) return;
     const uint32_t d = a.kv.head_size, head = blockIdx.y;
     for (uint32_t c = threadIdx.x; c < d; c += THREADS) {
         float reference = -INFINITY, total = 0, value = 0;

@@ -29,6 +29,11 @@ template <class type> struct list {
         at[n++] = value;
         return true;
     }
+    void copy(unsigned char *to) const
+    {
+        if (n) memcpy(to, at, n * sizeof *at);
+        memset(to + n * sizeof *at, 0, bytes() - n * sizeof *at);
+    }
     size_t bytes() const
     {
         return (n * sizeof *at + 255) & ~(size_t)255;
@@ -146,6 +151,20 @@ bool add_together(lists *l, const kernels_batch *b, uint32_t leader, size_t grou
                      n_chunks_of(b->host_sequences[leader], 0), 0, ATTENTION_ROWS);
 }
 
+/* Passes of few rows get some more blocks, of nothing: so a pass whose contexts are a little longer has the same shape, and steps.cuh
+ * can use what it recorded. A power of two, or 1.25, 1.5 or 1.75 times that, from eight on. */
+bool pad(lists *l, size_t n_rows)
+{
+    size_t quarter = 2;
+    if (n_rows > GPU_STEP_ROWS) return true;
+    while (8 * quarter <= l->items.n) quarter *= 2;
+    while (l->items.n % quarter)
+        if (!l->items.add({0, 0, 0, 0, ATTENTION_NONE, 0, 0})) return false;
+    while (l->merges.n && l->merges.n < n_rows)
+        if (!l->merges.add({0, 0, 0})) return false;
+    return true;
+}
+
 bool fill(lists *l, const kernels_batch *b, const attention_shape &shape, size_t n_multiprocessors)
 {
     const size_t group = shape.exact ? 1 : shape.n_heads / shape.n_kv_heads;
@@ -165,7 +184,7 @@ bool fill(lists *l, const kernels_batch *b, const attention_shape &shape, size_t
             return false;
         if (!shape.exact && l->leaders[i] == i && !add_together(l, b, i, group)) return false;
     }
-    return true;
+    return shape.exact || pad(l, b->n_rows);
 }
 
 bool same_shape(const attention_shape &a, const attention_shape &b)
@@ -180,7 +199,8 @@ const attention_plan *cuda_attention_plan(struct kernels_device *device, const s
 {
     lists l = {};
     attention_plan plan = {};
-    unsigned char *memory = NULL;
+    unsigned char *memory = NULL, *whole = NULL;
+    size_t total = 0;
     if (device->planned.batch == b && same_shape(device->planned.shape, shape)) return &device->planned.plan;
     device->planned.batch = NULL;
     if (b->n_rows > UINT32_MAX / shape.n_heads) {
@@ -191,8 +211,8 @@ const attention_plan *cuda_attention_plan(struct kernels_device *device, const s
         cuda_fail(device, KERNELS_NO_MEMORY, "attention: no memory for a plan of %zu rows", b->n_rows);
         goto failed;
     }
-    memory = (unsigned char *)cuda_scratch_at_least(
-        device, CUDA_SCRATCH_PLAN, l.items.bytes() + l.rows.bytes() + l.partials_at.bytes() + l.merges.bytes());
+    total = l.items.bytes() + l.rows.bytes() + l.partials_at.bytes() + l.merges.bytes();
+    memory = (unsigned char *)cuda_scratch_at_least(device, CUDA_SCRATCH_PLAN, total);
     if (!memory) goto failed;
     if (l.n_partials) {
         plan.partials = (float *)cuda_scratch_at_least(
@@ -204,17 +224,24 @@ const attention_plan *cuda_attention_plan(struct kernels_device *device, const s
     plan.partials_at = (const uint32_t *)((const unsigned char *)plan.rows + l.rows.bytes());
     plan.merges = (const attention_merge *)((const unsigned char *)plan.partials_at + l.partials_at.bytes());
     plan.n_items = (uint32_t)l.items.n, plan.n_merges = (uint32_t)l.merges.n;
-    if (!cuda_put(device, (void *)plan.items, l.items.at, l.items.n * sizeof *l.items.at) ||
-        !cuda_put(device, (void *)plan.rows, l.rows.at, l.rows.n * sizeof *l.rows.at) ||
-        !cuda_put(device, (void *)plan.partials_at, l.partials_at.at, l.partials_at.n * sizeof *l.partials_at.at) ||
-        !cuda_put(device, (void *)plan.merges, l.merges.at, l.merges.n * sizeof *l.merges.at))
+    whole = (unsigned char *)malloc(total + 1);
+    if (!whole) {
+        cuda_fail(device, KERNELS_NO_MEMORY, "attention: no memory for a plan of %zu rows", b->n_rows);
         goto failed;
+    }
+    l.items.copy(whole);
+    l.rows.copy(whole + ((const unsigned char *)plan.rows - memory));
+    l.partials_at.copy(whole + ((const unsigned char *)plan.partials_at - memory));
+    l.merges.copy(whole + ((const unsigned char *)plan.merges - memory));
+    if (!cuda_put(device, memory, whole, total)) goto failed;
+    free(whole);
     lists_free(&l);
     device->planned.batch = b;
     device->planned.shape = shape;
     device->planned.plan = plan;
     return &device->planned.plan;
 failed:
+    free(whole);
     lists_free(&l);
     return NULL;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <type_traits>
+
 extern "C" {
 #include "kernels/error.h"
 }
@@ -69,10 +71,18 @@ enum kernels_status cuda_check_launch(struct kernels_device *device, const char 
     return cuda_check(device, cudaGetLastError(), what);
 }
 
+/* What a step that is recorded cannot have: with it the recording fails, not the step. */
+static bool refused_in_step(struct kernels_device *device, const char *what)
+{
+    if (!cuda_is_recording(device->steps)) return false;
+    cuda_fail(device, KERNELS_FAILED, "%s is wanted while a step is recorded", what);
+    return true;
+}
+
 void *cuda_take(struct kernels_device *device, size_t size_bytes)
 {
     void *memory = NULL;
-    if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
+    if (device->failure.code == KERNELS_DEVICE_LOST || refused_in_step(device, "memory")) return NULL;
     if (cuda_check(device, cudaMalloc(&memory, size_bytes ? size_bytes : 1), "cudaMalloc") != KERNELS_OK) return NULL;
     device->used.used_bytes += size_bytes;
     if (device->used.used_bytes > device->used.peak_bytes) device->used.peak_bytes = device->used.used_bytes;
@@ -90,6 +100,7 @@ enum kernels_status cuda_no_memory(const struct kernels_device *device, struct k
 void cuda_release(struct kernels_device *device, void *memory, size_t size_bytes)
 {
     if (!memory) return;
+    cuda_steps_forget(device);
     cuda_check(device, cudaFree(memory), "cudaFree"); /* waits for what uses it */
     device->used.used_bytes -= size_bytes;
 }
@@ -98,6 +109,7 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
 {
     if (device->scratch[which].size_bytes >= size_bytes && device->scratch[which].data)
         return device->scratch[which].data;
+    if (refused_in_step(device, "more scratch")) return NULL;
     cuda_release(device, device->scratch[which].data, device->scratch[which].size_bytes);
     device->scratch[which] = {};
     void *data = cuda_take(device, size_bytes);
@@ -109,7 +121,7 @@ void *cuda_scratch_at_least(struct kernels_device *device, enum cuda_scratch whi
 static unsigned char *pin(struct kernels_device *device, const void *bytes, size_t size_bytes)
 {
     size_t taken = (size_bytes + 255) & ~(size_t)255;
-    if (device->failure.code == KERNELS_DEVICE_LOST) return NULL;
+    if (device->failure.code == KERNELS_DEVICE_LOST || refused_in_step(device, "a host array")) return NULL;
     if (taken > CUDA_STAGE_BYTES) {
         cuda_fail(device, KERNELS_BAD_SHAPE, "%zu bytes of arguments, at most %zu", size_bytes, CUDA_STAGE_BYTES);
         return NULL;
@@ -153,6 +165,7 @@ bool cuda_put(struct kernels_device *device, void *to, const void *from, size_t 
 static void cuda_close(struct kernels_device *device)
 {
     if (!device) return;
+    cuda_steps_close(device);
     if (device->stream) cudaStreamSynchronize(device->stream);
     cuda_library_close(device);
     while (device->buffers) {
@@ -243,6 +256,7 @@ static struct kernels_device *cuda_open(const struct kernels_options *options, s
         return NULL;
     }
     device->index = index;
+    device->steps.off = options && options->no_graphs;
     enum kernels_status status = cuda_check(device, make_current(index), "cudaSetDevice");
     if (status == KERNELS_OK)
         status = cuda_check(device, cudaGetDeviceProperties(&facts, index), "cudaGetDeviceProperties");
@@ -287,6 +301,9 @@ static void cuda_describe(const struct kernels_device *device, struct kernels_de
     *out = device->facts;
     out->copied = device->stages.sums[CUDA_STAGE_COPY];
     out->quantized = device->stages.sums[CUDA_STAGE_QUANTIZE];
+    out->steps_recorded = device->steps.n_recorded;
+    out->steps_replayed = device->steps.n_replayed;
+    snprintf(out->steps_note, sizeof out->steps_note, "%s", device->steps.note);
     cuda_library_describe(device, out->products, sizeof out->products);
 }
 
@@ -387,6 +404,18 @@ static enum kernels_status cuda_synchronize(struct kernels_device *device, struc
     return status;
 }
 
+template <auto one, auto other>
+constexpr bool is_same_function =
+    std::is_same<std::integral_constant<decltype(one), one>, std::integral_constant<decltype(other), other>>::value;
+
+/* What an operation left for the next one: only those that use it are called with it. */
+template <auto function> static void settle(struct kernels_device *device)
+{
+    if (!is_same_function<function, cuda_op_rmsnorm> && !is_same_function<function, cuda_close>) cuda_op_settle(device);
+    if (!is_same_function<function, cuda_op_expert_ffn>) device->sorted = {};
+}
+template <auto function> static void settle(const struct kernels_device *) {}
+
 template <auto function> struct bound;
 template <class result, class device_type, class... rest, result (*function)(device_type *, rest...)>
 struct bound<function> {
@@ -394,6 +423,7 @@ struct bound<function> {
     {
         if (device && device->index != current_device)
             make_current(device->index); /* else what comes next fails, and says so */
+        if (device) settle<function>(device);
         return function(device, arguments...);
     }
 };
@@ -451,6 +481,8 @@ static struct kernels_backend make_table(void)
     t.weight_fetch = bound<cuda_weight_fetch>::call;
     t.weight_arrived = bound<cuda_weight_arrived>::call;
     t.weight_expand = bound<cuda_weight_expand>::call;
+    t.step_begin = bound<cuda_step_begin>::call;
+    t.step_end = bound<cuda_step_end>::call;
     return t;
 }
 

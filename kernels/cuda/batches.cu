@@ -63,44 +63,44 @@ struct kernels_batch *cuda_batch_create(struct kernels_device *device, size_t ma
     struct kernels_batch *b = (struct kernels_batch *)calloc(1, sizeof *b);
     size_t at[6], total = gpu_batch_layout(max_rows, max_sequences, at);
     if (b) b->host_sequences = (struct kernels_sequence *)calloc(max_sequences + 1, sizeof *b->host_sequences);
-    if (b && b->host_sequences && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
+    if (b) b->host = (unsigned char *)calloc(total + 1, 1);
+    if (b && b->host && b->host_sequences && max_rows <= INT32_MAX / KERNELS_MAX_TOP_K && max_sequences <= INT32_MAX)
         b->memory = cuda_take(device, total);
     if (!b || !b->memory) {
         cuda_no_memory(device, error, "for a batch", total);
-        if (b) free(b->host_sequences);
+        if (b) free(b->host_sequences), free(b->host);
         free(b);
         return NULL;
     }
-    unsigned char *memory = (unsigned char *)b->memory;
     b->max_rows = max_rows, b->max_sequences = max_sequences, b->size_bytes = total;
+    return b;
+}
+
+/* All parts one behind the other, as many rows and sequences as there are, so that they come in one piece. */
+static bool put_parts(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc)
+{
+    size_t at[6], total = gpu_batch_layout(desc->n_rows, desc->n_sequences, at);
+    unsigned char *const memory = (unsigned char *)b->memory;
+    int32_t *const parents = (int32_t *)(b->host + at[2]);
+    for (size_t i = 0; i < desc->n_rows; i++) parents[i] = -1;
+    for (size_t i = 0; i < desc->n_sequences; i++) {
+        const struct kernels_sequence *s = &desc->sequences[i];
+        b->host[at[5] + i] = s->parent != NULL;
+        if (s->parent) memcpy(parents + s->first_row, s->parent, s->n_rows * sizeof *parents);
+    }
+    if (desc->n_rows) {
+        memcpy(b->host + at[0], desc->token_ids, desc->n_rows * sizeof *b->ids);
+        memcpy(b->host + at[1], desc->positions, desc->n_rows * sizeof *b->positions);
+        memcpy(b->host + at[3], desc->slots, desc->n_rows * sizeof *b->slots);
+    }
+    if (desc->n_sequences) memcpy(b->host + at[4], desc->sequences, desc->n_sequences * sizeof *b->sequences);
     b->ids = (int32_t *)(memory + at[0]);
     b->positions = (int32_t *)(memory + at[1]);
     b->parents = (int32_t *)(memory + at[2]);
     b->slots = (uint32_t *)(memory + at[3]);
     b->sequences = (struct kernels_sequence *)(memory + at[4]);
     b->is_tree = memory + at[5];
-    return b;
-}
-
-/* Parents by row, and which sequences are trees. */
-static bool derive(struct kernels_device *device, struct kernels_batch *b, const struct kernels_batch_desc *desc)
-{
-    int32_t *parents = (int32_t *)malloc((desc->n_rows + 1) * sizeof *parents);
-    uint8_t *is_tree = (uint8_t *)calloc(desc->n_sequences + 1, 1);
-    bool good = parents && is_tree;
-    for (size_t i = 0; good && i < desc->n_rows; i++) parents[i] = -1;
-    for (size_t at = 0; good && at < desc->n_sequences; at++) {
-        const struct kernels_sequence *s = &desc->sequences[at];
-        is_tree[at] = s->parent != NULL;
-        if (s->parent) memcpy(parents + s->first_row, s->parent, s->n_rows * sizeof *parents);
-    }
-    if (good) {
-        cuda_put(device, b->parents, parents, desc->n_rows * sizeof *parents);
-        cuda_put(device, b->is_tree, is_tree, desc->n_sequences);
-    }
-    free(parents);
-    free(is_tree);
-    return good;
+    return cuda_put(device, memory, b->host, total);
 }
 
 enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels_batch *b,
@@ -118,11 +118,7 @@ enum kernels_status cuda_batch_set(struct kernels_device *device, struct kernels
         if (desc->token_ids[i] > b->largest_id) b->largest_id = desc->token_ids[i];
     }
     b->n_rows = desc->n_rows, b->n_sequences = desc->n_sequences, b->slots_end = slots_end;
-    cuda_put(device, b->ids, desc->token_ids, desc->n_rows * sizeof *b->ids);
-    cuda_put(device, b->positions, desc->positions, desc->n_rows * sizeof *b->positions);
-    cuda_put(device, b->slots, desc->slots, desc->n_rows * sizeof *b->slots);
-    cuda_put(device, b->sequences, desc->sequences, desc->n_sequences * sizeof *b->sequences);
-    if (!derive(device, b, desc)) return kernels_fail(error, KERNELS_NO_MEMORY, "cuda: no memory for a batch");
+    put_parts(device, b, desc);
     if (device->failure.code == KERNELS_OK) return KERNELS_OK;
     return kernels_fail(error, device->failure.code, "%s", device->failure.message);
 }
@@ -133,5 +129,6 @@ void cuda_batch_free(struct kernels_device *device, struct kernels_batch *b)
     if (device->planned.batch == b) device->planned.batch = NULL;
     cuda_release(device, b->memory, b->size_bytes);
     free(b->host_sequences);
+    free(b->host);
     free(b);
 }

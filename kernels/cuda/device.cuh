@@ -3,9 +3,11 @@
 #define DOCKET_KERNELS_CUDA_DEVICE_CUH
 
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/experts.cuh"
 #include "kernels/cuda/multiply.cuh"
 #include "kernels/cuda/placement.cuh"
 #include "kernels/cuda/stages.cuh"
+#include "kernels/cuda/steps.cuh"
 #include "kernels/gpu_scratch.h"
 #include "kernels/kernels.h"
 
@@ -45,7 +47,16 @@ struct kernels_device {
         struct attention_shape shape;
         struct attention_plan plan;
     } planned;
+    struct { /* what the router has sorted already, until another operation than expert_ffn comes; ids NULL: nothing */
+        const int32_t *ids;
+        size_t n_rows, n_experts, top_k;
+    } sorted;
+    struct { /* the end of expert_ffn, which waits for a norm that it can be one launch with */
+        bool is_there;
+        struct combine_args sums;
+    } waiting;
     struct cuda_library *library; /* library.cuh; there from open to close */
+    struct cuda_steps steps;
 };
 
 struct source_flags; /* quantize.cuh */
@@ -90,6 +101,7 @@ struct kernels_batch {
     uint32_t *slots;
     struct kernels_sequence *sequences;
     uint8_t *is_tree;
+    unsigned char *host; /* [size_bytes]: the same on the host */
 };
 
 /* backend_cuda.cu. Notes the first failure for synchronize; returns status. */
@@ -164,6 +176,8 @@ const struct attention_plan *cuda_attention_plan(struct kernels_device *device, 
                                                  const struct attention_shape &shape);
 
 /* operations.cu: arguments checked, kernels queued. */
+/* Queues what waits; before every call of the table but rmsnorm. */
+void cuda_op_settle(struct kernels_device *device);
 enum kernels_status cuda_op_embed(struct kernels_device *device, const struct kernels_embed *args);
 enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *args);
 enum kernels_status cuda_op_linear(struct kernels_device *device, const struct kernels_linear *args);

@@ -4,9 +4,13 @@
 #include "kernels/cuda/library.cuh"
 #include "kernels/cuda/multiply.cuh"
 
+#include <string.h>
+
 extern "C" {
 #include "kernels/batch_check.h"
 }
+
+static_assert(sizeof(weight_view) == GPU_VIEW_BYTES, "constants count with it");
 
 static bool is_plain(const struct kernels_weight *w)
 {
@@ -31,12 +35,39 @@ enum kernels_status cuda_op_embed(struct kernels_device *device, const struct ke
     if (a->batch->n_rows && (a->batch->least_id < 0 || (size_t)a->batch->largest_id >= a->table->desc.rows))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "embed: token_ids: want below %zu, got %d to %d",
                          a->table->desc.rows, a->batch->least_id, a->batch->largest_id);
+    if (device->steps.now && a->table->desc.rows < device->steps.now->ids_below)
+        device->steps.now->ids_below = a->table->desc.rows;
     cuda_embed(a->table->view, a->batch->ids, (uint32_t)a->batch->n_rows, a->scale != 0 ? a->scale : 1.0f, a->out,
                device->stream);
     return cuda_check_launch(device, "embed");
 }
 
+void cuda_op_settle(struct kernels_device *device)
+{
+    if (!device->waiting.is_there) return;
+    device->waiting.is_there = false;
+    if (is_lost(device)) return;
+    cuda_combine(device->waiting.sums, device->stream);
+    cuda_check_launch(device, "expert_ffn");
+}
+
+/* Whether the norm is of what waits, all of it. */
+static bool follows(const struct kernels_device *device, const struct kernels_rmsnorm *a)
+{
+    const combine_args &sums = device->waiting.sums;
+    return device->waiting.is_there && a->x == sums.out && a->n_rows == sums.n_rows && a->cols == sums.cols;
+}
+
+static enum kernels_status norm(struct kernels_device *device, const struct kernels_rmsnorm *a);
+
 enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct kernels_rmsnorm *a)
+{
+    const enum kernels_status status = norm(device, a);
+    cuda_op_settle(device);
+    return status;
+}
+
+static enum kernels_status norm(struct kernels_device *device, const struct kernels_rmsnorm *a)
 {
     if (is_lost(device)) return KERNELS_DEVICE_LOST;
     if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
@@ -48,6 +79,12 @@ enum kernels_status cuda_op_rmsnorm(struct kernels_device *device, const struct 
         return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: weight [%zu, %zu] for %zu columns", a->weight->desc.rows,
                          a->weight->desc.cols, a->cols);
     if (!(a->eps >= 0)) return cuda_fail(device, KERNELS_BAD_SHAPE, "rmsnorm: eps: want 0 or more, got %g", a->eps);
+    if (follows(device, a)) {
+        device->waiting.is_there = false;
+        cuda_combine_norm(device->waiting.sums, a->weight->view, a->out, a->eps, a->weight_plus_one, device->stream);
+        return cuda_check_launch(device, "rmsnorm");
+    }
+    cuda_op_settle(device);
     cuda_rmsnorm(a->x, a->weight->view, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, a->eps, a->weight_plus_one,
                  device->stream);
     return cuda_check_launch(device, "rmsnorm");
@@ -90,7 +127,10 @@ enum kernels_status cuda_op_linear(struct kernels_device *device, const struct k
     if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
     enum kernels_status status;
-    if (cuda_library_linear(device, a, &status)) return status;
+    if (cuda_library_linear(device, a, &status)) {
+        cuda_step_is_unfit(device);
+        return status;
+    }
     multiply_args args = product(a->x, a->weight, a->out, a->n_rows);
     args.accumulate = a->accumulate;
     if (!multiply(device, args, a->n_rows)) return device->failure.code;
@@ -127,7 +167,8 @@ enum kernels_status cuda_op_rope_kv(struct kernels_device *device, const struct 
         check_heads(device, "rope_kv", a->batch, a->kv, a->layer, a->n_heads, a->n_kv_heads, a->head_size);
     if (status != KERNELS_OK) return status;
     rope_args args = {};
-    args.inverse_frequency = (const float *)cuda_stage(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
+    args.inverse_frequency =
+        (const float *)cuda_constant(device, a->inverse_frequency, a->head_size / 2 * sizeof(float));
     if (!args.inverse_frequency && a->batch->n_rows) return device->failure.code;
     args.q = a->q, args.k = a->k, args.v = a->v, args.clip = a->clip;
     args.positions = a->batch->positions, args.slots = a->batch->slots;
@@ -163,6 +204,42 @@ enum kernels_status cuda_op_attention(struct kernels_device *device, const struc
     return cuda_check_launch(device, "attention");
 }
 
+/* The parts of the sort's scratch; ids is NULL after a failure. */
+static sort_args sort_places(struct kernels_device *device, const int32_t *ids, size_t n_rows, size_t n_experts,
+                             size_t top_k)
+{
+    const size_t pairs = n_rows * top_k;
+    uint32_t *words =
+        (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n_experts) * sizeof *words);
+    sort_args order = {};
+    if (!words) return order;
+    order.ids = ids;
+    order.starts = words, order.rows = words + n_experts + 1, order.places = order.rows + pairs;
+    order.counts = order.places + pairs, order.wrong = device->wrong;
+    order.n_rows = (uint32_t)n_rows, order.n_experts = (uint32_t)n_experts, order.top_k = (uint32_t)top_k;
+    return order;
+}
+
+/* Few rows: the sort that expert_ffn needs comes with it. */
+static enum kernels_status route_few(struct kernels_device *device, const struct kernels_route *a)
+{
+    const weight_view &w = a->weight->view;
+    const size_t chains = cuda_route_chains(w), n = a->n_rows * w.rows;
+    route_few_args args = {};
+    args.sort = sort_places(device, a->ids, a->n_rows, w.rows, a->top_k);
+    args.chains = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS,
+                                                 (chains == 1 ? 1 : chains + 1) * n * sizeof *args.chains);
+    if (!args.sort.starts || !args.chains) return device->failure.code;
+    args.logits = args.chains + (chains == 1 ? 0 : chains * n);
+    args.x = a->x, args.weight = w, args.ids = a->ids, args.weights = a->weights;
+    args.m = (uint32_t)a->n_rows, args.e = w.rows, args.n_chains = (uint32_t)chains, args.top_k = (uint32_t)a->top_k;
+    args.renormalize = a->renormalize;
+    cuda_route_few(args, device->stream);
+    const enum kernels_status status = cuda_check_launch(device, "route");
+    if (status == KERNELS_OK) device->sorted = {a->ids, a->n_rows, w.rows, a->top_k};
+    return status;
+}
+
 enum kernels_status cuda_op_route(struct kernels_device *device, const struct kernels_route *a)
 {
     if (is_lost(device)) return KERNELS_DEVICE_LOST;
@@ -171,6 +248,7 @@ enum kernels_status cuda_op_route(struct kernels_device *device, const struct ke
     size_t e = a->weight->desc.rows;
     if (e > KERNELS_MAX_EXPERTS || a->top_k == 0 || a->top_k > KERNELS_MAX_TOP_K || a->top_k > e)
         return cuda_fail(device, KERNELS_BAD_SHAPE, "route: the best %zu of %zu experts", a->top_k, e);
+    if (cuda_routes_few(a->x, a->weight->view, a->n_rows, a->top_k)) return route_few(device, a);
     float *logits = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, a->n_rows * e * sizeof *logits);
     if (!logits) return device->failure.code;
     multiply_args args = product(a->x, a->weight, logits, a->n_rows);
@@ -212,25 +290,12 @@ static enum kernels_status check_experts(struct kernels_device *device, const st
 static const weight_view *stage_views(struct kernels_device *device, const struct kernels_expert_ffn *a, size_t n)
 {
     weight_view views[3 * KERNELS_MAX_EXPERTS];
-    for (size_t e = 0; e < n; e++) {
-        views[e] = a->gate[e]->view;
-        views[n + e] = a->up[e]->view;
-        views[2 * n + e] = a->down[e]->view;
+    for (size_t e = 0; e < n; e++) { /* whole, with what lies between their parts: they are compared so */
+        memcpy(&views[e], &a->gate[e]->view, sizeof *views);
+        memcpy(&views[n + e], &a->up[e]->view, sizeof *views);
+        memcpy(&views[2 * n + e], &a->down[e]->view, sizeof *views);
     }
-    return (const weight_view *)cuda_stage(device, views, 3 * n * sizeof *views);
-}
-
-/* The parts of the sort's scratch. */
-static sort_args sort_places(uint32_t *words, const struct kernels_expert_ffn *a, size_t n_experts, size_t top_k,
-                             uint32_t *wrong)
-{
-    const size_t pairs = a->n_rows * top_k;
-    sort_args order = {};
-    order.ids = a->ids;
-    order.starts = words, order.rows = words + n_experts + 1, order.places = order.rows + pairs;
-    order.counts = order.places + pairs, order.wrong = wrong;
-    order.n_rows = (uint32_t)a->n_rows, order.n_experts = (uint32_t)n_experts, order.top_k = (uint32_t)top_k;
-    return order;
+    return (const weight_view *)cuda_constant(device, views, 3 * n * sizeof *views);
 }
 
 /* Experts of one format may still have blocks of different sizes. */
@@ -274,13 +339,16 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     const weight_view *views = stage_views(device, a, n);
     const bool by_library = cuda_library_takes_experts(device, a, n, pairs, &status);
     float *results = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_RESULTS, pairs * k * sizeof *results);
-    uint32_t *sort =
-        (uint32_t *)cuda_scratch_at_least(device, CUDA_SCRATCH_SORT, gpu_sort_words(pairs, n) * sizeof *sort);
+    const sort_args order = sort_places(device, a->ids, a->n_rows, n, top_k);
+    if (by_library) cuda_step_is_unfit(device);
     if (status != KERNELS_OK) return status;
-    if (!views || !results || !sort) return device->failure.code;
+    if (!views || !results || !order.starts) return device->failure.code;
 
-    const sort_args order = sort_places(sort, a, n, top_k, device->wrong);
-    if (a->ids) cuda_sort_by_expert(order, device->stream);
+    const auto &sorted = device->sorted;
+    const bool is_sorted =
+        a->ids && sorted.ids == a->ids && sorted.n_rows == a->n_rows && sorted.n_experts == n && sorted.top_k == top_k;
+    if (a->ids && !is_sorted) cuda_sort_by_expert(order, device->stream);
+    device->sorted = {};
     status = cuda_check_launch(device, "expert_ffn"); /* what follows reads places: they have to be there */
     if (status != KERNELS_OK) return status;
     if (by_library) {
@@ -294,8 +362,9 @@ enum kernels_status cuda_op_expert_ffn(struct kernels_device *device, const stru
     const combine_args sums = {results,    a->ids ? a->weights : NULL, a->ids ? order.places : NULL,
                                a->out,     (uint32_t)a->n_rows,        (uint32_t)top_k,
                                (uint32_t)k};
-    cuda_combine(sums, device->stream);
-    return cuda_check_launch(device, "expert_ffn");
+    device->waiting.sums = sums;
+    device->waiting.is_there = true;
+    return KERNELS_OK;
 }
 
 enum kernels_status cuda_op_add(struct kernels_device *device, float *out, const float *x, size_t n_values)
@@ -312,7 +381,9 @@ enum kernels_status cuda_op_gather_rows(struct kernels_device *device, const str
     if (a->n_rows && a->cols && (!a->x || !a->out || !a->rows))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "gather_rows: x, out or rows missing");
     if (a->n_rows == 0 || a->cols == 0) return KERNELS_OK;
-    const uint32_t *rows = (const uint32_t *)cuda_stage(device, a->rows, a->n_rows * sizeof *rows);
+    const size_t size_bytes = a->n_rows * sizeof *a->rows; /* which are the same every time in a step */
+    const uint32_t *rows = (const uint32_t *)(device->steps.now ? cuda_constant(device, a->rows, size_bytes)
+                                                                : cuda_stage(device, a->rows, size_bytes));
     if (!rows) return device->failure.code;
     cuda_gather_rows(a->x, rows, a->out, (uint32_t)a->n_rows, (uint32_t)a->cols, device->stream);
     return cuda_check_launch(device, "gather_rows");

@@ -232,6 +232,7 @@ bool cuda_weight_memory(struct kernels_device *device, struct kernels_weight *w)
 void cuda_weight_memory_free(struct kernels_device *device, struct kernels_weight *w)
 {
     auto *slab = &device->placement.slab;
+    cuda_steps_forget(device);
     if (w->in_transit)
         cuda_pool_give(device, w->memory);
     else if (w->in_slab) {
@@ -326,6 +327,7 @@ enum kernels_status cuda_weight_fetch(struct kernels_device *device, struct kern
         to->desc.rows != from->desc.rows || to->desc.cols != from->desc.cols || to->size_bytes != from->size_bytes ||
         to->view.block_shift != from->view.block_shift || after > device->marks)
         return cuda_fail(device, KERNELS_BAD_SHAPE, "weight_fetch: weights that are not laid out alike");
+    cuda_steps_forget(device); /* one may have multiplied with what was there */
     enum kernels_status status = KERNELS_OK;
     if (after) status = cuda_check(device, cudaStreamWaitEvent(p->copies, p->events[after % CUDA_MARKS], 0), "fetch");
     if (status == KERNELS_OK)

@@ -1,5 +1,7 @@
 /* rows.cu: see rows.cuh. Each kernel reads and writes every value once: bound by memory. */
+#include "kernels/cuda/norm.cuh"
 #include "kernels/cuda/rows.cuh"
+#include "kernels/gpu_scratch.h"
 
 extern "C" {
 #include "kernels/formats/kv.h"
@@ -8,7 +10,7 @@ extern "C" {
 namespace
 {
 
-constexpr uint32_t THREADS = 256, WARPS = THREADS / WARP_SIZE;
+constexpr uint32_t THREADS = NORM_THREADS, WARPS = NORM_WARPS;
 
 __global__ void __launch_bounds__(THREADS) embed_rows(weight_view table, const int32_t *ids, float scale, float *out)
 {
@@ -20,17 +22,6 @@ __global__ void __launch_bounds__(THREADS) embed_rows(weight_view table, const i
             decode_one<DECODE_ANY>(table, codes, (size_t)ids[blockIdx.x] * table.cols + i) * scale;
 }
 
-/* The sum of all threads' values, the same in each: fixed order, so that a row's bits are its own. */
-__device__ __forceinline__ double block_sum(double value, double *scratch)
-{
-    for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) value += warp_across_f64(value, mask);
-    if (warp_lane() == 0) scratch[threadIdx.x / WARP_SIZE] = value;
-    BLOCK_BARRIER();
-    value = 0;
-    for (uint32_t w = 0; w < WARPS; w++) value += scratch[w];
-    return value;
-}
-
 template <int FORMAT>
 __global__ void __launch_bounds__(THREADS)
     rmsnorm_rows(const float *x, weight_view weight, float *out, uint32_t cols, float eps, bool plus_one)
@@ -40,11 +31,7 @@ __global__ void __launch_bounds__(THREADS)
     float *to = out + (size_t)blockIdx.x * cols;
     double sum = 0;
     for (uint32_t i = threadIdx.x; i < cols; i += THREADS) sum += (double)from[i] * from[i];
-    float scale = (float)(1.0 / sqrt(block_sum(sum, scratch) / cols + eps));
-    for (uint32_t i = threadIdx.x; i < cols; i += THREADS) {
-        float w = decode_one<FORMAT>(weight, nullptr, i);
-        to[i] = from[i] * scale * (plus_one ? 1.0f + w : w);
-    }
+    norm_row<FORMAT>(from, weight, to, cols, norm_scale(sum, scratch, cols, eps), plus_one);
 }
 
 __device__ __forceinline__ float cut(float x, float limit)
@@ -52,13 +39,18 @@ __device__ __forceinline__ float cut(float x, float limit)
     return limit > 0 ? (x < -limit ? -limit : x > limit ? limit : x) : x;
 }
 
+/* Heads of keys and values that a block has: all of the row, or one. */
+struct kv_heads {
+    uint32_t first, n;
+};
+
 /* Keys and values of a row to its slot, in f32 or f16: a thread a value. */
-__device__ __forceinline__ void store_values(const rope_args &a, uint32_t row)
+__device__ __forceinline__ void store_values(const rope_args &a, uint32_t row, kv_heads heads)
 {
     uint32_t d = a.kv.head_size, g = a.kv.n_kv_heads;
-    for (uint32_t i = threadIdx.x; i < 2 * g * d; i += THREADS) {
-        bool is_k = i < g * d;
-        uint32_t at = is_k ? i : i - g * d;
+    for (uint32_t i = threadIdx.x; i < 2 * heads.n * d; i += THREADS) {
+        bool is_k = i < heads.n * d;
+        uint32_t at = heads.first * d + (is_k ? i : i - heads.n * d);
         float *from = (is_k ? a.k : a.v) + (size_t)row * g * d + at;
         size_t to = kv_vector(a.kv, a.layer, at / d, a.slots[row]) * d + at % d;
         if (!is_k && a.clip > 0) *from = cut(*from, a.clip);
@@ -70,13 +62,13 @@ __device__ __forceinline__ void store_values(const rope_args &a, uint32_t row)
 }
 
 /* The same in groups of 32 with a scale: a thread a group. */
-__device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row)
+__device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row, kv_heads heads)
 {
     uint32_t d = a.kv.head_size, g = a.kv.n_kv_heads, groups = (d + KV_GROUP - 1) / KV_GROUP;
     uint32_t group_bytes = a.kv.vector_bytes / groups;
-    for (uint32_t i = threadIdx.x; i < 2 * g * groups; i += THREADS) {
-        bool is_k = i < g * groups;
-        uint32_t at = is_k ? i : i - g * groups, head = at / groups, group = at % groups;
+    for (uint32_t i = threadIdx.x; i < 2 * heads.n * groups; i += THREADS) {
+        bool is_k = i < heads.n * groups;
+        uint32_t at = heads.first * groups + (is_k ? i : i - heads.n * groups), head = at / groups, group = at % groups;
         float *from = (is_k ? a.k : a.v) + ((size_t)row * g + head) * d + group * KV_GROUP, values[KV_GROUP];
         for (uint32_t j = 0; j < KV_GROUP; j++) {
             bool in = group * KV_GROUP + j < d;
@@ -89,15 +81,18 @@ __device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row)
     }
 }
 
-/* One block a row: heads of q first, then those of k and v. */
+/* One block a row: heads of q first, then those of k and v. Where rows are few, one block a head of k and v, with its share of those of
+ * q. */
 __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
 {
     uint32_t row = blockIdx.x, d = a.kv.head_size, half = d / 2, g = a.kv.n_kv_heads;
+    const kv_heads heads = {gridDim.y == 1 ? 0 : blockIdx.y, gridDim.y == 1 ? g : 1};
+    const uint32_t group = a.n_heads / g, n_queries = heads.n * group;
     float position = (float)a.positions[row];
-    for (uint32_t i = threadIdx.x; i < (a.n_heads + g) * half; i += THREADS) {
+    for (uint32_t i = threadIdx.x; i < (n_queries + heads.n) * half; i += THREADS) {
         uint32_t head = i / half, j = i % half;
-        float *x = head < a.n_heads ? a.q + ((size_t)row * a.n_heads + head) * d
-                                    : a.k + ((size_t)row * g + head - a.n_heads) * d;
+        float *x = head < n_queries ? a.q + ((size_t)row * a.n_heads + heads.first * group + head) * d
+                                    : a.k + ((size_t)row * g + heads.first + head - n_queries) * d;
         float s, c, low = cut(x[j], a.clip), high = cut(x[j + half], a.clip);
         sincosf(position * a.inverse_frequency[j], &s, &c);
         x[j] = fmaf(low, c, -(high * s));
@@ -105,9 +100,9 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
     }
     BLOCK_BARRIER(); /* the rotated keys are read by other threads */
     if (a.kv.format == KERNELS_F32 || a.kv.format == KERNELS_F16)
-        store_values(a, row);
+        store_values(a, row, heads);
     else
-        store_groups(a, row);
+        store_groups(a, row, heads);
 }
 
 __global__ void __launch_bounds__(THREADS) add_values(float *out, const float *x, size_t n)
@@ -149,7 +144,8 @@ void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_r
 
 void cuda_rope_kv(const rope_args &args, cudaStream_t stream)
 {
-    if (args.n_rows) LAUNCH(rotate_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
+    const dim3 grid(args.n_rows, args.n_rows <= GPU_STEP_ROWS ? args.kv.n_kv_heads : 1);
+    if (args.n_rows) LAUNCH(rotate_rows, grid, dim3(THREADS), 0, stream, args);
 }
 
 void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream)

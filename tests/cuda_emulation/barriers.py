@@ -4,7 +4,7 @@
     tests/cuda_emulation/barriers.py [--build build/release] [--tsan build/tsan] [--only rows.cu:14,attention] [--both]
 
 A row for each barrier; the exit code is 1 if the loss of one goes unnoticed or the intact kernels fail, 2 if a program is not built. The race
-detector, which takes ten times as long, is asked where the values show nothing; with --both always. A barrier costs at most the four suites
+detector, which takes ten times as long, is asked where the values show nothing; with --both always. A barrier costs at most the five suites
 in both builds, 90 seconds of a processor.
 """
 
@@ -18,7 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
-SUITES = ("test_backends", "test_products", "test_attention", "test_company")
+SUITES = ("test_backends", "test_products", "test_attention", "test_company", "test_steps")
 CARDS = ("8.0", "7.5")                                                  # the second has a stage of shared memory, and waits differently
 SECONDS = 600
 

@@ -13,7 +13,7 @@ using emulation::alone;
 
 namespace
 {
-long n_calls, fail_at;
+long n_calls, fail_at, n_kernels;
 cudaError_t fail_with, last_error, sticky, ordered;
 long n_ordered;
 size_t n_live;
@@ -72,6 +72,7 @@ cudaError_t take(void **out, size_t size_bytes, enum emulation::place place)
 {
     cudaError_t error = turn();
     *out = nullptr;
+    if (error == cudaSuccess) error = emulation::unless_capturing();
     if (error != cudaSuccess) return error;
     if (posix_memalign(out, 256, size_bytes ? size_bytes : 1) != 0) { /* aligned as the real one's */
         *out = nullptr;
@@ -88,8 +89,9 @@ cudaError_t give_back(void *memory)
     if (memory) n_live--;
     if (sticky != cudaSuccess) emulation::discard_all();
     emulation::memory_forget(memory);
-    std::free(memory);
-    return turn();
+    std::free(memory); /* even where it is refused: nobody could give it back later */
+    const cudaError_t refused = emulation::unless_capturing(), error = turn();
+    return error != cudaSuccess ? error : refused;
 }
 } // namespace
 
@@ -121,15 +123,23 @@ static shared_bytes shared_bytes_of_card(void)
     return {99 << 10, 100 << 10};
 }
 
-/* The same of a call on a stream, which has to be of the thread's device. */
-static cudaError_t turn_on(cudaStream_t stream)
-{
-    cudaError_t error = turn();
-    return error == cudaSuccess && stream && stream->device != device_now ? cudaErrorInvalidResourceHandle : error;
-}
-
 namespace emulation
 {
+/* The same of a call on a stream, which has to be of the thread's device, and in a capture that is whole. */
+cudaError_t turn_on(cudaStream_t stream)
+{
+    cudaError_t error = turn();
+    if (error != cudaSuccess || !stream) return error;
+    if (stream->device != device_now) return cudaErrorInvalidResourceHandle;
+    return stream->capture && capture_is_broken(stream->capture) ? fail_now(cudaErrorStreamCaptureInvalidated)
+                                                                 : cudaSuccess;
+}
+
+cudaError_t fail_now(cudaError_t error)
+{
+    return last_error = error;
+}
+
 bool card_is_turing()
 {
     static const char *const text = std::getenv("EMULATION_CARDS"); /* asked in every product */
@@ -178,7 +188,8 @@ void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic
     if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.x > 2147483647 ||
         grid.y > 65535 || grid.z > 65535 || dynamic_shared_bytes > most)
         last_error = cudaErrorInvalidValue;
-    else
+    else {
+        n_kernels += !stream || !stream->capture;
         stream_queue(stream, [=, card = device_now, most_shared = shared_bytes_of_card().a_block,
                               number = stream_number(stream)] {
             const int before = device_now;
@@ -186,8 +197,17 @@ void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic
             launch(grid, block, dynamic_shared_bytes, most_shared, number, run);
             device_now = before;
         });
+    }
 }
 } // namespace emulation
+
+using emulation::fail_now;
+using emulation::turn_on;
+
+long emulation_kernels_queued(void)
+{
+    return n_kernels;
+}
 
 void emulation_fail_call(long n, int error)
 {
@@ -321,6 +341,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum 
         (kind == cudaMemcpyHostToDevice && source == emulation::DEVICE) ||
         (kind == cudaMemcpyDeviceToHost && target == emulation::DEVICE))
         return last_error = cudaErrorInvalidValue;
+    if (source == emulation::PAGEABLE || target == emulation::PAGEABLE) error = emulation::not_in_a_graph(stream);
+    if (error != cudaSuccess) return error;
     if (source == emulation::PAGEABLE) {
         const char *bytes = (const char *)from;
         auto staged = std::make_shared<std::vector<char>>(bytes, bytes + size_bytes);
@@ -374,6 +396,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     const alone here;
     n_live -= stream != nullptr;
+    if (stream) emulation::capture_drop(stream);
     if (sticky != cudaSuccess) emulation::discard_all();
     if (stream) emulation::stream_abandon(stream);
     return turn();
@@ -383,6 +406,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream, const char *file, int lin
 {
     const alone here;
     cudaError_t error = turn_on(stream);
+    if (error == cudaSuccess) error = emulation::not_in_a_graph(stream);
     if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_finish(stream);
     return error;
 }
@@ -391,7 +415,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 {
     const alone here;
     cudaError_t error = turn();
-    *out = error == cudaSuccess ? new emulated_event{!(flags & cudaEventDisableTiming), nullptr} : nullptr;
+    *out = error == cudaSuccess ? new emulated_event{!(flags & cudaEventDisableTiming), nullptr, false} : nullptr;
     n_live += *out != nullptr;
     return error;
 }
@@ -408,7 +432,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream, const char *
 {
     const alone here;
     cudaError_t error = turn_on(stream);
-    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_record(stream, event);
+    if (error == cudaSuccess)
+        event->captured = stream && stream->capture; /* the graph's: nobody outside waits for it */
+    if (error == cudaSuccess && !event->captured && !emulation::left_out(file, line))
+        emulation::stream_record(stream, event);
     return error;
 }
 
@@ -428,6 +455,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event, const char *file, int line)
 {
     const alone here;
     cudaError_t error = turn();
+    if (error == cudaSuccess && event->captured) error = fail_now(cudaErrorCapturedEvent);
     if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::event_finish(event);
     return error;
 }
@@ -437,7 +465,10 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     const alone here;
     cudaError_t error = turn_on(stream);
     (void)flags;
-    if (error == cudaSuccess && !emulation::left_out(file, line)) emulation::stream_wait(stream, event);
+    const bool inside = stream && stream->capture;
+    if (error == cudaSuccess && inside && !event->captured) error = emulation::not_in_a_graph(stream);
+    if (error == cudaSuccess && !inside && event->captured) error = fail_now(cudaErrorCapturedEvent);
+    if (error == cudaSuccess && !inside && !emulation::left_out(file, line)) emulation::stream_wait(stream, event);
     return error;
 }
 
@@ -492,6 +523,10 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no kernel image is available for execution on the device";
     case cudaErrorIllegalAddress:
         return "an illegal memory access was encountered";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
     default:
         return "an error that was put in";
     }

@@ -16,10 +16,21 @@ typedef enum cudaError {
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorCapturedEvent = 907,
+    cudaErrorStreamCaptureWrongThread = 908,
 } cudaError_t;
 
 typedef struct emulated_stream *cudaStream_t;
 typedef struct emulated_event *cudaEvent_t;
+typedef struct emulated_graph *cudaGraph_t;
+typedef struct emulated_graph_exec *cudaGraphExec_t;
+enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal = 0,
+    cudaStreamCaptureModeThreadLocal = 1,
+    cudaStreamCaptureModeRelaxed = 2
+};
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
     cudaMemcpyDeviceToHost = 2,
@@ -65,6 +76,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
                                 const char *file = __builtin_FILE(), int line = __builtin_LINE());
 /* More than 48 KiB of dynamic shared memory are a kernel's once it was allowed them here. */
 cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value);
+/* graphs.cpp */
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
@@ -83,6 +101,10 @@ long calls_made();
 /* For what stands beside the runtime: counts a call, and says what it is to fail with; counts what is made and given back. */
 cudaError_t count_call();
 void count_live(long difference);
+/* Counts a call on a stream; what it is to fail with, if it is. */
+cudaError_t turn_on(cudaStream_t stream);
+/* Makes it the last error too. */
+cudaError_t fail_now(cudaError_t error);
 void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
                        const std::function<void()> &run);
 
@@ -98,9 +120,13 @@ void launch_kernel(void (*kernel)(parameters...), dim3 grid, dim3 block, size_t 
 }
 } // namespace emulation
 
-/* The same for a test in C. live: allocations, streams and events that were not given back. */
+/* The same for a test in C. live: allocations, streams, events and graphs that were not given back. */
 extern "C" void emulation_fail_call(long n, int error);
 extern "C" long emulation_calls_made(void);
 extern "C" size_t emulation_live_allocations(void);
+/* Kernels that were queued so far, but those of graphs; graphs that were. The nth instantiation from now on fails (0: none). */
+extern "C" long emulation_kernels_queued(void);
+extern "C" long emulation_graphs_queued(void);
+extern "C" void emulation_fail_instantiation(long n, int error);
 
 #endif

@@ -250,6 +250,7 @@ unsigned stream_number(cudaStream_t stream)
 
 void stream_queue(cudaStream_t stream, std::function<void()> work, size_t held_bytes)
 {
+    if (stream && stream->capture) return capture_add(stream->capture, std::move(work));
     push(real(stream), new command{WORK, std::move(work), nullptr, held_bytes, 0});
 }
 

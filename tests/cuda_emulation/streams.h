@@ -30,6 +30,15 @@ void stream_open(cudaStream_t stream);       /* a new one */
 unsigned stream_number(cudaStream_t stream); /* the smallest that was free: which fibers its kernels run on */
 void stream_queue(cudaStream_t stream, std::function<void()> work, size_t held_bytes = 0);
 void stream_finish(cudaStream_t stream);
+/* graphs.cpp: while a stream is captured, what is queued becomes a node. */
+struct capture;
+void capture_add(capture *to, std::function<void()> node);
+/* 900 if this thread captures, and its capture is broken then. */
+cudaError_t unless_capturing();
+/* The same where this stream is captured. */
+cudaError_t not_in_a_graph(cudaStream_t stream);
+bool capture_is_broken(const capture *of);
+void capture_drop(cudaStream_t stream);
 /* What the stream has queued is done without it; the handle is gone. */
 void stream_abandon(cudaStream_t stream);
 void device_finish(int device);
@@ -53,13 +62,15 @@ struct emulated_stream {
     int pace;
     bool is_gone;
     unsigned number;
-    void *fiber; /* ThreadSanitizer's */
-    char done;   /* the host has waited for it: a mark of ThreadSanitizer's */
+    emulation::capture *capture; /* NULL: what is queued is done */
+    void *fiber;                 /* ThreadSanitizer's */
+    char done;                   /* the host has waited for it: a mark of ThreadSanitizer's */
 };
 
 struct emulated_event {
     bool timed;
     std::shared_ptr<emulation::moment> last;
+    bool captured; /* last recorded in a capture */
 };
 
 #endif

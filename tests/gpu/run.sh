@@ -127,6 +127,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
     step test_backends 180 env CONFORMANCE=$length "$programs/test_backends"
     step test_placement 60 "$programs/test_placement"
     step test_company 120 env CONFORMANCE=$length "$programs/test_company"
+    step test_steps 60 env CONFORMANCE=$length "$programs/test_steps"
     note answers left_out 0 'needs the program and its libraries: docket classify --device cuda'
 fi
 
@@ -142,7 +143,7 @@ if [ "$part" = sanitize ] || [ "$part" = all ]; then
             note $tool left_out 0 'compute-sanitizer does not work on this machine'
         else
             # Each instruction is watched: the short cases, and those first that reach most kernels.
-            suites='test_products test_attention test_backends' length=shortest may_end=yes
+            suites='test_products test_attention test_backends test_steps' length=shortest may_end=yes
             [ $tool != memcheck ] || suites="$suites test_company models" length=short
             for suite in $suites; do
                 words=''

@@ -112,6 +112,16 @@ def test_the_gpu_backend_is_measured_too():
     assert all("copy" in row["of_ceilings"] for row in told["rows"] if row["step"] == "decode")
 
 
+@pytest.mark.parametrize("graphs", ["auto", "off"])
+def test_steps_of_generation_are_measured_with_graphs_and_without(graphs):
+    if not EMULATED.exists():
+        pytest.skip("the emulated library belongs to the release build")
+    told = json.loads(_bench("--synthetic", "tiny", "--json", "--layers", "1", "--device", "cuda", "--cuda-library", str(EMULATED), "--seconds", "0.01",
+                             "--only", "decode", "--decode", "4", "--together", "2", "--gpu-products", "own", "--cuda-graphs", graphs).stdout)
+    without = [row["what"].endswith(", without graphs") for row in told["rows"] if row["step"] == "decode"]
+    assert without == ([False, True] if graphs == "auto" else [False])
+
+
 def test_a_model_on_disk_is_measured_stage_by_stage_on_a_gpu():
     if not EMULATED.exists():
         pytest.skip("the emulated library belongs to the release build")

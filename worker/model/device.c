@@ -128,7 +128,8 @@ static enum status open_with(struct device *out, const struct kernels_backend *b
                                    .n_workers = pool_threads(out->pool),
                                    .cpu_isa = options->cpu_isa,
                                    .device_index = options->cuda_device,
-                                   .products = options->products};
+                                   .products = options->products,
+                                   .no_graphs = options->no_graphs};
     if (!arithmetic_by_name(options->compute_dtype, &open.arithmetic))
         return fail(err, DOCKET_BAD_CONFIG, CODE_NONE, "compute_dtype: want auto, bf16, int16, int8 or f32, got %s",
                     options->compute_dtype);

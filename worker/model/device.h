@@ -30,6 +30,7 @@ struct device_options {
     unsigned n_threads;        /* 0: the CPUs of this process */
     const char *compute_dtype; /* NULL or "auto", "bf16", "f32", "int8", "int16" */
     enum kernels_products products;
+    bool no_graphs; /* steps of generation are not recorded */
 };
 
 /* "auto", "own", "library", "by-rows"; others leave *out as it is. */

@@ -3,6 +3,7 @@
 
 #include "kernels/formats/half.h"
 #include "worker/base/alloc.h"
+#include "worker/base/log.h"
 #include "worker/model/asked_rows.h"
 #include "worker/model/expert_rooms.h"
 
@@ -34,6 +35,7 @@ struct transformer {
     float embedding_scale;    /* 0: none */
     size_t n_outputs;
     const struct transformer_watch *watch;
+    bool steps_off, steps_told; /* steps are not recorded; one could not be, and that was said */
 };
 
 /* The scratch arrays, in the order of the pointers below. */
@@ -100,30 +102,6 @@ size_t transformer_size(const struct device *device, const struct model_config *
     return transformer_activation_size(c, limits) + device->backend->kv_size(device->handle, &kv);
 }
 
-size_t transformer_last_batch_size(const struct transformer_limits *limits)
-{
-    return docket_kernels_gpu_batch_size(asked_rows_most(limits->max_rows), limits->max_sequences);
-}
-
-void transformer_kernels_limits(struct kernels_limits *out, const struct model_config *c,
-                                const struct transformer_limits *limits, bool int8)
-{
-    size_t ffn_dim = 0; /* a width that config.json names and no layer has is not counted */
-    for (size_t l = 0; l < c->n_layers; l++)
-        if (model_config_ffn_dim(c, l) > ffn_dim) ffn_dim = model_config_ffn_dim(c, l);
-    *out = (struct kernels_limits){.max_rows = limits->max_rows,
-                                   .max_sequences = limits->max_sequences,
-                                   .dim = c->dim,
-                                   .ffn_dim = ffn_dim,
-                                   .n_experts = c->n_experts ? c->n_experts : 1,
-                                   .top_k = c->n_experts ? c->top_k : 1,
-                                   .n_heads = c->n_heads,
-                                   .n_kv_heads = c->n_kv_heads,
-                                   .head_size = c->head_size,
-                                   .vocab = c->vocab,
-                                   .has_int8 = int8};
-}
-
 static bool make_tables(struct transformer *t)
 {
     t->inverse_frequency = mem_zalloc(t->config->head_size / 2, sizeof(float));
@@ -175,26 +153,6 @@ static enum status upload_biases(struct transformer *t, struct error *err)
     return device_status(ks, NULL, "biases", err);
 }
 
-static bool is_int8(const struct device *device, const struct kernels_weight *weight)
-{
-    struct kernels_weight_desc desc = {.format = KERNELS_F32};
-    if (weight) device->backend->weight_describe(weight, &desc);
-    return desc.format == KERNELS_INT8;
-}
-
-/* Any weight that is multiplied with: their rows need more scratch. */
-static bool has_int8(const struct device *device, const struct model_weights *weights, size_t first, size_t end)
-{
-    bool found = end == weights->n_layers && is_int8(device, weights->head);
-    for (size_t l = first; l < end && !found; l++) {
-        const struct layer_weights *w = &weights->layers[l];
-        found = is_int8(device, w->q) || is_int8(device, w->k) || is_int8(device, w->v) || is_int8(device, w->o);
-        for (size_t e = 0; e < w->n_experts && !found; e++)
-            found = is_int8(device, w->gate[e]) || is_int8(device, w->up[e]) || is_int8(device, w->down[e]);
-    }
-    return found;
-}
-
 static enum status open_lower(struct transformer *t, struct error *err);
 
 /* Layers [first, end), on this device. */
@@ -214,7 +172,7 @@ static enum status open_layers(struct transformer **out, const struct device *de
     t->first = first;
     t->end = end;
     struct kernels_limits reserve;
-    transformer_kernels_limits(&reserve, c, limits, has_int8(device, weights, first, end));
+    transformer_kernels_limits(&reserve, c, limits, transformer_has_int8(device, weights, first, end));
     enum status st = device_status(b->reserve(device->handle, &reserve, &detail), &detail, "scratch memory", err);
     if (st != DOCKET_OK) goto failed;
     const struct kernels_kv_shape shape = kv_shape(c, limits, end - first);
@@ -521,33 +479,85 @@ static enum kernels_status run_lower(struct transformer *t, const struct kernels
     return ks == KERNELS_OK ? t->device->backend->upload(t->device->handle, t->x, low->x, bytes) : ks;
 }
 
-enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
-                                size_t n_outputs, const float **hidden, struct error *err)
+void transformer_record_steps(struct transformer *t, bool on)
+{
+    t->steps_off = !on;
+}
+
+/* What goes on behind the last layer's attention: rows that are asked for, and only they. */
+static enum kernels_status finish_asked(struct transformer *t, size_t layer, const uint32_t *rows, size_t n_outputs,
+                                        bool fewer)
 {
     const struct model_config *c = t->config;
-    const struct kernels_backend *b = t->device->backend;
-    struct kernels_error detail = {0};
-    size_t n = batch->n_rows, last = c->n_layers - 1;
-    if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
-        return fail(err, DOCKET_INTERNAL, CODE_internal_error,
-                    "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
-    enum kernels_status ks = b->batch_set(t->device->handle, t->batch, batch, &detail);
-    if (ks == KERNELS_OK) ks = t->lower ? run_lower(t, batch, &detail) : embed(t);
+    enum kernels_status ks = gather(t, t->x, t->o, rows, n_outputs, c->dim);
+    if (ks == KERNELS_OK)
+        ks = gather(t, t->a, t->q, fewer ? t->asked.outputs : rows, n_outputs, c->n_heads * c->head_size);
+    if (ks == KERNELS_OK) ks = feed_forward(t, layer, t->o, t->h, t->q, n_outputs);
+    return ks == KERNELS_OK ? norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim) : ks;
+}
+
+/* All that is queued on this device for a pass whose batch is set. all_asked: every row is. */
+static enum kernels_status run_layers(struct transformer *t, const struct kernels_batch_desc *batch,
+                                      const uint32_t *rows, size_t n_outputs, bool all_asked)
+{
+    size_t n = batch->n_rows, last = t->config->n_layers - 1;
+    enum kernels_status ks = t->lower ? KERNELS_OK : embed(t);
     if (ks == KERNELS_OK) ks = show(t, 2 * t->first, t->x, n);
     for (size_t l = t->first; l < last && ks == KERNELS_OK; l++) {
         ks = attend(t, l, n);
         if (ks == KERNELS_OK) ks = feed_forward(t, l, t->x, t->y, t->a, n);
     }
-    /* Of the last layer only the rows that are asked for look at keys, and go on behind that. */
-    bool fewer = ks == KERNELS_OK && choose_asked(t, batch, rows, n_outputs);
-    if (ks == KERNELS_OK) ks = fewer ? attend_asked(t, last, n) : attend(t, last, n);
-    if (ks == KERNELS_OK && n_outputs > 0) {
-        ks = gather(t, t->x, t->o, rows, n_outputs, c->dim);
-        if (ks == KERNELS_OK)
-            ks = gather(t, t->a, t->q, fewer ? t->asked.outputs : rows, n_outputs, c->n_heads * c->head_size);
-        if (ks == KERNELS_OK) ks = feed_forward(t, last, t->o, t->h, t->q, n_outputs);
-        if (ks == KERNELS_OK) ks = norm(t, t->o, t->weights->norm, t->h, n_outputs, c->dim);
+    if (ks != KERNELS_OK) return ks;
+    if (all_asked) {
+        ks = attend(t, last, n);
+        if (ks == KERNELS_OK) ks = feed_forward(t, last, t->x, t->y, t->a, n);
+        return ks == KERNELS_OK ? norm(t, t->x, t->weights->norm, t->h, n, t->config->dim) : ks;
     }
+    /* Of the last layer only the rows that are asked for look at keys, and go on behind that. */
+    bool fewer = choose_asked(t, batch, rows, n_outputs);
+    ks = fewer ? attend_asked(t, last, n) : attend(t, last, n);
+    return ks == KERNELS_OK && n_outputs > 0 ? finish_asked(t, last, rows, n_outputs, fewer) : ks;
+}
+
+/* Says once why a step could not be recorded. */
+static void tell_steps(struct transformer *t)
+{
+    struct kernels_description facts;
+    if (t->steps_told) return;
+    t->device->backend->describe(t->device->handle, &facts);
+    log_event(LOG_WARN, EVENT_step_not_recorded, F_STR("reason", facts.steps_note));
+    t->steps_told = true;
+}
+
+/* The same as a step: a pass of which every row is asked for, as in generation, and in which the host has no say. */
+static enum kernels_status run_step(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows)
+{
+    const struct kernels_backend *b = t->device->backend;
+    const struct kernels_step step = {.batch = t->batch, .kv = t->kv, .n_heads = t->config->n_heads, .name = t};
+    bool done = false, again = false;
+    enum kernels_status ks = b->step_begin(t->device->handle, &step, &done);
+    if (ks != KERNELS_OK || done) return ks;
+    ks = run_layers(t, batch, rows, batch->n_rows, true);
+    enum kernels_status ended = b->step_end(t->device->handle, &again);
+    if (!again) return ks == KERNELS_OK ? ended : ks;
+    tell_steps(t);
+    return run_layers(t, batch, rows, batch->n_rows, true);
+}
+
+enum status transformer_forward(struct transformer *t, const struct kernels_batch_desc *batch, const uint32_t *rows,
+                                size_t n_outputs, const float **hidden, struct error *err)
+{
+    struct kernels_error detail = {0};
+    size_t n = batch->n_rows;
+    if (n == 0 || n > t->limits.max_rows || n_outputs > t->limits.max_outputs)
+        return fail(err, DOCKET_INTERNAL, CODE_internal_error,
+                    "a pass of %zu rows with %zu outputs is beyond its limits", n, n_outputs);
+    bool all_asked = n_outputs == n;
+    for (size_t i = 0; i < n && all_asked; i++) all_asked = rows[i] == i;
+    bool step = all_asked && !t->lower && !t->rooms && !t->watch && !t->steps_off;
+    enum kernels_status ks = t->device->backend->batch_set(t->device->handle, t->batch, batch, &detail);
+    if (ks == KERNELS_OK && t->lower) ks = run_lower(t, batch, &detail);
+    if (ks == KERNELS_OK) ks = step ? run_step(t, batch, rows) : run_layers(t, batch, rows, n_outputs, all_asked);
     /* Where logits follow, they are queued behind the pass without a wait in between, and report what failed in it. */
     ks = settle(t, ks, n_outputs == 0, &detail);
     t->n_outputs = ks == KERNELS_OK ? n_outputs : 0;

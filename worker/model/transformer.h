@@ -26,6 +26,8 @@ void transformer_kernels_limits(struct kernels_limits *out, const struct model_c
                                 const struct transformer_limits *limits, bool has_int8);
 /* Of a GPU, the second batch: the rows of the last layer that are asked for. The first is in the backend's scratch_size. */
 size_t transformer_last_batch_size(const struct transformer_limits *limits);
+/* Whether any weight that layers [first, end) multiply with is int8: their rows need more scratch. */
+bool transformer_has_int8(const struct device *device, const struct model_weights *weights, size_t first, size_t end);
 /* Of these, those of activations: what is not the cache. Needs no device. */
 size_t transformer_activation_size(const struct model_config *config, const struct transformer_limits *limits);
 /* device, config and weights are borrowed until close. */
@@ -45,6 +47,9 @@ struct transformer_watch {
 };
 /* NULL: nobody looks any more. `watch` is borrowed until then. */
 void transformer_set_watch(struct transformer *t, const struct transformer_watch *watch);
+
+/* Passes of which every row is asked for are steps of the backend (kernels.h); off: run as others are. On from the start. */
+void transformer_record_steps(struct transformer *t, bool on);
 
 /* Runs the batch and leaves the final-normed hidden states of `rows` [n_outputs] (ascending row numbers of the batch) on the
  * device: [n_outputs, dim], valid until the next pass. Keys and values of the rows below kv_slots are in the cache afterwards. With outputs
