@@ -19,6 +19,12 @@
 #else
 #define LARGE_BLOCKS(n) n
 #endif
+/* The same of kernels of 64 KiB: there is room for one where a multiprocessor has 100. */
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ < 800 || __CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200)
+#define LARGEST_BLOCKS(n) 1
+#else
+#define LARGEST_BLOCKS(n) n
+#endif
 #define UNROLL_TEXT(text)             _Pragma(#text)
 #define UNROLL_BY(n)                  UNROLL_TEXT(unroll n)
 #define UNROLL                        _Pragma("unroll")

@@ -36,7 +36,8 @@ void cuda_multiply(const multiply_args &args, cudaStream_t stream);
 /* The same for one family of formats each; cuda_multiply chooses. */
 void cuda_multiply_4bit(const multiply_args &args, cudaStream_t stream);
 void cuda_multiply_codes(const multiply_args &args, cudaStream_t stream);
-/* More than eight rows a group: x16 has to be there, and the kernels to be allowed what they take of the device's shared memory. */
+/* More than eight rows a group: x16 has to be there. All kernels of codes have to be allowed what they take of the device's shared
+ * memory, once. */
 void cuda_multiply_code_tiles(const multiply_args &args, cudaStream_t stream);
 cudaError_t cuda_allow_code_tiles(const cuda_shared_memory &room);
 static inline bool cuda_takes_code_tiles(const multiply_args &a)

@@ -56,7 +56,7 @@ template <int FORMAT, uint32_t BLOCKS> struct raw_scales {
 struct bringer {
     const weight_view w;
     uint32_t row;
-    bool in, whole;
+    bool whole;
 };
 
 template <int FORMAT, uint32_t BLOCKS>
@@ -77,34 +77,55 @@ __device__ __forceinline__ void bring_scales(raw_scales<FORMAT, BLOCKS> &to, con
     }
 }
 
+/* An output's scales of the stage at k; 0 for blocks behind its end. */
 template <int FORMAT, uint32_t BLOCKS>
 __device__ __forceinline__ void put_scales(float *to, const raw_scales<FORMAT, BLOCKS> &from, const bringer &b,
                                            const float *map, uint32_t k)
 {
-    UNROLL for (uint32_t i = 0; i < BLOCKS; i++)
-    {
-        float value = 0.0f;
-        if (b.in && k + i * BLOCK < b.w.cols) {
-            if (!b.whole)
-                value = block_scale<FORMAT>(b.w, b.row, k + i * BLOCK);
-            else if (FORMAT == KERNELS_NF4_NESTED)
-                value = map[from.codes >> 8 * i & 255u] * from.nested + b.w.nested_offset;
-            else
-                value = from.values[i];
-        }
-        to[i] = value;
-    }
+    float values[BLOCKS];
+    UNROLL for (uint32_t i = 0; i < BLOCKS; i++) values[i] =
+        FORMAT == KERNELS_NF4_NESTED ? map[byte_of(from.codes, i)] * from.nested + b.w.nested_offset : from.values[i];
+    if (!b.whole)
+        UNROLL_BY(1)
+        for (uint32_t i = 0; i < BLOCKS; i++) to[i] =
+            k + i * BLOCK < b.w.cols ? block_scale<FORMAT>(b.w, b.row, k + i * BLOCK) : 0.0f;
+    else if (BLOCKS == 4)
+        *(float4 *)to = float4{values[0], values[1], values[BLOCKS - 2], values[BLOCKS - 1]};
+    else
+        *(float2 *)to = float2{values[0], values[1]};
 }
 
-/* Codes of the two lists, and their first outputs: gate and up of the same, or one weight's neighbours. */
-struct lists_view {
-    const uint8_t *first, *second;
-    uint32_t first_output, second_output;
+/* What a thread copies of each stage: piece `code_piece` of every CODE_ROWS-th output of both lists, `row_piece` of every X_ROWS-th row.
+ * Behind a list's last output the last is copied again, and not stored. */
+template <uint32_t ROWS> struct copier {
+    static constexpr uint32_t CODE_ROWS = TILE_THREADS / shape<ROWS>::CODE_PIECES;
+    static constexpr uint32_t X_ROWS = TILE_THREADS / shape<ROWS>::ROW_PIECES;
+    const uint8_t *data[LISTS];                        /* the thread's piece of a list's first row */
+    uint32_t first[LISTS], last;                       /* outputs */
+    uint32_t code_piece, row_piece, to_codes, to_rows; /* where in a stage */
 };
+
+template <uint32_t ROWS>
+__device__ __forceinline__ copier<ROWS> copier_of(const weight_view *const weights[LISTS],
+                                                  const uint32_t outputs[LISTS])
+{
+    using s = shape<ROWS>;
+    using c = copier<ROWS>;
+    const uint32_t code_row = threadIdx.x / s::CODE_PIECES, code_piece = threadIdx.x % s::CODE_PIECES;
+    const uint32_t row = threadIdx.x / s::ROW_PIECES, row_piece = threadIdx.x % s::ROW_PIECES;
+    static_assert(c::CODE_ROWS % 8 == 0 && c::X_ROWS % 2 == 0, "places of a thread's rows differ by whole rows");
+    return {{(const uint8_t *)weights[0]->data + code_piece * 16, (const uint8_t *)weights[1]->data + code_piece * 16},
+            {outputs[0] + code_row, outputs[1] + code_row},
+            weights[0]->rows - 1,
+            code_piece,
+            row_piece,
+            code_place<s::CODE_PIECES>(code_row, code_piece),
+            s::CODES + row_place<s::ROW_PIECES>(row, row_piece)};
+}
 
 /* Begins the copies of a stage: columns [k, k + 64 BLOCKS) of both lists' outputs and of the tile's rows; zeros behind the ends. */
 template <uint32_t ROWS>
-__device__ __forceinline__ void begin_stage(uint4 *to, const multiply_args &a, const lists_view &lists,
+__device__ __forceinline__ void begin_stage(uint4 *to, const multiply_args &a, const copier<ROWS> &c,
                                             const uint32_t *sources, uint32_t k)
 {
     using s = shape<ROWS>;
@@ -112,23 +133,20 @@ __device__ __forceinline__ void begin_stage(uint4 *to, const multiply_args &a, c
         copy_commit(); /* so that every step has a group */
         return;
     }
-    constexpr uint32_t EACH = LIST_OUTPUTS * s::CODE_PIECES;
-    UNROLL_BY(ROWS == 16 ? 8 : 2) for (uint32_t j = 0; j < s::CODES / TILE_THREADS; j++)
+    const bool codes_there = k + c.code_piece * 32 < a.k, row_there = k + c.row_piece * 8 < a.k;
+    UNROLL for (uint32_t list = 0; list < LISTS; list++)
+        UNROLL for (uint32_t j = 0; j < LIST_OUTPUTS / copier<ROWS>::CODE_ROWS; j++)
     {
-        const uint32_t list = j * TILE_THREADS / EACH, i = threadIdx.x + j * TILE_THREADS - list * EACH;
-        const uint32_t row = i / s::CODE_PIECES, piece = i % s::CODE_PIECES;
-        const uint8_t *data = list ? lists.second : lists.first;
-        const uint32_t output = (list ? lists.second_output : lists.first_output) + row;
-        const bool there = output < a.n && k + piece * 32 < a.k;
-        const size_t at = ((size_t)output * a.k + k) / 2 + piece * 16;
-        copy_async_16(to + list * EACH + code_place<s::CODE_PIECES>(row, piece), there ? data + at : data, there);
+        const uint32_t output = c.first[list] + j * copier<ROWS>::CODE_ROWS, kept = output < c.last ? output : c.last;
+        copy_async_16(to + c.to_codes + (list * LIST_OUTPUTS + j * copier<ROWS>::CODE_ROWS) * s::CODE_PIECES,
+                      c.data[list] + (size_t)kept * (a.k / 2) + k / 2, codes_there);
     }
-    UNROLL_BY(ROWS == 16 ? 8 : 2) for (uint32_t j = 0; j < ROWS * s::ROW_PIECES / TILE_THREADS; j++)
+    UNROLL for (uint32_t j = 0; j < ROWS / copier<ROWS>::X_ROWS; j++)
     {
-        const uint32_t i = threadIdx.x + j * TILE_THREADS, row = i / s::ROW_PIECES, piece = i % s::ROW_PIECES;
-        const bool there = sources[row] != UINT32_MAX && k + piece * 8 < a.k;
-        const size_t at = (size_t)sources[row] * a.k + k + piece * 8;
-        copy_async_16(to + s::CODES + row_place<s::ROW_PIECES>(row, piece), there ? a.x16 + at : a.x16, there);
+        const uint32_t source = sources[threadIdx.x / s::ROW_PIECES + j * copier<ROWS>::X_ROWS];
+        const bool there = row_there && source != UINT32_MAX;
+        copy_async_16(to + c.to_rows + j * copier<ROWS>::X_ROWS * s::ROW_PIECES,
+                      a.x16 + (there ? (size_t)source * a.k + k + c.row_piece * 8 : 0), there);
     }
     copy_commit();
 }
@@ -148,13 +166,7 @@ __device__ __forceinline__ void add_block(float (*sum)[ROWS / 8][4], const uint4
         const uint2 low = ((const uint2 *)(codes + code_place<s::CODE_PIECES>(output, 2 * b + t / 2)))[t % 2];
         const uint2 high = ((const uint2 *)(codes + code_place<s::CODE_PIECES>(output + 8, 2 * b + t / 2)))[t % 2];
         UNROLL for (uint32_t step = 0; step < STEPS; step++)
-        {
-            const uint32_t of_low = step_bytes(low, step), of_high = step_bytes(high, step);
-            of_w[list][step][0] = pairs[(of_low & 255u) * COPIES + lane];
-            of_w[list][step][1] = pairs[(of_high & 255u) * COPIES + lane];
-            of_w[list][step][2] = pairs[(of_low >> 8 & 255u) * COPIES + lane];
-            of_w[list][step][3] = pairs[(of_high >> 8 & 255u) * COPIES + lane];
-        }
+            step_values(of_w[list][step], pairs + lane, low, high, step);
         scale[list][0] = scales[(list * LIST_OUTPUTS + output) * s::BLOCKS + b];
         scale[list][1] = scales[(list * LIST_OUTPUTS + output + 8) * s::BLOCKS + b];
     }
@@ -200,12 +212,13 @@ __global__ void __launch_bounds__(TILE_THREADS, LARGE_BLOCKS(2)) multiply_code_t
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
     const weight_view second = GATED ? a.second[t.group] : weight;
     const uint32_t first_output = blockIdx.y * (GATED ? 1 : LISTS) * LIST_OUTPUTS;
-    const lists_view lists = {(const uint8_t *)weight.data, (const uint8_t *)second.data, first_output,
-                              GATED ? first_output : first_output + LIST_OUTPUTS};
+    const weight_view *const lists[LISTS] = {&weight, &second};
+    const uint32_t first_outputs[LISTS] = {first_output, GATED ? first_output : first_output + LIST_OUTPUTS};
+    const copier<ROWS> copies = copier_of<ROWS>(lists, first_outputs);
     const bool late = threadIdx.x >= LIST_OUTPUTS; /* this thread's output is of the second list */
     const uint32_t output = first_output + (GATED && late ? threadIdx.x - LIST_OUTPUTS : threadIdx.x);
     const weight_view own = GATED && late ? second : weight;
-    const bringer bring = {own, output < a.n ? output : a.n - 1, output < a.n, own.block_shift == 6 && a.k % DEEP == 0};
+    const bringer bring = {own, output < a.n ? output : a.n - 1, own.block_shift == 6 && a.k % DEEP == 0};
     const float *map = maps[late];
     float sum[LISTS][TILES][4] = {}, total[LISTS][TILES][4] = {};
     raw_scales<FORMAT, s::BLOCKS> raw = {};
@@ -221,20 +234,19 @@ __global__ void __launch_bounds__(TILE_THREADS, LARGE_BLOCKS(2)) multiply_code_t
     }
     BLOCK_BARRIER(); /* values, maps and sources are there */
     bring_scales(raw, bring, 0);
-    for (uint32_t i = 0; i + 1 < n_stages; i++) begin_stage<ROWS>(stages + i * s::STAGE, a, lists, sources, i * DEEP);
-    for (uint32_t i = threadIdx.x; i < 256 * COPIES; i += TILE_THREADS)
-        pairs[i] = bf16_pair(values[i / COPIES >> 4], values[i / COPIES & 15]);
+    for (uint32_t i = 0; i + 1 < n_stages; i++) begin_stage<ROWS>(stages + i * s::STAGE, a, copies, sources, i * DEEP);
+    fill_pairs<COPIES>(pairs, values);
     put_scales(scales + threadIdx.x * s::BLOCKS, raw, bring, map, 0);
 
     uint32_t slot = 0, filled = n_stages - 1; /* of the ring: which is multiplied, which is filled next */
     for (uint32_t k = 0, number = 1; k < a.k; k += DEEP, number++) {
         if (n_stages == 1) {
             BLOCK_BARRIER(); /* nobody reads the only stage any more */
-            begin_stage<ROWS>(stages, a, lists, sources, k);
+            begin_stage<ROWS>(stages, a, copies, sources, k);
         }
         wait_stage(n_stages);
         BLOCK_BARRIER(); /* the stage is there, its scales and the pairs; nobody reads the stage before it any more */
-        if (n_stages > 1) begin_stage<ROWS>(stages + filled * s::STAGE, a, lists, sources, k + (n_stages - 1) * DEEP);
+        if (n_stages > 1) begin_stage<ROWS>(stages + filled * s::STAGE, a, copies, sources, k + (n_stages - 1) * DEEP);
         bring_scales(raw, bring, k + DEEP);
         UNROLL_BY(ROWS == 16 ? 4 : 1)
         for (uint32_t b = 0; b < s::BLOCKS; b++)
@@ -310,7 +322,8 @@ template <int FORMAT, uint32_t ROWS> void launch(const multiply_args &a, cudaStr
 
 cudaError_t cuda_allow_code_tiles(const cuda_shared_memory &room)
 {
-    cudaError_t result = allow<KERNELS_NF4, 16>(room);
+    cudaError_t result = cuda_allow_codes_few();
+    if (result == cudaSuccess) result = allow<KERNELS_NF4, 16>(room);
     if (result == cudaSuccess) result = allow<KERNELS_NF4, 48>(room);
     if (result == cudaSuccess) result = allow<KERNELS_NF4_NESTED, 16>(room);
     return result == cudaSuccess ? allow<KERNELS_NF4_NESTED, 48>(room) : result;

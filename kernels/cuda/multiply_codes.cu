@@ -13,7 +13,9 @@ __global__ void __launch_bounds__(THREADS) multiply_item_codes(const float *x, w
 {
     SHARED_ARRAY(float, table, [DECODE_TABLE]);
     SHARED_ARRAY(uint32_t, pairs, [256]);
-    fill_pairs<1>(pairs, table, w.format);
+    decode_prepare(table, w.format);
+    BLOCK_BARRIER(); /* the values are there */
+    fill_pairs<1>(pairs, table);
     BLOCK_BARRIER(); /* the pairs are there */
     const uint32_t g = warp_lane() / 4, t = warp_lane() % 4;
     const uint32_t item = (blockIdx.x * (THREADS / WARP_SIZE) + threadIdx.x / WARP_SIZE) * 8 + g;
@@ -43,12 +45,21 @@ __global__ void __launch_bounds__(THREADS) multiply_item_codes(const float *x, w
 
 bool cuda_are_codes(const weight_view &w)
 {
-    return w.format >= KERNELS_NF4 && w.format <= KERNELS_FP4_NESTED && w.cols % BLOCK == 0 && w.block_shift >= 6;
+    return w.format >= KERNELS_NF4 && w.format <= KERNELS_FP4_NESTED && w.cols % BLOCK == 0 && w.block_shift >= 6 &&
+           (uint64_t)w.rows * (w.cols / BLOCK) <= UINT32_MAX; /* blocks have numbers */
+}
+
+/* Whether so few tiles would be made that most of a GPU had none: up to 32 rows a group then go to multiply_few.cu eight at a time, which
+ * reads a weight of 4096 outputs, which L2 holds, up to four times, in as many blocks as there are multiprocessors, or twice that. */
+static bool are_lonely(const multiply_args &a)
+{
+    const uint32_t n_groups = a.starts ? a.n_groups : 1, outputs = a.second ? 64 : 128;
+    return a.m <= 32 * n_groups && (uint64_t)tiles_at_most(a, 16) * ((a.n - 1) / outputs + 1) < 100;
 }
 
 void cuda_multiply_codes(const multiply_args &a, cudaStream_t stream)
 {
-    if (cuda_takes_code_tiles(a))
+    if (cuda_takes_code_tiles(a) && !are_lonely(a))
         cuda_multiply_code_tiles(a, stream);
     else
         cuda_multiply_codes_few(a, stream);

@@ -1,14 +1,20 @@
 /* multiply_few.cu: multiply_codes.cuh for one to eight rows. Bound by reading W.
  *
- * A block of 8 warps makes 16 GROUPS outputs of up to 2 GROUPS rows; a warp makes 16 outputs of one slice: weights are the mma's 16 rows,
- * activations its 8 columns. Four lanes read the 32 bytes of a block of 64 codes of a row, 8 each, a slice's 16 loads at once: 4 KiB a
- * warp, 8 with gate and up. At 128 registers two blocks are on an SM: 64 to 128 KiB in flight, where 4.8 TB/s times 0.7 us want 25 KiB
- * of each of 132 SMs. Sixteen bytes a lane would take two shuffles to bring the halves of a block to their lanes, for the same bytes.
- * What 85 % of an H200's 4.3 TB/s ask of an SM at 1.98 GHz is 27 weights a cycle; a look-up brings two, without conflict 64 a cycle, and
- * 1.7 instructions a weight are 46 of the 128 lanes a cycle. Activations are read once per 16 GROUPS outputs, from L2: 2 GROUPS rows in f32
- * are as many bytes as the weights, half of that with gate and up, or as bf16, which down gets: 5.4 TB/s where weights come at 85 %.
- * Nothing waits but for the round's codes: scales are asked for with them, and looked up when the rows are there. k is cut in parts of
- * SLICES warps, added in order: 4096 outputs are 128 blocks; 1024, 2.1 MB, would be read in less time than a launch takes. */
+ * A block of 8 warps makes 16 GROUPS outputs (GROUPS 1, 2, 4; half of them gate's, half up's) of up to 2 GROUPS rows: a warp takes 16
+ * outputs and every (8 / GROUPS)th slice of k. Weights are the mma's 16 rows, activations its 8 columns. Four lanes read the 32 bytes of
+ * a block of 64 codes of a row, 8 each; sixteen would take two shuffles to bring the halves of a block to their lanes.
+ *
+ * What is in flight: a warp asks for the 4 KiB of its next slice, and for their scales, before it multiplies the last one, and waits for
+ * them behind it: nothing else of it is under way then, as a thread's loads are waited for together. Two blocks are on a multiprocessor:
+ * 64 KiB, where 4.3 TB/s times 0.7 us want 23 of each of an H200's 132. The first slice is asked for before the tables are made.
+ *
+ * What it costs: 85 % of 4.3 TB/s are 27 weights a cycle of a multiprocessor at 1.98 GHz. 1,024 weights (16 outputs, a block of k) take 84
+ * instructions of a warp, of 152 that there is room for: 16 look-ups of two weights, 16 times two instructions for their places, 4 mma, 2
+ * loads of x, 2 shuffles; the rest is asking, waiting and adding up. Of 38 cycles of shared memory the look-ups take 16, x and shuffles
+ * up to 10. Nothing but nested scales is met twice in a bank.
+ *
+ * x comes from L2, or from what the block beside has left in the first cache: of 2 GROUPS rows in f32 as many bytes as of weights. k goes
+ * in rounds of as many slices as there are SLOTS for: of 4,096 with up to two rows. 58 KiB of shared memory. */
 #include "kernels/cuda/multiply_codes.cuh"
 
 namespace
@@ -17,206 +23,291 @@ namespace
 using namespace codes;
 
 constexpr uint32_t FEW_THREADS = 256, FEW_WARPS = FEW_THREADS / WARP_SIZE, OUTPUTS = 16;
-constexpr uint32_t ROW_WORDS = SLICE / 2; /* of a slice of a row of x in bf16 */
+constexpr uint32_t ROW_PIECES = SLICE / 8; /* of 16 bytes: a slice of a row of x in bf16 */
+constexpr uint32_t SOME = 64, MANY = 256;  /* blocks: half of an H200's 132 multiprocessors; two on each */
+constexpr uint32_t SLOTS = 16;             /* slices of rows of x that are in shared memory, and of sums of outputs */
 
-/* A lane's codes of a slice of 16 outputs, g and g + 8; and of the scales of blocks 2 t and 2 t + 1 what does not wait for anything else:
- * two codes and their scale, or the scales themselves. */
-struct slice {
+/* Shared memory, in pieces of 16 bytes: the code's values, rows, sums of slices, totals of outputs. */
+constexpr uint32_t TABLE = 256 * WARP_SIZE / 4, X = SLOTS * ROW_PIECES, SUMS = SLOTS * WARP_SIZE,
+                   TOTALS = FEW_WARPS / 2 * WARP_SIZE;
+constexpr size_t FEW_BYTES = (TABLE + X + SUMS + TOTALS) * 16;
+
+/* A lane's codes of a slice of 16 outputs, g and g + 8. */
+struct slice_codes {
     uint2 low[SLICE_BLOCKS], high[SLICE_BLOCKS];
-    uint32_t scale_codes[2];
-    float scales[2][2];
 };
 
-/* Whether the scales of two blocks lie side by side, at a multiple of their size and within one nested block. */
-__device__ __forceinline__ bool has_pairs(const weight_view &w)
+/* Of outputs g and g + 8 the scales of blocks 2 t and 2 t + 1 of a slice: as they lie in memory, then themselves. */
+struct slice_scales {
+    uint32_t codes[2];
+    float values[2][2];
+};
+
+/* What a warp reads of a weight: the lane's two outputs, of those behind the last the last, by the number of their first block. */
+struct reader {
+    const weight_view w;
+    uint32_t first[2];
+    bool has_pairs; /* scales of two blocks lie side by side, at a multiple of their size, within one nested block */
+};
+
+__device__ __forceinline__ reader read_outputs(const weight_view &w, uint32_t output)
 {
-    return w.block_shift == 6 && w.cols % (2 * BLOCK) == 0;
+    const uint32_t low = output + warp_lane() / 4, high = low + 8, last = w.rows - 1, blocks = w.cols / BLOCK;
+    return {w,
+            {(low < last ? low : last) * blocks, (high < last ? high : last) * blocks},
+            w.block_shift == 6 && blocks % 2 == 0};
 }
 
-/* The lane's outputs; those behind the last are read as the last, and not stored. */
-__device__ __forceinline__ uint32_t output_of(const weight_view &w, uint32_t output, uint32_t which)
+/* Asks for the codes of the slice at block `at` of a row; those of blocks behind n_blocks stay what they are. */
+__device__ __forceinline__ void ask_codes(slice_codes &to, const reader &r, uint32_t at, uint32_t n_blocks)
 {
-    const uint32_t row = output + warp_lane() / 4 + 8 * which;
-    return row < w.rows ? row : w.rows - 1;
+    const uint8_t *data = (const uint8_t *)r.w.data + 8 * (warp_lane() % 4);
+    const uint8_t *low = data + (size_t)(r.first[0] + at) * (BLOCK / 2),
+                  *high = data + (size_t)(r.first[1] + at) * (BLOCK / 2);
+    UNROLL for (uint32_t b = 0; b < SLICE_BLOCKS; b++)
+    {
+        if (b >= n_blocks) continue;
+        to.low[b] = load_once(low + b * (BLOCK / 2));
+        to.high[b] = load_once(high + b * (BLOCK / 2));
+    }
 }
 
+/* Asks for the scales of the slice at block `at`; of blocks behind n_blocks they are 0. */
 template <int FORMAT>
-__device__ __forceinline__ void load_slice(slice &to, const weight_view &w, uint32_t output, uint32_t k,
-                                           uint32_t n_blocks)
+__device__ __forceinline__ void ask_scales(slice_scales &to, const reader &r, uint32_t at, uint32_t n_blocks)
 {
     const uint32_t t = warp_lane() % 4;
-    const uint8_t *data = (const uint8_t *)w.data;
-    const uint8_t *low_at = data + ((size_t)output_of(w, output, 0) * w.cols + k) / 2 + 8 * t;
-    const uint8_t *high_at = data + ((size_t)output_of(w, output, 1) * w.cols + k) / 2 + 8 * t;
-    UNROLL for (uint32_t b = 0; b < SLICE_BLOCKS; b++)
-    {
-        const bool in = b < n_blocks;
-        to.low[b] = in ? load_once(low_at + b * (BLOCK / 2)) : uint2{0, 0};
-        to.high[b] = in ? load_once(high_at + b * (BLOCK / 2)) : uint2{0, 0};
-    }
     UNROLL for (uint32_t which = 0; which < 2; which++)
     {
-        const size_t block = ((size_t)output_of(w, output, which) * w.cols + k) / BLOCK + 2 * t;
-        to.scale_codes[which] = 0;
-        to.scales[which][0] = to.scales[which][1] = 0;
-        if (2 * t >= n_blocks) continue;
-        if (!has_pairs(w)) { /* rows of an odd number of blocks, blocks of more than 64: they are waited for */
-            const uint32_t row = output_of(w, output, which), first = k + 2 * t * BLOCK;
-            to.scales[which][0] = block_scale<FORMAT>(w, row, first);
-            if (2 * t + 1 < n_blocks) to.scales[which][1] = block_scale<FORMAT>(w, row, first + BLOCK);
-        } else if constexpr (FORMAT == KERNELS_NF4_NESTED) {
-            to.scale_codes[which] = *(const uint16_t *)(w.absmax_codes + block);
-            to.scales[which][0] = w.nested_absmax[block / 256];
+        const uint32_t block = r.first[which] + at + 2 * t;
+        to.codes[which] = 0;
+        to.values[which][0] = to.values[which][1] = 0;
+        if (2 * t >= n_blocks || !r.has_pairs) continue;
+        if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+            to.codes[which] = *(const uint16_t *)(r.w.absmax_codes + block);
+            to.values[which][0] = r.w.nested_absmax[block / 256];
         } else {
-            const float2 two = *(const float2 *)(w.absmax + block);
-            to.scales[which][0] = two.x, to.scales[which][1] = two.y;
+            const float2 two = *(const float2 *)(r.w.absmax + block);
+            to.values[which][0] = two.x, to.values[which][1] = two.y;
         }
     }
 }
 
-/* Looks up the scales whose codes were asked for: after everything else was. */
-template <int FORMAT> __device__ __forceinline__ void finish_scales(slice &to, const weight_view &w)
+/* The scales of what was asked for. map: of nested scales. */
+template <int FORMAT>
+__device__ __forceinline__ void finish_scales(slice_scales &to, const reader &r, const float *map, uint32_t at,
+                                              uint32_t n_blocks)
 {
-    if constexpr (FORMAT == KERNELS_NF4_NESTED) {
-        UNROLL for (uint32_t which = 0; which < 2; which++) if (has_pairs(w))
-        {
-            const float nested = to.scales[which][0];
-            to.scales[which][0] = w.nested_map[to.scale_codes[which] & 255u] * nested + w.nested_offset;
-            to.scales[which][1] = w.nested_map[to.scale_codes[which] >> 8] * nested + w.nested_offset;
+    const uint32_t t = warp_lane() % 4;
+    if (2 * t >= n_blocks) return;
+    UNROLL for (uint32_t which = 0; which < 2; which++)
+    {
+        if (!r.has_pairs) { /* rows of an odd number of blocks, blocks of more than 64: they are waited for */
+            UNROLL_BY(1) for (uint32_t i = 0; i < 2 && 2 * t + i < n_blocks; i++)
+            {
+                const size_t k = (size_t)(r.first[which] + at + 2 * t + i) * BLOCK;
+                const float scale = decode_absmax<FORMAT>(r.w, k >> r.w.block_shift);
+                if (i == 0)
+                    to.values[which][0] = scale;
+                else
+                    to.values[which][1] = scale;
+            }
+        } else if constexpr (FORMAT == KERNELS_NF4_NESTED) {
+            const float nested = to.values[which][0];
+            to.values[which][0] = map[to.codes[which] & 255u] * nested + r.w.nested_offset;
+            to.values[which][1] = map[to.codes[which] >> 8] * nested + r.w.nested_offset;
         }
     }
 }
 
-/* sum[16 outputs, 8 rows] += the slice's blocks, one after the other. x: the lane's row, or NULL for one that is none. */
-__device__ __forceinline__ void add_slice(float sum[4], const slice &from, uint32_t n_blocks, const uint32_t *pairs,
-                                          const uint32_t *x)
+/* The sums of 16 outputs and 8 rows over a slice, its blocks one after the other. first: the lane's first piece of its row of x. */
+__device__ __forceinline__ float4 multiply_slice(const slice_codes &from, const slice_scales &scales, uint32_t n_blocks,
+                                                 const uint32_t *own, const uint4 *x, uint32_t first)
 {
-    const uint32_t lane = warp_lane(), g = lane / 4, t = lane % 4;
+    const uint32_t lane = warp_lane();
+    float4 sum = {0, 0, 0, 0};
     UNROLL for (uint32_t b = 0; b < SLICE_BLOCKS; b++)
     {
-        if (b >= n_blocks) break; /* the last slice may be short */
+        if (b % 2 == 0 && b >= n_blocks)
+            break; /* two at a time: more of them beside each other want more registers than there are */
+        const uint4 early = x[first + b * 8], late = x[(first ^ 1) + b * 8];
+        const uint32_t of_x[STEPS][2] = {{early.x, early.y}, {early.z, early.w}, {late.x, late.y}, {late.z, late.w}};
         float block[4] = {0, 0, 0, 0};
-        UNROLL for (uint32_t half = 0; half < 2; half++)
+        UNROLL for (uint32_t step = 0; step < STEPS; step++)
         {
-            uint4 row = {0, 0, 0, 0};
-            if (x) row = *(const uint4 *)(x + (((b * 8 + 2 * t + half) ^ (g & 1)) * 4));
-            UNROLL for (uint32_t i = 0; i < 2; i++)
-            {
-                const uint32_t low = step_bytes(from.low[b], 2 * half + i),
-                               high = step_bytes(from.high[b], 2 * half + i);
-                const uint32_t a[4] = {pairs[(low & 255u) * WARP_SIZE + lane], pairs[(high & 255u) * WARP_SIZE + lane],
-                                       pairs[(low >> 8 & 255u) * WARP_SIZE + lane],
-                                       pairs[(high >> 8 & 255u) * WARP_SIZE + lane]};
-                const uint32_t of_x[2] = {i ? row.z : row.x, i ? row.w : row.y};
-                mma_bf16(block, a, of_x);
-            }
+            uint32_t of_w[4];
+            step_values(of_w, own, from.low[b], from.high[b], step);
+            mma_bf16(block, of_w, of_x[step]);
         }
-        const uint32_t owner = g * 4 + b / 2; /* whose lane has the block's scales */
-        const float low = warp_from_lane(from.scales[0][b % 2], owner),
-                    high = warp_from_lane(from.scales[1][b % 2], owner);
-        sum[0] = fmaf(block[0], low, sum[0]), sum[1] = fmaf(block[1], low, sum[1]);
-        sum[2] = fmaf(block[2], high, sum[2]), sum[3] = fmaf(block[3], high, sum[3]);
+        const uint32_t owner = lane / 4 * 4 + b / 2; /* whose lane has the block's scales */
+        const float low = warp_from_lane(scales.values[0][b % 2], owner),
+                    high = warp_from_lane(scales.values[1][b % 2], owner);
+        sum.x = fmaf(block[0], low, sum.x), sum.y = fmaf(block[1], low, sum.y);
+        sum.z = fmaf(block[2], high, sum.z), sum.w = fmaf(block[3], high, sum.w);
     }
+    return sum;
 }
 
-/* Slices [k, k + SLICES * SLICE) of the tile's rows as bf16. Neighbouring rows have every two pieces of 16 bytes exchanged, so that the
- * lanes of two rows meet different banks. */
-template <uint32_t ROWS, uint32_t SLICES>
-__device__ __forceinline__ void load_rows(uint32_t *to, const multiply_args &a, const tile &t, uint32_t k)
+/* Columns [k, k + n_slices SLICE) of the tile's rows as bf16, zeros behind their end. Neighbouring rows have every two pieces exchanged, so
+ * that the lanes of two rows meet different banks. */
+__device__ __forceinline__ void load_rows(uint4 *to, const multiply_args &a, uint32_t first_row, uint32_t n_rows,
+                                          uint32_t k, uint32_t n_slices)
 {
-    constexpr uint32_t PIECES = SLICE / 8;
-    const uint32_t n_rows = t.end - t.first < ROWS ? t.end - t.first : ROWS;
-    for (uint32_t i = threadIdx.x; i < n_rows * SLICES * PIECES; i += FEW_THREADS) {
-        const uint32_t row = i / (SLICES * PIECES), part = i / PIECES % SLICES, piece = i % PIECES;
-        const uint32_t at = k + (part * PIECES + piece) * 8;
-        if (at >= a.k) continue;
-        const size_t from = (size_t)(a.rows ? a.rows[t.first + row] : t.first + row) * a.k + at;
-        uint4 words;
-        if (a.x16)
-            words = *(const uint4 *)(a.x16 + from);
-        else {
-            const float4 *values = (const float4 *)(a.x + from), first = values[0], second = values[1];
-            words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
-            words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+    for (uint32_t row = 0; row < n_rows; row++) {
+        const size_t from = (size_t)(a.rows ? a.rows[first_row + row] : first_row + row) * a.k;
+        UNROLL_BY(2) for (uint32_t i = threadIdx.x; i < n_slices * ROW_PIECES; i += FEW_THREADS)
+        {
+            const uint32_t at = k + i * 8;
+            uint4 words = {0, 0, 0, 0};
+            if (at < a.k && a.x16)
+                words = *(const uint4 *)(a.x16 + from + at);
+            else if (at < a.k) {
+                const float4 *values = (const float4 *)(a.x + from + at), first = values[0], second = values[1];
+                words.x = bf16_pair(first.x, first.y), words.y = bf16_pair(first.z, first.w);
+                words.z = bf16_pair(second.x, second.y), words.w = bf16_pair(second.z, second.w);
+            }
+            to[row * n_slices * ROW_PIECES + (i ^ (row & 1))] = words;
         }
-        *(uint4 *)(to + (part * ROWS + row) * ROW_WORDS + (piece ^ (row & 1)) * 4) = words;
     }
 }
 
 template <int FORMAT, uint32_t GROUPS, bool GATED>
-__global__ void __launch_bounds__(FEW_THREADS, LARGE_BLOCKS(2)) multiply_few(multiply_args a)
+__global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(multiply_args a)
 {
-    constexpr uint32_t SLICES = FEW_WARPS / GROUPS, ROWS = 2 * GROUPS, SUMS = GATED ? 2 : 1;
-    SHARED_ARRAY(uint32_t, pairs, [256 * WARP_SIZE]);
-    SHARED_ARRAY(uint4, x4, [SLICES * ROWS * ROW_WORDS / 4]); /* the code's values, rows, sums of slices: by turns */
-    uint32_t *x = (uint32_t *)x4;
-    float *parts = (float *)x4;
+    constexpr uint32_t STRIDE = FEW_WARPS / GROUPS, ROWS = 2 * GROUPS, COLUMN_GROUPS = GATED ? GROUPS / 2 : GROUPS;
+    DYNAMIC_SHARED(uint4, memory);
+    SHARED_ARRAY(float, maps, [GATED ? 2 : 1][256]);
+    uint32_t *pairs = (uint32_t *)memory;
+    uint4 *x = memory + TABLE;
+    float4 *sums = (float4 *)(x + X), *totals = sums + SUMS;
+    SHARED_ARRAY(uint32_t, kept, [3]); /* what registers are short for: first row, rows, slices of a round */
     const tile t = find_tile<ROWS>(a, blockIdx.y);
     if (t.none) return;
-    const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
-    const weight_view second = GATED ? a.second[t.group] : weight;
     const uint32_t lane = warp_lane(), warp = threadIdx.x / WARP_SIZE, group = warp % GROUPS, part = warp / GROUPS;
-    const uint32_t output = (blockIdx.x * GROUPS + group) * OUTPUTS;
-    const bool has_row = lane / 4 < ROWS && t.first + lane / 4 < t.end;
-    float total[SUMS][4] = {};
+    const bool is_second = GATED && group >= COLUMN_GROUPS; /* this warp's outputs are of the second weight */
+    const uint32_t output = (blockIdx.x * COLUMN_GROUPS + group % COLUMN_GROUPS) * OUTPUTS;
+    const reader own = read_outputs(is_second ? a.second[t.group] : a.weights ? a.weights[t.group] : a.weight, output);
+    const float *map = maps[is_second];
+    const uint32_t n_blocks = a.k / BLOCK;
+    slice_codes codes = {};
+    slice_scales scales;
+    auto left_at = [&](uint32_t at) { return at < n_blocks ? n_blocks - at : 0; }; /* blocks from `at` on */
 
-    fill_pairs<WARP_SIZE>(pairs, parts, weight.format);
-    for (uint32_t k = 0; k < a.k; k += SLICES * SLICE) {
-        const uint32_t mine = k + part * SLICE;
-        const uint32_t left = mine < a.k ? (a.k - mine) / BLOCK : 0,
-                       n_blocks = left < SLICE_BLOCKS ? left : SLICE_BLOCKS;
-        float sum[SUMS][4] = {};
-        slice codes, codes2;
-        if (n_blocks) load_slice<FORMAT>(codes, weight, output, mine, n_blocks);
-        if (GATED && n_blocks) load_slice<FORMAT>(codes2, second, output, mine, n_blocks);
-        BLOCK_BARRIER(); /* the pairs are there; nobody reads the sums of the round before any more */
-        load_rows<ROWS, SLICES>(x, a, t, k);
-        if (n_blocks) finish_scales<FORMAT>(codes, weight);
-        if (GATED && n_blocks) finish_scales<FORMAT>(codes2, second);
-        BLOCK_BARRIER(); /* the rows are there */
-        const uint32_t *row = has_row ? x + (part * ROWS + lane / 4) * ROW_WORDS : NULL;
-        if (n_blocks) add_slice(sum[0], codes, n_blocks, pairs, row);
-        if (GATED && n_blocks) add_slice(sum[SUMS - 1], codes2, n_blocks, pairs, row);
-        BLOCK_BARRIER(); /* nobody reads the rows any more: sums take their place */
-        UNROLL for (uint32_t s = 0; s < SUMS; s++) UNROLL for (uint32_t i = 0; i < 4; i++)
-            parts[((warp * SUMS + s) * WARP_SIZE + lane) * 4 + i] = sum[s][i];
-        BLOCK_BARRIER(); /* the sums are there */
-        if (part != 0) continue;
-        UNROLL for (uint32_t from = 0; from < SLICES; from++) UNROLL for (uint32_t s = 0; s < SUMS; s++)
-            UNROLL for (uint32_t i = 0; i < 4; i++) total[s][i] +=
-            parts[(((from * GROUPS + group) * SUMS + s) * WARP_SIZE + lane) * 4 + i];
+    uint32_t at = part * SLICE_BLOCKS; /* the first block of this warp's slice */
+    ask_codes(codes, own, at, left_at(at));
+    ask_scales<FORMAT>(scales, own, at, left_at(at));
+    if (threadIdx.x == 0) {
+        const uint32_t n_rows = t.end - t.first < ROWS ? t.end - t.first : ROWS;
+        /* Slices of a round: what the slots hold of the rows and of the sums, and whole turns of the warps. */
+        const uint32_t in_rows = SLOTS / n_rows / STRIDE * STRIDE;
+        kept[0] = t.first, kept[1] = n_rows, kept[2] = in_rows < SLOTS / GROUPS ? in_rows : SLOTS / GROUPS;
     }
-    if (part != 0) return;
+    if (part == 0) totals[warp * WARP_SIZE + lane] = float4{0, 0, 0, 0};
+    decode_prepare((float *)sums, own.w.format);
+    if (FORMAT == KERNELS_NF4_NESTED && part == 0 && group % COLUMN_GROUPS == 0)
+        for (uint32_t i = lane; i < 256; i += WARP_SIZE) maps[is_second][i] = own.w.nested_map[i];
+    BLOCK_BARRIER(); /* the values are there, and the maps, and what is kept */
+    fill_pairs<WARP_SIZE>(pairs, (const float *)sums);
+    finish_scales<FORMAT>(scales, own, map, at, left_at(at));
+    for (uint32_t begin = 0, end; begin < n_blocks; begin = end) {
+        load_rows(x, a, kept[0], kept[1], begin * BLOCK, kept[2]);
+        end = begin + kept[2] * SLICE_BLOCKS;
+        BLOCK_BARRIER(); /* the rows are there, and the pairs; nobody reads the sums of the round before any more */
+        const uint32_t my_row =
+            lane / 4 < kept[1] ? lane / 4 : 0; /* a lane without a row makes another's sums, which nobody stores */
+        const uint32_t of_row = my_row * kept[2] * ROW_PIECES + (lane % 4 * 2 ^ (my_row & 1));
+        UNROLL_BY(1) while (at < end)
+        {
+            const uint32_t next = at + STRIDE * SLICE_BLOCKS, left = left_at(next);
+            slice_codes ahead = codes;
+            slice_scales scales_ahead;
+            float4 sum = {0, 0, 0, 0};
+            ask_codes(ahead, own, next, left);
+            ask_scales<FORMAT>(scales_ahead, own, next, left);
+            if (at < n_blocks)
+                sum = multiply_slice(codes, scales, left_at(at), pairs + lane, x, of_row + (at - begin) * (BLOCK / 8));
+            sums[((at - begin) / SLICE_BLOCKS * GROUPS + group) * WARP_SIZE + lane] = sum;
+            finish_scales<FORMAT>(scales_ahead, own, map, next, left);
+            codes = ahead, scales = scales_ahead, at = next; /* waited for here: nothing else is under way then */
+        }
+        BLOCK_BARRIER(); /* the sums are there; nobody reads the rows any more */
+        if (part != 0) continue;
+        float4 all = totals[warp * WARP_SIZE + lane];
+        UNROLL_BY(4) for (uint32_t slice = 0; slice < kept[2]; slice++)
+        { /* in turn; those behind the end are 0 */
+            const float4 other = sums[(slice * GROUPS + group) * WARP_SIZE + lane];
+            all.x += other.x, all.y += other.y, all.z += other.z, all.w += other.w;
+        }
+        totals[warp * WARP_SIZE + lane] = all;
+    }
+    if (GATED) BLOCK_BARRIER(); /* up's totals are there, which gate's warps want */
+    if (part != 0 || is_second) return;
+    const float4 all = totals[warp * WARP_SIZE + lane],
+                 other = totals[(warp + (GATED ? COLUMN_GROUPS : 0)) * WARP_SIZE + lane];
+    const float total[4] = {all.x, all.y, all.z, all.w}, up[4] = {other.x, other.y, other.z, other.w};
     UNROLL for (uint32_t i = 0; i < 4; i++)
     {
         const uint32_t row = lane % 4 * 2 + i % 2, column = output + lane / 4 + i / 2 * 8;
-        if (row < ROWS && t.first + row < t.end && column < a.n)
-            store_codes(a, t.first + row, column,
-                        GATED ? activate(a.activation, total[0][i]) * total[SUMS - 1][i] : total[0][i]);
+        if (row < kept[1] && column < a.n)
+            store_codes(a, kept[0] + row, column, GATED ? activate(a.activation, total[i]) * up[i] : total[i]);
     }
 }
 
 template <int FORMAT, uint32_t GROUPS> void launch_few(const multiply_args &a, cudaStream_t stream)
 {
-    const dim3 grid((a.n + GROUPS * OUTPUTS - 1) / (GROUPS * OUTPUTS), tiles_at_most(a, 2 * GROUPS));
-    if (a.second)
-        LAUNCH((multiply_few<FORMAT, GROUPS, true>), grid, dim3(FEW_THREADS), 0, stream, a);
+    const uint32_t outputs = (a.second ? GROUPS / 2 : GROUPS) * OUTPUTS; /* gate's groups and up's */
+    const dim3 grid((a.n + outputs - 1) / outputs, tiles_at_most(a, 2 * GROUPS));
+    if constexpr (GROUPS > 1)
+        if (a.second) {
+            LAUNCH((multiply_few<FORMAT, GROUPS, true>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
+            return;
+        }
+    LAUNCH((multiply_few<FORMAT, GROUPS, false>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
+}
+
+template <int FORMAT, uint32_t GROUPS> cudaError_t allow_few()
+{
+    cudaError_t result = cudaFuncSetAttribute((const void *)multiply_few<FORMAT, GROUPS, false>,
+                                              cudaFuncAttributeMaxDynamicSharedMemorySize, (int)FEW_BYTES);
+    if constexpr (GROUPS > 1)
+        if (result == cudaSuccess)
+            result = cudaFuncSetAttribute((const void *)multiply_few<FORMAT, GROUPS, true>,
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize, (int)FEW_BYTES);
+    return result;
+}
+
+/* As many groups a block as still make MANY blocks, or SOME where fewer of them would read the weights more than once: the more groups,
+ * the less often x is read. */
+template <int FORMAT> void choose_few(const multiply_args &a, cudaStream_t stream)
+{
+    const uint32_t n_groups = a.starts ? a.n_groups : 1, outputs = (a.second ? 2 : 1) * a.n;
+    auto blocks = [&](uint32_t groups) {
+        return (uint64_t)((outputs - 1) / (groups * OUTPUTS) + 1) * tiles_at_most(a, 2 * groups);
+    };
+    if (blocks(4) >= (a.m > 4 * n_groups ? SOME : MANY))
+        launch_few<FORMAT, 4>(a, stream);
+    else if (a.m > n_groups || a.second || blocks(2) >= MANY)
+        launch_few<FORMAT, 2>(a, stream);
     else
-        LAUNCH((multiply_few<FORMAT, GROUPS, false>), grid, dim3(FEW_THREADS), 0, stream, a);
+        launch_few<FORMAT, 1>(a, stream);
 }
 
 } // namespace
 
+cudaError_t cuda_allow_codes_few(void)
+{
+    cudaError_t result = allow_few<KERNELS_NF4, 1>();
+    if (result == cudaSuccess) result = allow_few<KERNELS_NF4, 2>();
+    if (result == cudaSuccess) result = allow_few<KERNELS_NF4, 4>();
+    if (result == cudaSuccess) result = allow_few<KERNELS_NF4_NESTED, 1>();
+    if (result == cudaSuccess) result = allow_few<KERNELS_NF4_NESTED, 2>();
+    return result == cudaSuccess ? allow_few<KERNELS_NF4_NESTED, 4>() : result;
+}
+
 void cuda_multiply_codes_few(const multiply_args &a, cudaStream_t stream)
 {
-    const bool is_nested = a.weight.absmax_codes != NULL;
-    const bool fewest = a.m <= 4 * (a.starts ? a.n_groups : 1); /* four rows a block leave room for more blocks */
-    if (fewest && is_nested)
-        launch_few<KERNELS_NF4_NESTED, 2>(a, stream);
-    else if (fewest)
-        launch_few<KERNELS_NF4, 2>(a, stream);
-    else if (is_nested)
-        launch_few<KERNELS_NF4_NESTED, 4>(a, stream);
+    if (a.weight.absmax_codes)
+        choose_few<KERNELS_NF4_NESTED>(a, stream);
     else
-        launch_few<KERNELS_NF4, 4>(a, stream);
+        choose_few<KERNELS_NF4>(a, stream);
 }

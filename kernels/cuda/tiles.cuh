@@ -12,14 +12,22 @@ struct tile {
     bool none;
 };
 
-/* Which rows the block's tile holds: tiles of group 0, then those of group 1, and so on. */
+/* Which rows the block's tile holds: tiles of group 0, then those of group 1, and so on. The starts are asked for eight at a time: the
+ * block begins with waiting for them. */
 template <uint32_t ROWS> static __device__ __forceinline__ tile find_tile(const multiply_args &a, uint32_t number)
 {
+    constexpr uint32_t AT_ONCE = 8;
     if (!a.starts) return {0, number * ROWS, a.m, number * ROWS >= a.m};
-    for (uint32_t e = 0; e < a.n_groups; e++) {
-        uint32_t begin = a.starts[e], end = a.starts[e + 1], n = (end - begin + ROWS - 1) / ROWS;
-        if (number < n) return {e, begin + number * ROWS, end, false};
-        number -= n;
+    uint32_t begin = a.starts[0], ends[AT_ONCE];
+    for (uint32_t e = 0; e < a.n_groups; e += AT_ONCE) {
+        UNROLL for (uint32_t i = 0; i < AT_ONCE; i++) ends[i] = a.starts[e + i < a.n_groups ? e + i + 1 : a.n_groups];
+        UNROLL for (uint32_t i = 0; i < AT_ONCE; i++)
+        { /* those behind the last group are empty */
+            const uint32_t n = (ends[i] - begin + ROWS - 1) / ROWS;
+            if (number < n) return {e + i, begin + number * ROWS, ends[i], false};
+            number -= n;
+            begin = ends[i];
+        }
     }
     return {0, 0, 0, true};
 }

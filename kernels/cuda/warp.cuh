@@ -91,6 +91,22 @@ static __device__ __forceinline__ uint32_t f16_pair(float earlier, float later)
     return (uint32_t)__half_as_ushort(__low2half(pair)) | (uint32_t)__half_as_ushort(__high2half(pair)) << 16;
 }
 
+/* Byte `which` of a word: one instruction, which a multiplication behind it does not undo. */
+static __device__ __forceinline__ uint32_t byte_of(uint32_t word, unsigned which)
+{
+    return __byte_perm(word, 0, 0x4440u | which);
+}
+
+/* column[row * WARP_SIZE], in shared memory: one instruction for the place, and the load. Not taken for pure: it stays behind barriers. */
+static __device__ __forceinline__ uint32_t load_column(const uint32_t *column, uint32_t row)
+{
+    uint32_t value;
+    asm volatile("ld.shared.u32 %0, [%1];"
+                 : "=r"(value)
+                 : "r"((uint32_t)__cvta_generic_to_shared(column) + row * (WARP_SIZE * 4)));
+    return value;
+}
+
 /* sum + the products of four signed bytes each. */
 static __device__ __forceinline__ int dot_bytes(uint32_t a, uint32_t b, int sum)
 {

@@ -317,6 +317,108 @@ static void blocks_of_other_sizes_multiply_alike(void **state)
     free(x);
 }
 
+/* A GPU's own kernels: the library promises no more than test_company asks of it. */
+static bool is_own(const struct rig *rig)
+{
+    return rig->is_gpu && !strstr(rig->name, "library");
+}
+
+/* Few rows and many go to other kernels, k in one round and in several, weights of few outputs and of many: a row's bits stay. */
+static void a_row_has_the_same_bits_however_many_there_are(void **state)
+{
+    static const struct {
+        size_t n, k;
+    } shapes[] = {{40, 64}, {33, 704}, {17, 4608}, {16, 8768}};
+    static const enum kernels_format formats[] = {KERNELS_NF4_NESTED, KERNELS_NF4};
+    static const size_t rows[] = {1, 2, 3, 5, 8, 9, 33};
+    enum { MOST = 33 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const size_t n = shapes[i].n, k = shapes[i].k;
+        struct numbers numbers = {k};
+        float *x = host_values(MOST * k), *w = host_values(n * k);
+        numbers_fill(&numbers, x, MOST * k);
+        numbers_fill(&numbers, w, n * k);
+        for (size_t r = 0; r < rigs.n; r++)
+            for (size_t f = 0; f < 2 && is_own(&rigs.all[r]); f++) {
+                struct kernels_weight *weight = rig_weight(&rigs.all[r], formats[f], n, k, w);
+                float *all = run_linear(&rigs.all[r], weight, x, MOST, n, k);
+                for (size_t j = 0; j < sizeof rows / sizeof rows[0] - (conformance_short() ? 2 : 0); j++) {
+                    const size_t m = rows[j], first = MOST - m;
+                    float *some = run_linear(&rigs.all[r], weight, x + first * k, m, n, k);
+                    assert_true(compare_equal(rigs.all[r].name, some, all + first * n, m * n));
+                    free(some);
+                }
+                free(all);
+                rigs.all[r].table->weight_free(rigs.all[r].device, weight);
+            }
+        free(x);
+        free(w);
+    }
+}
+
+/* A weight whose outputs repeat: however it is cut, they come to the same. 16,400 outputs keep all of a large GPU busy, 40 do not. */
+static void an_output_has_the_same_bits_however_many_there_are(void **state)
+{
+    enum { N = 40, K = 192, MOST = 8 };
+    static const size_t outputs[] = {2000, 8200, 16400};
+    struct numbers numbers = {7};
+    float *x = host_values(MOST * K), *w = host_values(outputs[2] * K);
+
+    (void)state;
+    numbers_fill(&numbers, x, MOST * K);
+    numbers_fill(&numbers, w, N * K);
+    for (size_t i = N * K; i < outputs[2] * K; i++) w[i] = w[i - N * K];
+    for (size_t r = 0; r < rigs.n; r++) {
+        const struct rig *rig = &rigs.all[r];
+        if (!is_own(rig)) continue;
+        struct kernels_weight *few = rig_weight(rig, KERNELS_NF4, N, K, w);
+        for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+            struct kernels_weight *many = rig_weight(rig, KERNELS_NF4, outputs[i], K, w);
+            for (size_t m = 1; m <= MOST; m += conformance_short() ? 7 : 3) {
+                float *want = run_linear(rig, few, x, m, N, K), *got = run_linear(rig, many, x, m, outputs[i], K);
+                for (size_t row = 0; row < m; row++)
+                    for (size_t n = 0; n < outputs[i]; n += N)
+                        assert_true(compare_equal(rig->name, got + row * outputs[i] + n, want + row * N,
+                                                  outputs[i] - n < N ? outputs[i] - n : N));
+                free(want);
+                free(got);
+            }
+            rig->table->weight_free(rig->device, many);
+        }
+        rig->table->weight_free(rig->device, few);
+    }
+    free(x);
+    free(w);
+}
+
+/* Experts of few and of many values between gate and down, of even and odd numbers of blocks. */
+static void a_row_of_experts_has_the_same_bits_however_many_there_are(void **state)
+{
+    static const size_t hidden[] = {64, 2112, 8192, 8256};
+    enum { K = 64, M = 70 };
+    struct rows rows = rows_make(M, K, 2, 1);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+        for (size_t r = 0; r < rigs.n; r++) {
+            const struct rig *rig = &rigs.all[r];
+            struct layer layer = {.n_experts = 2, .k = K, .f = hidden[i]};
+            if (!is_own(rig) || (conformance_short() && i == 2)) continue;
+            layer_make(rig, &layer, i % 2 ? KERNELS_NF4_NESTED : KERNELS_FP4);
+            float *all = run_experts(rig, &layer, &rows, 0, conformance_short() ? 20 : M);
+            for (size_t m = 1; m <= (conformance_short() ? 1 : 15); m += 7) {
+                float *some = run_experts(rig, &layer, &rows, 3, m);
+                assert_true(compare_equal(rig->name, some, all + 3 * K, m * K));
+                free(some);
+            }
+            free(all);
+            layer_free(rig, &layer);
+        }
+    rows_free(&rows);
+}
+
 /* The library on a card without bf16. */
 static bool is_in_f16(const struct rig *rig)
 {
@@ -478,6 +580,9 @@ int main(void)
         cmocka_unit_test(a_16_bit_form_changes_no_bit_and_no_part),
         cmocka_unit_test(some_experts_with_a_16_bit_form_change_no_bit),
         cmocka_unit_test(blocks_of_other_sizes_multiply_alike),
+        cmocka_unit_test(a_row_has_the_same_bits_however_many_there_are),
+        cmocka_unit_test(an_output_has_the_same_bits_however_many_there_are),
+        cmocka_unit_test(a_row_of_experts_has_the_same_bits_however_many_there_are),
         cmocka_unit_test(regimes_of_a_gpu_differ_by_rounding_only),
         cmocka_unit_test(products_of_8_bits_have_the_same_bits_everywhere),
         cmocka_unit_test(the_largest_sums_of_a_block_fit),

@@ -38,13 +38,15 @@ enum section {
     EXP2,
     MMA_S8,
     STORED,
+    BYTE_OF,
+    COLUMN,
     N_SECTIONS
 };
-const char *const names[N_SECTIONS] = {"warp_from_lane",  "warp_across",    "warp_across_u32", "warp_across_f64",
-                                       "float_from_bits", "float_from_f16", "f16_from_float",  "bf16_pair",
-                                       "load_once",       "mma_bf16",       "mma_bf16 turned", "warp_from_lane_u32",
-                                       "f16_pair",        "mma_f16",        "load_matrices",   "load_matrices_tr",
-                                       "copy_async_16",   "exp2_fast",      "mma_s8",          "store_vector"};
+const char *const names[N_SECTIONS] = {
+    "warp_from_lane", "warp_across",  "warp_across_u32", "warp_across_f64",  "float_from_bits", "float_from_f16",
+    "f16_from_float", "bf16_pair",    "load_once",       "mma_bf16",         "mma_bf16 turned", "warp_from_lane_u32",
+    "f16_pair",       "mma_f16",      "load_matrices",   "load_matrices_tr", "copy_async_16",   "exp2_fast",
+    "mma_s8",         "store_vector", "byte_of",         "load_column"};
 constexpr uint32_t WORDS = 4; /* of a result */
 constexpr size_t RESULTS = (size_t)N_SECTIONS * LANES * WORDS;
 
@@ -95,6 +97,12 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     int whole[4] = {0, 1, -1, 0x7fffffff}; /* the last wraps where products are positive */
     mma_s8(whole, random + (size_t)lane * INPUTS, random + (size_t)lane * INPUTS + 4);
     UNROLL for (uint32_t i = 0; i < WORDS; i++) to[MMA_S8][i] = (uint32_t)whole[i];
+
+    UNROLL for (uint32_t i = 0; i < WORDS; i++) to[BYTE_OF][i] = byte_of(word, i);
+    SHARED_ARRAY(uint32_t, column, [WORDS][32]);
+    UNROLL for (uint32_t i = 0; i < WORDS; i++) column[i][threadIdx.x] = other + i;
+    to[COLUMN][0] = load_column(&column[0][threadIdx.x], word % WORDS);
+    to[COLUMN][1] = load_column(&column[1][threadIdx.x], other % (WORDS - 1));
 
     to[EXP2][0] = bits_from_float(exp2_fast((float)(word % 20000) / 128.0f - 140.0f));
     to[EXP2][1] = bits_from_float(exp2_fast(0.0f));

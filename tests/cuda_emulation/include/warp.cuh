@@ -90,6 +90,16 @@ static inline uint32_t f16_pair(float earlier, float later)
     return half_f16_from_f32(earlier) | (uint32_t)half_f16_from_f32(later) << 16;
 }
 
+static inline uint32_t byte_of(uint32_t word, unsigned which)
+{
+    return word >> 8 * which & 255u;
+}
+
+static inline uint32_t load_column(const uint32_t *column, uint32_t row)
+{
+    return column[row * WARP_SIZE];
+}
+
 /* sum + the products of four signed bytes each. */
 static inline int dot_bytes(uint32_t a, uint32_t b, int sum)
 {
