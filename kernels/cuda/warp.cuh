@@ -97,7 +97,8 @@ static __device__ __forceinline__ uint32_t byte_of(uint32_t word, unsigned which
     return __byte_perm(word, 0, 0x4440u | which);
 }
 
-/* column[row * WARP_SIZE], in shared memory: one instruction for the place, and the load. Not taken for pure: it stays behind barriers. */
+/* column[row * WARP_SIZE], in shared memory, written before a barrier that the thread has come from: one instruction for the place, and
+ * the load. */
 static __device__ __forceinline__ uint32_t load_column(const uint32_t *column, uint32_t row)
 {
     uint32_t value;

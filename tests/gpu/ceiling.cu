@@ -1,7 +1,8 @@
-/* ceiling.cu: what this GPU does at best, for bench.c: copying its own memory, and cuBLASLt's bf16 product where it is there. */
+/* ceiling.cu: what this GPU does at best, for bench.c: copying and reading its own memory, and cuBLASLt's bf16 product where it is there. */
 #include <launch.cuh>
 
 #include <chrono>
+#include <stdint.h>
 #ifdef HAVE_CUBLASLT
 #include <cublasLt.h>
 
@@ -57,7 +58,45 @@ template <class function> double best_of(int n_rounds, int n_each, cudaStream_t 
     return best;
 }
 
+constexpr unsigned READ_THREADS = 512, READ_AT_ONCE = 8;
+
+/* Reads n pieces of 16 bytes, eight of a thread at a time, and writes where nobody would believe it. */
+__global__ void __launch_bounds__(READ_THREADS) read_all(const uint4 *from, size_t n, uint32_t *out)
+{
+    const size_t step = (size_t)gridDim.x * READ_THREADS;
+    uint32_t seen = 0;
+    for (size_t i = (size_t)blockIdx.x * READ_THREADS + threadIdx.x; i < n; i += step * READ_AT_ONCE) {
+        uint4 pieces[READ_AT_ONCE];
+        UNROLL for (unsigned j = 0; j < READ_AT_ONCE; j++) pieces[j] = from[i + j * step < n ? i + j * step : i];
+        UNROLL for (unsigned j = 0; j < READ_AT_ONCE; j++) seen |=
+            pieces[j].x ^ pieces[j].y ^ pieces[j].z ^ pieces[j].w;
+    }
+    if (seen == 0x12345678) *out = seen;
+}
+
 } // namespace
+
+/* Bytes read a second; 0: could not be measured. */
+extern "C" double ceiling_device_read(size_t size_bytes)
+{
+    uint4 *from = nullptr;
+    uint32_t *out = nullptr;
+    cudaStream_t stream = nullptr;
+    double took = -1;
+    if (cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) != cudaSuccess) return 0;
+    const unsigned blocks =
+        (unsigned)(size_bytes / (16 * READ_THREADS * READ_AT_ONCE * 4)) + 1; /* each goes round four times */
+    if (cudaMalloc(&from, size_bytes) == cudaSuccess && cudaMalloc(&out, sizeof *out) == cudaSuccess &&
+        cudaMemsetAsync(from, 0x3c, size_bytes, stream) == cudaSuccess)
+        took = best_of(5, 4, stream, [&] {
+            LAUNCH(read_all, dim3(blocks), dim3(READ_THREADS), 0, stream, from, size_bytes / 16, out);
+            return cudaGetLastError() == cudaSuccess;
+        });
+    cudaFree(from);
+    cudaFree(out);
+    cudaStreamDestroy(stream);
+    return took > 0 ? (double)size_bytes / took : 0;
+}
 
 /* Bytes read and written a second; 0: could not be measured. */
 extern "C" double ceiling_copy(size_t size_bytes)

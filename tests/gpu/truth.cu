@@ -101,6 +101,7 @@ __global__ void truth(const uint32_t *random, const uint32_t *finite, uint32_t *
     UNROLL for (uint32_t i = 0; i < WORDS; i++) to[BYTE_OF][i] = byte_of(word, i);
     SHARED_ARRAY(uint32_t, column, [WORDS][32]);
     UNROLL for (uint32_t i = 0; i < WORDS; i++) column[i][threadIdx.x] = other + i;
+    BLOCK_BARRIER();
     to[COLUMN][0] = load_column(&column[0][threadIdx.x], word % WORDS);
     to[COLUMN][1] = load_column(&column[1][threadIdx.x], other % (WORDS - 1));
 
