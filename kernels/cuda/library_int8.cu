@@ -5,7 +5,7 @@
 #include "kernels/cuda/int8_rows.cuh"
 #include "kernels/cuda/library_parts.cuh"
 
-/* dp4a is 8 times slower than the tensor cores' int8; below this a tile of theirs is mostly empty. */
+/* Below this the own kernel, which reads a weight once per 32 rows, does it in one launch; a tile of the library's is mostly empty. */
 #define INT8_ROWS   64u
 #define INT8_MOST_K ((size_t)131072) /* 128 * 127 * k stays below 2^31 */
 

@@ -84,13 +84,14 @@ __device__ __forceinline__ void begin_codes(uint32_t (*to)[STRIDE], const weight
     }
 }
 
-/* Four columns of x that a thread brings for a step: of row i / WORDS of the tile, at word i % WORDS. */
-__device__ __forceinline__ float4 bring_x(const multiply_args &a, const tile &t, uint32_t k, uint32_t i)
+/* Four columns of x that a thread brings for a step: of row i / WORDS of the tile, at word i % WORDS. `fours`: they lie at a multiple of 16. */
+__device__ __forceinline__ float4 bring_x(const multiply_args &a, const tile &t, bool fours, uint32_t k, uint32_t i)
 {
     const uint32_t row = t.first + i / WORDS, at = k + i % WORDS * 4;
     float4 out = {0, 0, 0, 0};
     if (row >= t.end || at >= a.k) return out;
     const float *from = a.x + (size_t)(a.rows ? a.rows[row] : row) * a.k + at;
+    if (fours) return *(const float4 *)from;
     out.x = from[0];
     if (at + 1 < a.k) out.y = from[1];
     if (at + 2 < a.k) out.z = from[2];
@@ -98,27 +99,24 @@ __device__ __forceinline__ float4 bring_x(const multiply_args &a, const tile &t,
     return out;
 }
 
+/* All threads of a warp come here: eight neighbours have 32 columns, and put their outliers' bits together. */
 __device__ __forceinline__ void put_x(const rows_tile &to, uint32_t i, const float4 &x, float factor)
 {
     const float values[4] = {x.x, x.y, x.z, x.w};
     const uint32_t r = i / WORDS, word = i % WORDS;
-    uint32_t codes = 0;
+    uint32_t codes = 0, outliers = 0;
+    float wide[4];
     UNROLL for (uint32_t j = 0; j < 4; j++)
     {
         const bool apart = magnitude_bits(values[j]) >= OUTLIER_BITS;
-        to.wide[r][word * 4 + j] = apart ? values[j] : 0.0f;
+        wide[j] = apart ? values[j] : 0.0f;
+        outliers |= (uint32_t)apart << (word % 8 * 4 + j);
         codes |= ((uint32_t)int8_round((apart ? 0.0f : values[j]) * factor) & 0xffu) << 8 * j;
     }
+    for (uint32_t mask = 1; mask < 8; mask *= 2) outliers |= warp_across_u32(outliers, mask);
+    *(float4 *)&to.wide[r][word * 4] = float4{wide[0], wide[1], wide[2], wide[3]};
     to.codes[r][word] = codes;
-}
-
-/* The outliers' bits: a thread 32 columns. */
-template <uint32_t ROWS> __device__ __forceinline__ void mark_outliers(const rows_tile &to)
-{
-    if (threadIdx.x >= ROWS * 2) return;
-    uint32_t r = threadIdx.x / 2, half = threadIdx.x % 2, bits = 0;
-    for (uint32_t i = 0; i < 32; i++) bits |= (uint32_t)(magnitude_bits(to.wide[r][half * 32 + i]) != 0) << i;
-    to.outliers[r][half] = bits;
+    if (word % 8 == 0) to.outliers[r][word / 8] = outliers;
 }
 
 /* Outputs of a lane: rows `row` and row + 8 of the tile, columns 2 t and 2 t + 1 of PIECES groups of 8 from `column` on. As the mma has
@@ -186,7 +184,7 @@ template <uint32_t ROWS, bool GATED> __global__ void __launch_bounds__(THREADS) 
     constexpr uint32_t DOWN = ROWS / 16, PIECES = COLUMNS / 8 * DOWN / 4, SUMS = GATED ? 2 : 1;
     constexpr uint32_t EACH = ROWS * WORDS / THREADS; /* words of x that a thread brings */
     SHARED_ARRAY(uint32_t, x, [ROWS][STRIDE]);
-    SHARED_ARRAY(float, wide, [ROWS][DEPTH]);
+    SHARED_ARRAY(alignas(16) float, wide, [ROWS][DEPTH]);
     SHARED_ARRAY(uint32_t, outliers, [ROWS][2]);
     SHARED_ARRAY(alignas(16) uint32_t, w, [STAGES][SUMS][COLUMNS][STRIDE]);
     SHARED_ARRAY(float, absmax, [SUMS][COLUMNS]);
@@ -198,6 +196,7 @@ template <uint32_t ROWS, bool GATED> __global__ void __launch_bounds__(THREADS) 
     const uint32_t first_column = blockIdx.x * COLUMNS, warp = threadIdx.x / WARP_SIZE;
     const uint32_t row = warp % DOWN * 16, column = warp / DOWN * (PIECES * 8);
     outputs<PIECES> out[SUMS];
+    const bool fours = a.k % 4 == 0 && (uintptr_t)a.x % 16 == 0;
     float4 next[EACH];
     float factors[EACH];
 
@@ -213,7 +212,7 @@ template <uint32_t ROWS, bool GATED> __global__ void __launch_bounds__(THREADS) 
     {
         const uint32_t i = threadIdx.x + j * THREADS, r = t.first + i / WORDS;
         factors[j] = r < t.end ? int8_factor(a.absmax[a.rows ? a.rows[r] : r]) : 0.0f;
-        next[j] = bring_x(a, t, 0, i);
+        next[j] = bring_x(a, t, fours, 0, i);
     }
     for (uint32_t i = threadIdx.x; i < SUMS * COLUMNS; i += THREADS) {
         const uint32_t c = first_column + i % COLUMNS;
@@ -225,12 +224,10 @@ template <uint32_t ROWS, bool GATED> __global__ void __launch_bounds__(THREADS) 
         BLOCK_BARRIER(); /* the codes are there; nobody reads the rows and the codes of the step before any more */
         begin(slot == 0 ? STAGES - 1 : slot - 1, k + (STAGES - 1) * DEPTH);
         UNROLL for (uint32_t j = 0; j < EACH; j++) put_x(rows, threadIdx.x + j * THREADS, next[j], factors[j]);
-        BLOCK_BARRIER(); /* the rows are there */
-        UNROLL for (uint32_t j = 0; j < EACH; j++) next[j] = bring_x(a, t, k + DEPTH, threadIdx.x + j * THREADS);
-        mark_outliers<ROWS>(rows);
+        BLOCK_BARRIER(); /* the rows are there, and the outliers' bits */
+        UNROLL for (uint32_t j = 0; j < EACH; j++) next[j] = bring_x(a, t, fours, k + DEPTH, threadIdx.x + j * THREADS);
         UNROLL for (uint32_t i = 0; i < SUMS; i++) out[i].add(rows, w[slot][i], row, column);
         if (number % WIDEN_STEPS == 0) UNROLL for (uint32_t i = 0; i < SUMS; i++) out[i].widen();
-        BLOCK_BARRIER(); /* the bits are there */
         UNROLL for (uint32_t i = 0; i < SUMS; i++) out[i].add_outliers(rows, w[slot][i], row, column, absmax[i]);
         slot = slot + 1 == STAGES ? 0 : slot + 1;
     }
