@@ -14,15 +14,19 @@
 constexpr uint32_t STRIDE =
     DEPTH / 2 + 4; /* words of a row of a tile; 36: fragments of a warp meet 32 different banks */
 
-/* Eight values of a row of x as bf16, zeros behind its end. */
-static __device__ __forceinline__ void load_x(const multiply_args &a, uint32_t row, uint32_t k, uint32_t *to)
+/* Eight values of a row of x as bf16, zeros behind its end. `fours`: they lie at a multiple of 16. */
+static __device__ __forceinline__ uint4 load_x(const multiply_args &a, bool fours, uint32_t row, uint32_t k)
 {
     const float *from = a.x + (size_t)row * a.k + k;
-    UNROLL for (uint32_t j = 0; j < 8; j += 2)
-    {
-        float v0 = k + j < a.k ? from[j] : 0.0f, v1 = k + j + 1 < a.k ? from[j + 1] : 0.0f;
-        to[j / 2] = bf16_pair(v0, v1);
+    float v[8];
+    if (fours && k < a.k) { /* all eight: k and a.k are multiples of eight */
+        const float4 first = ((const float4 *)from)[0], second = ((const float4 *)from)[1];
+        v[0] = first.x, v[1] = first.y, v[2] = first.z, v[3] = first.w;
+        v[4] = second.x, v[5] = second.y, v[6] = second.z, v[7] = second.w;
+    } else {
+        UNROLL for (uint32_t j = 0; j < 8; j++) v[j] = k + j < a.k ? from[j] : 0.0f;
     }
+    return {bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3]), bf16_pair(v[4], v[5]), bf16_pair(v[6], v[7])};
 }
 
 template <int FORMAT>
@@ -33,7 +37,8 @@ static __device__ __forceinline__ void load_weights(uint32_t (*to)[STRIDE], cons
         uint32_t row = i / (DEPTH / 8), part = i % (DEPTH / 8);
         float v[8] = {0, 0, 0, 0, 0, 0, 0, 0};
         if (first + row < w.rows) decode_eight<FORMAT>(w, table, first + row, k + part * 8, v);
-        UNROLL for (uint32_t j = 0; j < 4; j++) to[row][part * 4 + j] = bf16_pair(v[2 * j], v[2 * j + 1]);
+        *(uint4 *)&to[row][part * 4] =
+            uint4{bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3]), bf16_pair(v[4], v[5]), bf16_pair(v[6], v[7])};
     }
 }
 
@@ -60,9 +65,9 @@ static __global__ void __launch_bounds__(THREADS) multiply_tiles(multiply_args a
 {
     constexpr uint32_t DOWN = ROWS / 16, ACROSS = 4 / DOWN, PIECES = COLUMNS / 8 / ACROSS;
     SHARED_ARRAY(float, table, [DECODE_TABLE]);
-    SHARED_ARRAY(uint32_t, x, [ROWS][STRIDE]);
-    SHARED_ARRAY(uint32_t, w, [COLUMNS][STRIDE]);
-    SHARED_ARRAY(uint32_t, w2, [GATED ? COLUMNS : 1][STRIDE]);
+    SHARED_ARRAY(alignas(16) uint32_t, x, [ROWS][STRIDE]);
+    SHARED_ARRAY(alignas(16) uint32_t, w, [COLUMNS][STRIDE]);
+    SHARED_ARRAY(alignas(16) uint32_t, w2, [GATED ? COLUMNS : 1][STRIDE]);
     tile t = find_tile<ROWS>(a, blockIdx.y);
     if (t.none) return;
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
@@ -71,16 +76,15 @@ static __global__ void __launch_bounds__(THREADS) multiply_tiles(multiply_args a
     uint32_t row = warp % DOWN * 16, column = warp / DOWN * (PIECES * 8);
     float sum[PIECES][4] = {}, sum2[GATED ? PIECES : 1][4] = {};
 
+    const bool fours = a.k % 8 == 0 && (uintptr_t)a.x % 16 == 0;
     decode_prepare(table, weight.format);
     for (uint32_t k = 0; k < a.k; k += DEPTH) {
         BLOCK_BARRIER(); /* the table is there; nobody reads the tiles of the step before any more */
         for (uint32_t i = threadIdx.x; i < ROWS * (DEPTH / 8); i += THREADS) {
             uint32_t r = t.first + i / (DEPTH / 8), part = i % (DEPTH / 8);
-            uint32_t *to = &x[i / (DEPTH / 8)][part * 4];
-            if (r < t.end)
-                load_x(a, a.rows ? a.rows[r] : r, k + part * 8, to);
-            else
-                to[0] = to[1] = to[2] = to[3] = 0;
+            uint4 values = {0, 0, 0, 0};
+            if (r < t.end) values = load_x(a, fours, a.rows ? a.rows[r] : r, k + part * 8);
+            *(uint4 *)&x[i / (DEPTH / 8)][part * 4] = values;
         }
         load_weights<FORMAT>(w, weight, table, first_column, k);
         if (GATED) load_weights<FORMAT>(w2, second, table, first_column, k);
