@@ -76,7 +76,7 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
                                           const enum kernels_format formats[3])
 {
     enum { K = 64, F = 96, E = 3, T = 2, M = 7, D = 16 };
-    struct kernels_limits limits = {M, 2, K, F, E, T, 4, 2, D, 11, true};
+    struct kernels_limits limits = {M, 2, K, F, E, T, 4, 2, D, 11, true, 1};
     struct kernels_weight *weights[8] = {NULL};
     const struct kernels_weight *experts[E], *downs[E];
     struct kernels_error error = {0};
