@@ -94,6 +94,64 @@ static void a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fe
     rigs_close(&rigs);
 }
 
+enum life { ALONE, IN_THE_SLAB, ON_THE_HOST, FETCHED, N_LIVES };
+static const char *const life_names[] = {"alone", "in the slab", "on the host", "fetched"};
+
+/* A product is queued, its weight goes, another comes in its place; and only then is the product looked at. */
+static void freed_while_it_is_read(struct rig *r, enum kernels_format format, enum life life, const float *want)
+{
+    static float x[M * COLS];
+    const struct kernels_backend *b = r->table;
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    struct kernels_weight *here = NULL, *room = NULL;
+    float got[M * ROWS];
+    fill(x, M * COLS, 99);
+    if (life == IN_THE_SLAB || life == FETCHED)
+        assert_int_equal(b->weights_reserve(r->device, 2 * b->weight_size(r->device, &desc), NULL), KERNELS_OK);
+    struct kernels_weight *w = make(r, format, 1, life == ON_THE_HOST || life == FETCHED);
+    if (life == FETCHED) assert_non_null(room = b->weight_like(r->device, w, NULL));
+    float *on_device = b->buffer_allocate(r->device, sizeof x, NULL);
+    float *result = b->buffer_allocate(r->device, sizeof got, NULL);
+    const struct kernels_linear args = {.x = on_device, .weight = room ? room : w, .out = result, .n_rows = M};
+    assert_int_equal(b->upload(r->device, on_device, x, sizeof x), KERNELS_OK);
+    if (life == FETCHED) {
+        assert_int_equal(b->weight_fetch(r->device, room, w, b->record(r->device)), KERNELS_OK);
+        assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
+    }
+    assert_int_equal(b->linear(r->device, &args), KERNELS_OK);
+    b->weight_free(r->device, w);
+    if (life != ON_THE_HOST) {
+        b->weight_free(r->device, room);
+        here = make(r, format, 2, false);
+    }
+    assert_int_equal(b->download(r->device, got, result, sizeof got), KERNELS_OK);
+    if (memcmp(got, want, sizeof got))
+        fail_msg("%s: %s, %s: the product is of what came after its weight", r->name,
+                 docket_kernels_format_name(format), life_names[life]);
+    b->weight_free(r->device, here);
+    b->buffer_free(r->device, on_device);
+    b->buffer_free(r->device, result);
+    assert_int_equal(b->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+}
+
+static void a_weight_may_be_freed_while_it_is_read(void **state)
+{
+    static const enum kernels_format some[] = {KERNELS_F32, KERNELS_BF16, KERNELS_NF4_NESTED, KERNELS_INT8};
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 2);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (size_t f = 0; f < sizeof some / sizeof some[0]; f++) {
+            float want[M * ROWS];
+            struct kernels_weight *w = make(&rigs.all[i], some[f], 1, false);
+            product(&rigs.all[i], w, want);
+            rigs.all[i].table->weight_free(rigs.all[i].device, w);
+            for (int life = 0; life < N_LIVES; life++)
+                freed_while_it_is_read(&rigs.all[i], some[f], (enum life)life, want);
+        }
+    rigs_close(&rigs);
+}
+
 static void parts_come_back_from_the_host(void **state)
 {
     struct rigs rigs;
@@ -323,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fetched),
+        cmocka_unit_test(a_weight_may_be_freed_while_it_is_read),
         cmocka_unit_test(parts_come_back_from_the_host),
         cmocka_unit_test(what_is_laid_out_differently_is_not_fetched),
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
