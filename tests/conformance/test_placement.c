@@ -284,6 +284,52 @@ static void scratch_takes_what_was_said(void **state)
     }
 }
 
+/* Host arrays wait in a ring before they are copied; small ones before and behind those that fill it are still what they were. */
+static void host_arrays_are_what_they_were_when_the_call_was_made(void **state)
+{
+    enum { WORDS = 7, WIDTH = 4, SMALL = 3, LARGE = 1 << 17, ROUNDS = 12 };
+    static int32_t many[LARGE];
+    static uint32_t slots[LARGE];
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        const struct rig *r = &rigs.all[i];
+        float table[WORDS * WIDTH], *out[ROUNDS];
+        struct kernels_batch *large = r->table->batch_create(r->device, LARGE, 1, NULL), *small[ROUNDS];
+        const struct kernels_batch_desc filler = {
+            .n_rows = LARGE, .token_ids = many, .positions = many, .slots = slots};
+        fill(table, WORDS * WIDTH, 5);
+        struct kernels_weight *embedding = rig_weight(r, KERNELS_F32, WORDS, WIDTH, table);
+        for (int k = 0; k < ROUNDS; k++) {
+            small[k] = r->table->batch_create(r->device, SMALL, 1, NULL);
+            out[k] = guarded(r, NULL, SMALL * WIDTH);
+        }
+        for (int k = 0; k < ROUNDS; k++) {
+            int32_t ids[SMALL] = {k % WORDS, (k + 2) % WORDS, (k + 5) % WORDS};
+            const struct kernels_batch_desc desc = {
+                .n_rows = SMALL, .token_ids = ids, .positions = many, .slots = slots};
+            const struct kernels_embed args = {.table = embedding, .batch = small[k], .out = out[k]};
+            assert_int_equal(r->table->batch_set(r->device, small[k], &desc, NULL), KERNELS_OK);
+            memset(ids, 0, sizeof ids); /* they were copied */
+            assert_int_equal(r->table->batch_set(r->device, large, &filler, NULL), KERNELS_OK);
+            assert_int_equal(r->table->embed(r->device, &args), KERNELS_OK);
+        }
+        assert_int_equal(r->table->synchronize(r->device, NULL), KERNELS_OK);
+        for (int k = 0; k < ROUNDS; k++) {
+            const int word[SMALL] = {k % WORDS, (k + 2) % WORDS, (k + 5) % WORDS};
+            float *got = unguard(r, "embed", out[k], SMALL * WIDTH);
+            for (int row = 0; row < SMALL; row++)
+                assert_memory_equal(got + row * WIDTH, table + word[row] * WIDTH, WIDTH * sizeof *got);
+            free(got);
+            r->table->batch_free(r->device, small[k]);
+        }
+        r->table->batch_free(r->device, large);
+        r->table->weight_free(r->device, embedding);
+    }
+    rigs_close(&rigs);
+}
+
 /* What plans count with is what the driver counts, but for its rounding: within 2 %. */
 static void the_driver_counts_what_the_backend_counts(void **state)
 {
@@ -386,6 +432,7 @@ int main(void)
         cmocka_unit_test(what_is_laid_out_differently_is_not_fetched),
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
         cmocka_unit_test(scratch_takes_what_was_said),
+        cmocka_unit_test(host_arrays_are_what_they_were_when_the_call_was_made),
         cmocka_unit_test(the_driver_counts_what_the_backend_counts),
         cmocka_unit_test(stages_of_loading_count_what_went_through_them),
         cmocka_unit_test(memory_of_the_host_is_counted_apart),
