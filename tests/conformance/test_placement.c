@@ -97,6 +97,27 @@ static void a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fe
 enum life { ALONE, IN_THE_SLAB, ON_THE_HOST, FETCHED, N_LIVES };
 static const char *const life_names[] = {"alone", "in the slab", "on the host", "fetched"};
 
+/* What is on its way to a room comes to nothing when the room goes; the next weight lies there undisturbed. */
+static void fetched_in_vain(struct rig *r, enum kernels_format format, const float *want)
+{
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    float got[M * ROWS];
+    assert_int_equal(r->table->weights_reserve(r->device, 2 * r->table->weight_size(r->device, &desc), NULL),
+                     KERNELS_OK);
+    struct kernels_weight *other = make(r, format, 2, true), *first = make(r, format, 1, false);
+    struct kernels_weight *room = r->table->weight_like(r->device, other, NULL);
+    assert_non_null(room);
+    assert_int_equal(r->table->weight_fetch(r->device, room, other, 0), KERNELS_OK);
+    r->table->weight_free(r->device, room);
+    struct kernels_weight *next = make(r, format, 1, false);
+    product(r, next, got);
+    assert_same(r, "in the place of one that was being fetched", format, got, want);
+    r->table->weight_free(r->device, next);
+    r->table->weight_free(r->device, first);
+    r->table->weight_free(r->device, other);
+    assert_int_equal(r->table->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+}
+
 /* A product is queued, its weight goes, another comes in its place; and only then is the product looked at. */
 static void freed_while_it_is_read(struct rig *r, enum kernels_format format, enum life life, const float *want)
 {
@@ -116,10 +137,11 @@ static void freed_while_it_is_read(struct rig *r, enum kernels_format format, en
     assert_int_equal(b->upload(r->device, on_device, x, sizeof x), KERNELS_OK);
     if (life == FETCHED) {
         assert_int_equal(b->weight_fetch(r->device, room, w, b->record(r->device)), KERNELS_OK);
+        b->weight_free(r->device, w);
         assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
     }
     assert_int_equal(b->linear(r->device, &args), KERNELS_OK);
-    b->weight_free(r->device, w);
+    if (life != FETCHED) b->weight_free(r->device, w);
     if (life != ON_THE_HOST) {
         b->weight_free(r->device, room);
         here = make(r, format, 2, false);
@@ -148,6 +170,7 @@ static void a_weight_may_be_freed_while_it_is_read(void **state)
             rigs.all[i].table->weight_free(rigs.all[i].device, w);
             for (int life = 0; life < N_LIVES; life++)
                 freed_while_it_is_read(&rigs.all[i], some[f], (enum life)life, want);
+            fetched_in_vain(&rigs.all[i], some[f], want);
         }
     rigs_close(&rigs);
 }
@@ -330,6 +353,60 @@ static void host_arrays_are_what_they_were_when_the_call_was_made(void **state)
     rigs_close(&rigs);
 }
 
+/* Pinned memory is copied from and to while the host goes on: calls that have returned are done with it, and so is a source after a wait. */
+static void pinned_memory_is_the_caller_s_again(void **state)
+{
+    static float values[N], other[N], back[N];
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    fill(values, N, 3);
+    fill(other, N, 4);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (int round = 0; round < 6; round++) {
+            const struct rig *r = &rigs.all[i];
+            const struct kernels_weight_desc desc = {KERNELS_NF4, ROWS, COLS}, plain = {KERNELS_F32, ROWS, COLS};
+            float *const host = r->table->host_allocate(r->device, sizeof values, NULL);
+            float *const device = r->table->buffer_allocate(r->device, sizeof values, NULL);
+            assert_non_null(host);
+            assert_non_null(device);
+            memcpy(host, values, sizeof values);
+            assert_int_equal(r->table->upload(r->device, device, host, sizeof values), KERNELS_OK);
+            memcpy(host, other, sizeof values);
+            assert_int_equal(r->table->download(r->device, back, device, sizeof values), KERNELS_OK);
+            assert_memory_equal(back, values, sizeof values);
+            assert_int_equal(r->table->download(r->device, host, device, sizeof values), KERNELS_OK);
+            assert_memory_equal(host, values, sizeof values);
+
+            struct kernels_weight *w = r->table->weight_begin(r->device, &plain, NULL);
+            assert_int_equal(r->table->weight_write(r->device, w, KERNELS_F32, host, N, NULL), KERNELS_OK);
+            assert_int_equal(r->table->wait(r->device, r->table->record(r->device)), KERNELS_OK);
+            memcpy(host, other, sizeof values);
+            assert_int_equal(r->table->weight_finish(r->device, w, NULL), KERNELS_OK);
+            assert_int_equal(r->table->weight_read(r->device, w, host), KERNELS_OK);
+            assert_memory_equal(host, values, sizeof values);
+            r->table->weight_free(r->device, w);
+
+            struct kernels_parts_size size;
+            unsigned char *const codes = (unsigned char *)host, *const kept = (unsigned char *)back;
+            assert_int_equal(docket_kernels_parts_size(&desc, 0, &size), KERNELS_OK);
+            w = rig_weight(r, KERNELS_NF4, ROWS, COLS, values);
+            struct kernels_parts parts = {.codes = codes, .absmax = (float *)(void *)(codes + size.codes)};
+            assert_int_equal(r->table->weight_read_parts(r->device, w, &parts), KERNELS_OK);
+            memcpy(kept, codes, size.codes + size.absmax);
+            r->table->weight_free(r->device, w);
+            w = r->table->weight_from_parts(r->device, &desc, &parts, NULL);
+            assert_non_null(w);
+            memset(host, 0, size.codes + size.absmax);
+            assert_int_equal(r->table->weight_read_parts(r->device, w, &parts), KERNELS_OK);
+            assert_memory_equal(codes, kept, size.codes + size.absmax);
+            r->table->weight_free(r->device, w);
+            r->table->buffer_free(r->device, device);
+            r->table->host_free(r->device, host);
+        }
+    rigs_close(&rigs);
+}
+
 /* What plans count with is what the driver counts, but for its rounding: within 2 %. */
 static void the_driver_counts_what_the_backend_counts(void **state)
 {
@@ -370,9 +447,12 @@ static void stages_of_loading_count_what_went_through_them(void **state)
 {
     enum { PIECE = 16384, PIECES = 40, ALL = PIECE * PIECES };
     static uint16_t source[ALL];
+    static float back[ALL];
     struct rigs rigs;
     (void)state;
     rigs_open(&rigs, 1);
+    for (size_t k = 0; k < ALL; k++)
+        source[k] = (uint16_t)(0x3f80 + (k / PIECE + 1)); /* each piece of one value: bf16 */
     for (size_t i = 0; i < rigs.n; i++) {
         static const enum kernels_format goals[] = {KERNELS_NF4_NESTED, KERNELS_BF16};
         const struct kernels_limits limits = {.max_rows = 1, .dim = 1, .ffn_dim = 1};
@@ -393,6 +473,12 @@ static void stages_of_loading_count_what_went_through_them(void **state)
             assert_int_equal(after.quantized.bytes - before.quantized.bytes, quantized);
             assert_int_equal(after.copied.seconds > before.copied.seconds, copied > 0);
             assert_int_equal(after.quantized.seconds > before.quantized.seconds, quantized > 0);
+            assert_int_equal(r->table->weight_read(r->device, w, back), KERNELS_OK);
+            for (size_t k = 0; k < ALL; k++) {
+                const double value = 1 + (double)(k / PIECE + 1) / 128;
+                if (!(fabs((double)back[k] - value) <= 0.01))
+                    fail_msg("%s: piece %zu is another's", r->name, k / PIECE);
+            }
             r->table->weight_free(r->device, w);
         }
     }
@@ -433,6 +519,7 @@ int main(void)
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
         cmocka_unit_test(scratch_takes_what_was_said),
         cmocka_unit_test(host_arrays_are_what_they_were_when_the_call_was_made),
+        cmocka_unit_test(pinned_memory_is_the_caller_s_again),
         cmocka_unit_test(the_driver_counts_what_the_backend_counts),
         cmocka_unit_test(stages_of_loading_count_what_went_through_them),
         cmocka_unit_test(memory_of_the_host_is_counted_apart),
