@@ -13,6 +13,8 @@ FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
 
+JUDGES := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_parts
+
 .PHONY: test unit integration lint asan tsan barriers fuzz bench eval oracle soak demo clang format test-programs commit-changed
 test: ## everything that must hold: unit, conformance, integration, documents, cheap lints
 	@deploy/install-deps.sh
@@ -48,9 +50,9 @@ tsan: ## the tests of threads under ThreadSanitizer
 	@+$(MAKE) --no-print-directory VARIANT=tsan test-programs
 	@$(PYTHON) tests/run.py --build build/tsan unit integration
 
-barriers: ## leaves out each barrier of the CUDA kernels in turn: something has to notice
-	@+$(MAKE) --no-print-directory $(EMULATED_SUITES)
-	@+$(MAKE) --no-print-directory VARIANT=tsan $(patsubst $(B)/%,build/tsan/%,$(EMULATED_SUITES))
+barriers: ## leaves out each barrier of the CUDA kernels and each wait of the host in turn: something has to notice
+	@+$(MAKE) --no-print-directory $(JUDGES)
+	@+$(MAKE) --no-print-directory VARIANT=tsan $(patsubst $(B)/%,build/tsan/%,$(JUDGES))
 	@$(PYTHON) tests/cuda_emulation/barriers.py --build $(B) --tsan build/tsan
 
 fuzz: ## search for inputs that break a parser (SECONDS_EACH=60, TARGETS=pattern, SEED=0, with clang)
@@ -95,7 +97,7 @@ $(MOCK_WORKER): $(B)/tests/integration/mock_worker.o $(B)/libdocket_worker.a $(B
 
 # The CUDA backend's own sources, run on the CPU: tests/cuda_emulation/README.md. The scheduler itself is never sanitized.
 CXX        := g++
-EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o $(B)/emulated/tests/cuda_emulation/streams.o $(B)/emulated/tests/cuda_emulation/graphs.o
+EMULATED   := $(patsubst %.cu,$(B)/emulated/%.o,$(wildcard kernels/cuda/*.cu)) $(B)/emulated/tests/cuda_emulation/runtime.o $(B)/emulated/tests/cuda_emulation/emulation.o $(B)/emulated/tests/cuda_emulation/blas.o $(B)/emulated/tests/cuda_emulation/streams.o $(B)/emulated/tests/cuda_emulation/graphs.o $(B)/emulated/tests/cuda_emulation/places.o
 EMULATE    := $(CUDA_CODE) -std=c++17 -D_GNU_SOURCE -I. -Itests/cuda_emulation/include -ffp-contract=off -fno-math-errno -pthread -g -MMD -MP $(if $(NVCC_WARNINGS),-Wall -Wextra -Werror) -Wno-unused-function -fPIC
 EMULATE.release := -O2
 EMULATE.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -33,6 +33,7 @@ static void free_pinned(struct kernels_device *device, struct cuda_piece **at)
     struct cuda_piece *gone = *at;
     *at = gone->next;
     device->used.pinned_bytes -= gone->size_bytes;
+    if (device->stream) cudaStreamSynchronize(device->stream); /* kernels read weights where they lie */
     if (device->placement.copies) cudaStreamSynchronize(device->placement.copies); /* what is fetched from there */
     cuda_check(device, cudaFreeHost(gone->memory), "cudaFreeHost");
     free(gone);

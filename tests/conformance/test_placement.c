@@ -94,6 +94,87 @@ static void a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fe
     rigs_close(&rigs);
 }
 
+enum life { ALONE, IN_THE_SLAB, ON_THE_HOST, FETCHED, N_LIVES };
+static const char *const life_names[] = {"alone", "in the slab", "on the host", "fetched"};
+
+/* What is on its way to a room comes to nothing when the room goes; the next weight lies there undisturbed. */
+static void fetched_in_vain(struct rig *r, enum kernels_format format, const float *want)
+{
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    float got[M * ROWS];
+    assert_int_equal(r->table->weights_reserve(r->device, 2 * r->table->weight_size(r->device, &desc), NULL),
+                     KERNELS_OK);
+    struct kernels_weight *other = make(r, format, 2, true), *first = make(r, format, 1, false);
+    struct kernels_weight *room = r->table->weight_like(r->device, other, NULL);
+    assert_non_null(room);
+    assert_int_equal(r->table->weight_fetch(r->device, room, other, 0), KERNELS_OK);
+    r->table->weight_free(r->device, room);
+    struct kernels_weight *next = make(r, format, 1, false);
+    product(r, next, got);
+    assert_same(r, "in the place of one that was being fetched", format, got, want);
+    r->table->weight_free(r->device, next);
+    r->table->weight_free(r->device, first);
+    r->table->weight_free(r->device, other);
+    assert_int_equal(r->table->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+}
+
+/* A product is queued, its weight goes, another comes in its place; and only then is the product looked at. */
+static void freed_while_it_is_read(struct rig *r, enum kernels_format format, enum life life, const float *want)
+{
+    static float x[M * COLS];
+    const struct kernels_backend *b = r->table;
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    struct kernels_weight *here = NULL, *room = NULL;
+    float got[M * ROWS];
+    fill(x, M * COLS, 99);
+    if (life == IN_THE_SLAB || life == FETCHED)
+        assert_int_equal(b->weights_reserve(r->device, 2 * b->weight_size(r->device, &desc), NULL), KERNELS_OK);
+    struct kernels_weight *w = make(r, format, 1, life == ON_THE_HOST || life == FETCHED);
+    if (life == FETCHED) assert_non_null(room = b->weight_like(r->device, w, NULL));
+    float *on_device = b->buffer_allocate(r->device, sizeof x, NULL);
+    float *result = b->buffer_allocate(r->device, sizeof got, NULL);
+    const struct kernels_linear args = {.x = on_device, .weight = room ? room : w, .out = result, .n_rows = M};
+    assert_int_equal(b->upload(r->device, on_device, x, sizeof x), KERNELS_OK);
+    if (life == FETCHED) {
+        assert_int_equal(b->weight_fetch(r->device, room, w, b->record(r->device)), KERNELS_OK);
+        b->weight_free(r->device, w);
+        assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
+    }
+    assert_int_equal(b->linear(r->device, &args), KERNELS_OK);
+    if (life != FETCHED) b->weight_free(r->device, w);
+    if (life != ON_THE_HOST) {
+        b->weight_free(r->device, room);
+        here = make(r, format, 2, false);
+    }
+    assert_int_equal(b->download(r->device, got, result, sizeof got), KERNELS_OK);
+    if (memcmp(got, want, sizeof got))
+        fail_msg("%s: %s, %s: the product is of what came after its weight", r->name,
+                 docket_kernels_format_name(format), life_names[life]);
+    b->weight_free(r->device, here);
+    b->buffer_free(r->device, on_device);
+    b->buffer_free(r->device, result);
+    assert_int_equal(b->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+}
+
+static void a_weight_may_be_freed_while_it_is_read(void **state)
+{
+    static const enum kernels_format some[] = {KERNELS_F32, KERNELS_BF16, KERNELS_NF4_NESTED, KERNELS_INT8};
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 2);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (size_t f = 0; f < sizeof some / sizeof some[0]; f++) {
+            float want[M * ROWS];
+            struct kernels_weight *w = make(&rigs.all[i], some[f], 1, false);
+            product(&rigs.all[i], w, want);
+            rigs.all[i].table->weight_free(rigs.all[i].device, w);
+            for (int life = 0; life < N_LIVES; life++)
+                freed_while_it_is_read(&rigs.all[i], some[f], (enum life)life, want);
+            fetched_in_vain(&rigs.all[i], some[f], want);
+        }
+    rigs_close(&rigs);
+}
+
 static void parts_come_back_from_the_host(void **state)
 {
     struct rigs rigs;
@@ -226,6 +307,106 @@ static void scratch_takes_what_was_said(void **state)
     }
 }
 
+/* Host arrays wait in a ring before they are copied; small ones before and behind those that fill it are still what they were. */
+static void host_arrays_are_what_they_were_when_the_call_was_made(void **state)
+{
+    enum { WORDS = 7, WIDTH = 4, SMALL = 3, LARGE = 1 << 17, ROUNDS = 12 };
+    static int32_t many[LARGE];
+    static uint32_t slots[LARGE];
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    for (size_t i = 0; i < rigs.n; i++) {
+        const struct rig *r = &rigs.all[i];
+        float table[WORDS * WIDTH], *out[ROUNDS];
+        struct kernels_batch *large = r->table->batch_create(r->device, LARGE, 1, NULL), *small[ROUNDS];
+        const struct kernels_batch_desc filler = {
+            .n_rows = LARGE, .token_ids = many, .positions = many, .slots = slots};
+        fill(table, WORDS * WIDTH, 5);
+        struct kernels_weight *embedding = rig_weight(r, KERNELS_F32, WORDS, WIDTH, table);
+        for (int k = 0; k < ROUNDS; k++) {
+            small[k] = r->table->batch_create(r->device, SMALL, 1, NULL);
+            out[k] = guarded(r, NULL, SMALL * WIDTH);
+        }
+        for (int k = 0; k < ROUNDS; k++) {
+            int32_t ids[SMALL] = {k % WORDS, (k + 2) % WORDS, (k + 5) % WORDS};
+            const struct kernels_batch_desc desc = {
+                .n_rows = SMALL, .token_ids = ids, .positions = many, .slots = slots};
+            const struct kernels_embed args = {.table = embedding, .batch = small[k], .out = out[k]};
+            assert_int_equal(r->table->batch_set(r->device, small[k], &desc, NULL), KERNELS_OK);
+            memset(ids, 0, sizeof ids); /* they were copied */
+            assert_int_equal(r->table->batch_set(r->device, large, &filler, NULL), KERNELS_OK);
+            assert_int_equal(r->table->embed(r->device, &args), KERNELS_OK);
+        }
+        assert_int_equal(r->table->synchronize(r->device, NULL), KERNELS_OK);
+        for (int k = 0; k < ROUNDS; k++) {
+            const int word[SMALL] = {k % WORDS, (k + 2) % WORDS, (k + 5) % WORDS};
+            float *got = unguard(r, "embed", out[k], SMALL * WIDTH);
+            for (int row = 0; row < SMALL; row++)
+                assert_memory_equal(got + row * WIDTH, table + word[row] * WIDTH, WIDTH * sizeof *got);
+            free(got);
+            r->table->batch_free(r->device, small[k]);
+        }
+        r->table->batch_free(r->device, large);
+        r->table->weight_free(r->device, embedding);
+    }
+    rigs_close(&rigs);
+}
+
+/* Pinned memory is copied from and to while the host goes on: calls that have returned are done with it, and so is a source after a wait. */
+static void pinned_memory_is_the_caller_s_again(void **state)
+{
+    static float values[N], other[N], back[N];
+    struct rigs rigs;
+    (void)state;
+    rigs_open(&rigs, 1);
+    fill(values, N, 3);
+    fill(other, N, 4);
+    for (size_t i = 0; i < rigs.n; i++)
+        for (int round = 0; round < 6; round++) {
+            const struct rig *r = &rigs.all[i];
+            const struct kernels_weight_desc desc = {KERNELS_NF4, ROWS, COLS}, plain = {KERNELS_F32, ROWS, COLS};
+            float *const host = r->table->host_allocate(r->device, sizeof values, NULL);
+            float *const device = r->table->buffer_allocate(r->device, sizeof values, NULL);
+            assert_non_null(host);
+            assert_non_null(device);
+            memcpy(host, values, sizeof values);
+            assert_int_equal(r->table->upload(r->device, device, host, sizeof values), KERNELS_OK);
+            memcpy(host, other, sizeof values);
+            assert_int_equal(r->table->download(r->device, back, device, sizeof values), KERNELS_OK);
+            assert_memory_equal(back, values, sizeof values);
+            assert_int_equal(r->table->download(r->device, host, device, sizeof values), KERNELS_OK);
+            assert_memory_equal(host, values, sizeof values);
+
+            struct kernels_weight *w = r->table->weight_begin(r->device, &plain, NULL);
+            assert_int_equal(r->table->weight_write(r->device, w, KERNELS_F32, host, N, NULL), KERNELS_OK);
+            assert_int_equal(r->table->wait(r->device, r->table->record(r->device)), KERNELS_OK);
+            memcpy(host, other, sizeof values);
+            assert_int_equal(r->table->weight_finish(r->device, w, NULL), KERNELS_OK);
+            assert_int_equal(r->table->weight_read(r->device, w, host), KERNELS_OK);
+            assert_memory_equal(host, values, sizeof values);
+            r->table->weight_free(r->device, w);
+
+            struct kernels_parts_size size;
+            unsigned char *const codes = (unsigned char *)host, *const kept = (unsigned char *)back;
+            assert_int_equal(docket_kernels_parts_size(&desc, 0, &size), KERNELS_OK);
+            w = rig_weight(r, KERNELS_NF4, ROWS, COLS, values);
+            struct kernels_parts parts = {.codes = codes, .absmax = (float *)(void *)(codes + size.codes)};
+            assert_int_equal(r->table->weight_read_parts(r->device, w, &parts), KERNELS_OK);
+            memcpy(kept, codes, size.codes + size.absmax);
+            r->table->weight_free(r->device, w);
+            w = r->table->weight_from_parts(r->device, &desc, &parts, NULL);
+            assert_non_null(w);
+            memset(host, 0, size.codes + size.absmax);
+            assert_int_equal(r->table->weight_read_parts(r->device, w, &parts), KERNELS_OK);
+            assert_memory_equal(codes, kept, size.codes + size.absmax);
+            r->table->weight_free(r->device, w);
+            r->table->buffer_free(r->device, device);
+            r->table->host_free(r->device, host);
+        }
+    rigs_close(&rigs);
+}
+
 /* What plans count with is what the driver counts, but for its rounding: within 2 %. */
 static void the_driver_counts_what_the_backend_counts(void **state)
 {
@@ -266,9 +447,12 @@ static void stages_of_loading_count_what_went_through_them(void **state)
 {
     enum { PIECE = 16384, PIECES = 40, ALL = PIECE * PIECES };
     static uint16_t source[ALL];
+    static float back[ALL];
     struct rigs rigs;
     (void)state;
     rigs_open(&rigs, 1);
+    for (size_t k = 0; k < ALL; k++)
+        source[k] = (uint16_t)(0x3f80 + (k / PIECE + 1)); /* each piece of one value: bf16 */
     for (size_t i = 0; i < rigs.n; i++) {
         static const enum kernels_format goals[] = {KERNELS_NF4_NESTED, KERNELS_BF16};
         const struct kernels_limits limits = {.max_rows = 1, .dim = 1, .ffn_dim = 1};
@@ -289,6 +473,12 @@ static void stages_of_loading_count_what_went_through_them(void **state)
             assert_int_equal(after.quantized.bytes - before.quantized.bytes, quantized);
             assert_int_equal(after.copied.seconds > before.copied.seconds, copied > 0);
             assert_int_equal(after.quantized.seconds > before.quantized.seconds, quantized > 0);
+            assert_int_equal(r->table->weight_read(r->device, w, back), KERNELS_OK);
+            for (size_t k = 0; k < ALL; k++) {
+                const double value = 1 + (double)(k / PIECE + 1) / 128;
+                if (!(fabs((double)back[k] - value) <= 0.01))
+                    fail_msg("%s: piece %zu is another's", r->name, k / PIECE);
+            }
             r->table->weight_free(r->device, w);
         }
     }
@@ -323,10 +513,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fetched),
+        cmocka_unit_test(a_weight_may_be_freed_while_it_is_read),
         cmocka_unit_test(parts_come_back_from_the_host),
         cmocka_unit_test(what_is_laid_out_differently_is_not_fetched),
         cmocka_unit_test(weights_lie_in_one_piece_without_loss),
         cmocka_unit_test(scratch_takes_what_was_said),
+        cmocka_unit_test(host_arrays_are_what_they_were_when_the_call_was_made),
+        cmocka_unit_test(pinned_memory_is_the_caller_s_again),
         cmocka_unit_test(the_driver_counts_what_the_backend_counts),
         cmocka_unit_test(stages_of_loading_count_what_went_through_them),
         cmocka_unit_test(memory_of_the_host_is_counted_apart),

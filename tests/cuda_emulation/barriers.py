@@ -1,101 +1,172 @@
 #!/usr/bin/python3
-"""Leaves out each barrier of the CUDA kernels in turn. Something has to notice: values, a deadlock, or the race detector.
+"""Leaves out each barrier of the CUDA kernels in turn, each wait of the host side for a stream or an event, each record of an event; of
+each wait for asynchronous copies one group. Something has to notice: values, a deadlock, or the race detector.
 
-    tests/cuda_emulation/barriers.py [--build build/release] [--tsan build/tsan] [--only rows.cu:14,attention] [--both]
+    tests/cuda_emulation/barriers.py [--build build/release] [--tsan build/tsan] [--only rows.cu:14,attention] [--both] [--tenth SEED]
 
-A row for each barrier; the exit code is 1 if the loss of one goes unnoticed or the intact kernels fail, 2 if a program is not built. The race
-detector, which takes ten times as long, is asked where the values show nothing; with --both always. A barrier costs at most the five suites
-in both builds, 90 seconds of a processor.
+A row for each place; the exit code is 1 if the loss of one goes unnoticed or the intact kernels fail, 2 if a program is not built. Each suite
+runs intact first and says which places it comes to and when: a place is looked for where it is reached soonest, and the first notice
+ends it. The race detector, which takes ten times as long, is asked where the values show nothing; with --both always; never without --tsan.
 """
 
 import argparse
 import concurrent.futures
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
-SUITES = ("test_backends", "test_products", "test_attention", "test_company", "test_steps")
+SUITES = ("test_products", "test_attention", "test_placement", "test_company", "test_parts", "test_backends", "test_steps")
 CARDS = ("8.0", "7.5")                                                  # the second has a stage of shared memory, and waits differently
-SECONDS = 600
+SEEDS = ("1", "2", "3", "4")                                            # for streams: who is late is a matter of luck
+SHORT = ("test_products", "test_attention", "test_placement")           # where streams are looked at, if they come to the place
+HOST = re.compile(r"\bcuda(StreamWaitEvent|StreamSynchronize|EventSynchronize|EventRecord)\(")
+DEVICE = re.compile(r"\bBLOCK_BARRIER\(\);|\bcopy_wait<")
+SECONDS = 900
+# Waits whose loss nothing can show, by the text of their line: when a device is closed, whatever frees memory behind them waits as well.
+UNSEEN = {
+    ("backend_cuda.cu", "if (device->stream) cudaStreamSynchronize(device->stream);"),
+    ("library.cu", "if (l->second) cudaStreamSynchronize(l->second);"),
+    ("placement.cu", "if (p->copies) cudaStreamSynchronize(p->copies);"),
+    ("placement.cu", "if (p->answers) cudaStreamSynchronize(p->answers);"),
+}
 
 
-def barriers():
+def places():
     for source in sorted([*KERNELS.glob("*.cu"), *KERNELS.glob("*.cuh")]):
+        if source.name in ("launch.cuh", "copy.cuh"):
+            continue
         for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
-            if re.search(r"\bBLOCK_BARRIER\(\);", line) and not line.lstrip().startswith("#define"):
-                yield f"{source.relative_to(ROOT)}:{number}"
+            if (HOST.search(line) or DEVICE.search(line)) and (source.name, line.strip()) not in UNSEEN:
+                yield f"{source.relative_to(ROOT)}:{number}", bool(HOST.search(line))
 
 
-def run(program, skip, card):
-    """What was seen: "" for nothing, else how it was noticed; and whether the barrier was reached."""
-    environment = {**os.environ, "CONFORMANCE": "short", "EMULATION_CARDS": card, "TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
+def run(build, suite, card, skip="", seed="1", reached=None):
+    """What was seen: "" for nothing, else how it was noticed."""
+    environment = {**os.environ, "CONFORMANCE": "short", "EMULATION_CARDS": card, "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",
+                   "CMOCKA_TEST_ABORT": "1", "EMULATION_SEED": seed, **({"EMULATION_REACHED": reached} if reached else {})}
     if skip:
         environment["EMULATION_SKIP"] = skip
     try:
-        done = subprocess.run([str(program)], cwd=ROOT, env=environment, capture_output=True, text=True, errors="replace", timeout=SECONDS)
+        done = subprocess.run([str(build / "tests" / "cuda_emulation" / suite)], cwd=ROOT, env=environment, capture_output=True, text=True,
+                              errors="replace", timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return f"still running after {SECONDS} s", True
-    reached = "no thread came to the barrier" not in done.stderr
+        return f"still running after {SECONDS} s"
     if done.returncode == 0:
-        return "", reached
+        return ""
     if done.returncode == 66:
-        return "race", True
-    return "deadlock" if "deadlock" in done.stderr else "values" if done.returncode > 0 else f"signal {-done.returncode}", True
+        return "race"
+    both = done.stdout + done.stderr
+    return "deadlock" if "deadlock" in both else "values" if done.returncode in (1, -6) else f"signal {-done.returncode}"
 
 
-def look(build, skip):
-    """Suites one after another until one notices; on the second card where the first never comes to the barrier. How, and whether one came."""
-    for card in CARDS:
-        reached = False
-        for suite in SUITES:
-            seen, there = run(build / "tests" / "cuda_emulation" / suite, skip, card)
-            reached |= there
+def learn(build, suite, card):
+    """The suite intact: what went wrong, and {place: seconds until it is first reached}. Kept beside the suite until that is newer."""
+    program = build / "tests" / "cuda_emulation" / suite
+    kept = program.with_name(f"{suite}.{card}.reached")
+    seen = ""
+    if not kept.exists() or kept.stat().st_mtime < program.stat().st_mtime:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch) / "reached"
+            seen = run(build, suite, card, reached=str(path))
+            rows = path.read_text(encoding="utf-8") if path.exists() else ""
+        if seen:
+            return seen, {}
+        kept.write_text(rows, encoding="utf-8")
+    rows = [line.split() for line in kept.read_text(encoding="utf-8").splitlines()]
+    return seen, {place.removeprefix("./"): float(seconds) for place, seconds in rows}
+
+
+class Judge:
+    def __init__(self, build, tsan, both, pool):
+        self.build, self.tsan, self.both, self.pool = build, tsan, both, pool
+        self.maps, self.intact = {}, {}
+
+    def learn(self, wanted):
+        """Of one card after the other while there is a place that nobody came to. False, and said, if the intact kernels fail."""
+        for card in CARDS:
+            if wanted <= {place for reached in self.maps.values() for place in reached}:
+                return True
+            runs = [(suite, card) for suite in SUITES]
+            for (suite, _), (seen, reached) in zip(runs, self.pool.map(lambda r: learn(self.build, *r), runs)):
+                self.maps[suite, card] = reached
+                if seen:
+                    print(f"the intact kernels fail: {seen} ({suite} on {card})")
+                    return False
+        return True
+
+    def where(self, place, is_host):
+        """Suites that come to the place, the soonest first; on the second card where none does on the first."""
+        for card in CARDS:
+            found = sorted((reached[place], suite, card) for (suite, c), reached in self.maps.items() if c == card and place in reached)
+            if found:
+                short = [suite for _, suite, _ in found if suite in SHORT]
+                return [(suite, card) for _, suite, card in found if not (is_host and short) or suite in SHORT]
+        return []
+
+    def race(self, place, suites):
+        for suite, card in suites:
+            if (suite, card) not in self.intact:
+                self.intact[suite, card] = run(self.tsan, suite, card)
+            if self.intact[suite, card]:
+                return f"the intact kernels: {self.intact[suite, card]} ({suite} on {card})", False
+            seen = run(self.tsan, suite, card, place)
             if seen:
                 return f"{seen} ({suite}{'' if card == CARDS[0] else ' on ' + card})", True
-        if reached:
-            return "", True
-    return "", False
+        return "", True
 
-
-def judge(builds, barrier, both):
-    values, reached = look(builds[0], barrier)
-    if values and not both:
-        return values, None, True
-    race, there = look(builds[1], barrier)
-    return values, race, reached or there
+    def judge(self, place, is_host):
+        """By the values, by the detector (None: not asked), whether it is reached."""
+        suites = self.where(place, is_host)
+        values = ""
+        for seed in SEEDS if is_host else SEEDS[:1]:
+            for suite, card in suites:
+                seen = values or run(self.build, suite, card, place, seed)
+                if seen and not values:
+                    values = f"{seen} ({suite}{'' if card == CARDS[0] else ' on ' + card})"
+        if not self.tsan or (values and not self.both):
+            return values, None, bool(suites)
+        race, sound = self.race(place, suites)
+        return values, race if sound else f"({race})", bool(suites)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
-    parser.add_argument("--tsan", type=pathlib.Path, default=ROOT / "build/tsan")
-    parser.add_argument("--only", default="", help="barriers whose FILE:LINE holds one of these, with commas between them")
+    parser.add_argument("--tsan", type=pathlib.Path, help="a build with the race detector")
+    parser.add_argument("--only", default="", help="places whose FILE:LINE holds one of these, with commas between them")
     parser.add_argument("--both", action="store_true", help="the race detector judges what the values show, too")
+    parser.add_argument("--tenth", type=int, metavar="SEED", help="one place of ten, chosen by the number")
     options = parser.parse_args()
-    builds = [options.build.resolve(), options.tsan.resolve()]
+    begin = time.monotonic()
+    builds = [options.build.resolve(), *([options.tsan.resolve()] if options.tsan else [])]
     for build in builds:
         for suite in SUITES:
             if not (build / "tests" / "cuda_emulation" / suite).exists():
                 print(f"{build}/tests/cuda_emulation/{suite} is not built: make barriers builds it")
                 return 2
-        seen, _ = look(build, "")
-        if seen:
-            print(f"the intact kernels fail in {build}: {seen}")
-            return 1
-    chosen = [barrier for barrier in barriers() if any(word in barrier for word in options.only.split(","))]
+    everything = list(places())
+    chosen = [p for p in everything if any(word in p[0] for word in options.only.split(","))]
+    if options.tenth is not None:
+        chosen = sorted(random.Random(options.tenth).sample(chosen, (len(chosen) + 9) // 10))
     unnoticed = []
-    print(f"{'barrier left out':42} {'by the values':34} by the race detector")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for barrier, (values, race, reached) in zip(chosen, pool.map(lambda barrier: judge(builds, barrier, options.both), chosen)):
-            print(f"{barrier:42} {values or '-':34} {'not asked' if race is None else race or '-'}{'' if reached else '   never reached'}", flush=True)
-            if not values and not race:
-                unnoticed.append(barrier)
-    print(f"{len(chosen) - len(unnoticed)} of {len(chosen)} barriers are missed when they are left out"
-          + "".join(f"\n  nobody misses {barrier}" for barrier in unnoticed))
+        judge = Judge(builds[0], builds[1] if options.tsan else None, options.both, pool)
+        if not judge.learn({place for place, _ in chosen}):
+            return 1
+        print(f"{time.monotonic() - begin:.0f} s to learn which suite comes where\n{'left out':42} {'by the values':34} by the race detector")
+        for (place, _), (values, race, reached) in zip(chosen, pool.map(lambda p: judge.judge(*p), chosen)):
+            print(f"{place:42} {values or '-':34} {'not asked' if race is None else race or '-'}{'' if reached else '   never reached'}", flush=True)
+            if not values and (not race or race.startswith("(")):
+                unnoticed.append(place)
+    print(f"{len(chosen) - len(unnoticed)} of {len(chosen)} are missed when they are left out; {time.monotonic() - begin:.0f} s"
+          + "".join(f"\n  nobody misses {place}" for place in unnoticed))
     return 1 if unnoticed or not chosen else 0
 
 

@@ -96,9 +96,7 @@ shared_piece shared[32]; /* no container: what is allocated on a fiber counts as
 int n_shared;
 enum schedule chosen = BY_TURNS, order;
 unsigned random_state = 1, seed_now = 1, n_launches;
-const char *skipped_file;
-int skipped_line;
-bool is_set_up, was_skipped;
+bool is_set_up;
 uint3 block_now;
 dim3 block_dim, grid_dim;
 int current, n_live, n_at_barrier;
@@ -291,8 +289,7 @@ void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
 /* README.md has the list. What the program itself set comes first. */
 void set_up()
 {
-    const char *schedule = getenv("EMULATION_SCHEDULE"), *seed = getenv("EMULATION_SEED"),
-               *skip = getenv("EMULATION_SKIP");
+    const char *schedule = getenv("EMULATION_SCHEDULE"), *seed = getenv("EMULATION_SEED");
     char *end;
 
     if (is_set_up) return;
@@ -307,25 +304,6 @@ void set_up()
         seed_now = (unsigned)strtoul(seed, &end, 10);
         if (end == seed || *end) bad_setting("EMULATION_SEED", seed, "a number");
     }
-    if (skip) {
-        const char *colon = strrchr(skip, ':');
-        skipped_line = colon ? (int)strtol(colon + 1, &end, 10) : 0;
-        if (skipped_line <= 0 || *end) bad_setting("EMULATION_SKIP", skip, "FILE:LINE of a barrier");
-        skipped_file = strndup(skip, (size_t)(colon - skip));
-        atexit([] {
-            if (!was_skipped) fprintf(stderr, "emulation: no thread came to the barrier that is left out\n");
-        });
-    }
-}
-
-/* Not strcmp: a sanitizer would see its reads as the fiber's own. */
-bool ends_with(const char *text, const char *end)
-{
-    int n = 0, m = 0;
-    while (text[n]) n++;
-    while (end[m]) m++;
-    while (m > 0 && n > 0 && text[n - 1] == end[m - 1]) n--, m--;
-    return m == 0;
 }
 
 } // namespace
@@ -380,14 +358,6 @@ void *shared_array(const void *key, size_t size_bytes)
 void *dynamic_shared()
 {
     return shared_array(&dynamic_key, dynamic_bytes);
-}
-
-bool left_out(const char *file, int line)
-{
-    set_up();
-    if (line != skipped_line || !ends_with(file, skipped_file)) return false;
-    was_skipped = true;
-    return true;
 }
 
 void block_barrier(const char *file, int line)

@@ -345,9 +345,11 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum 
     if (error != cudaSuccess) return error;
     if (source == emulation::PAGEABLE) {
         const char *bytes = (const char *)from;
-        auto staged = std::make_shared<std::vector<char>>(bytes, bytes + size_bytes);
-        emulation::stream_queue(
-            stream, [=] { std::memcpy(to, staged->data(), size_bytes); }, size_bytes);
+        /* Moved: the stream is the last that has it, and gives it back. */
+        auto copy = [to, staged = std::make_shared<std::vector<char>>(bytes, bytes + size_bytes)] {
+            std::memcpy(to, staged->data(), staged->size());
+        };
+        emulation::stream_queue(stream, std::move(copy), size_bytes);
     } else
         emulation::stream_queue(stream, [=] { std::memcpy(to, from, size_bytes); });
     if (target == emulation::PAGEABLE) emulation::stream_finish(stream);

@@ -98,6 +98,24 @@ double milliseconds()
 
 void run_until(cudaStream_t stream, const struct moment *moment);
 
+/* ThreadSanitizer takes what follows for the stream's doing; returns whose it was before. */
+void *become([[maybe_unused]] cudaStream_t stream)
+{
+#ifdef EMULATION_TSAN
+    void *before = __tsan_get_current_fiber();
+    if (!stream->fiber) stream->fiber = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(stream->fiber, 1);
+    return before;
+#else
+    return nullptr;
+#endif
+}
+
+void become_again([[maybe_unused]] void *before)
+{
+    TSAN(__tsan_switch_to_fiber(before, 1);)
+}
+
 /* The first command of the stream. Its memory is given back as the stream's doing, for it was read by it. */
 void run_first(cudaStream_t stream)
 {
@@ -105,19 +123,14 @@ void run_first(cudaStream_t stream)
     if (c->kind == WAIT && !c->moment->is_reached) run_until(c->moment->stream, c->moment.get());
     stream->queue.pop_front();
     n_held_bytes -= c->held_bytes;
-    TSAN(void *host = __tsan_get_current_fiber(); if (!stream->fiber) stream->fiber = __tsan_create_fiber(0);
-         __tsan_switch_to_fiber(stream->fiber, 1); __tsan_acquire(&c->queued);)
+    if (c->kind == RECORD) c->moment->is_reached = true, c->moment->at = milliseconds();
+    void *const before = become(stream);
+    TSAN(__tsan_acquire(&c->queued);)
     if (c->kind == WORK) c->work();
-    if (c->kind == WAIT) {
-        TSAN(__tsan_acquire(&c->moment->mark);)
-    }
-    if (c->kind == RECORD) {
-        TSAN(__tsan_release(&c->moment->mark);)
-        c->moment->is_reached = true;
-        c->moment->at = milliseconds();
-    }
+    TSAN(if (c->kind == WAIT) __tsan_acquire(&c->moment->mark);)
+    TSAN(if (c->kind == RECORD) __tsan_release(&c->moment->mark);)
     delete c;
-    TSAN(__tsan_switch_to_fiber(host, 1);)
+    become_again(before);
 }
 
 void run_until(cudaStream_t stream, const struct moment *moment)
@@ -269,13 +282,10 @@ void stream_wait(cudaStream_t stream, cudaEvent_t event)
 void stream_finish(cudaStream_t stream)
 {
     run_until(real(stream), nullptr);
-    TSAN(if (real(stream)->fiber) {
-        void *host = __tsan_get_current_fiber();
-        __tsan_switch_to_fiber(real(stream)->fiber, 1);
-        __tsan_release(&real(stream)->done);
-        __tsan_switch_to_fiber(host, 1);
-        __tsan_acquire(&real(stream)->done);
-    })
+    [[maybe_unused]] void *const host = become(real(stream));
+    TSAN(__tsan_release(&real(stream)->done);)
+    become_again(host);
+    TSAN(__tsan_acquire(&real(stream)->done);)
 }
 
 void stream_abandon(cudaStream_t stream)
