@@ -346,12 +346,12 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     const uint32_t column = blockIdx.z * COLUMNS;
     const bool chunk = item.range != ATTENTION_NONE, tree = a.is_tree[item.sequence] != 0;
     const uint32_t own_before = s.own.n_slots - s.n_rows;
-    uint32_t lowest = UINT32_MAX, highest = 0; /* the first positions that queries see */
-    for (uint32_t m = lane; m < item.n; m += WARP_SIZE) {
+    uint32_t lowest = a.window ? UINT32_MAX : 0, highest = 0; /* the first positions that queries see */
+    for (uint32_t m = lane; a.window && m < item.n; m += WARP_SIZE) {
         const uint32_t first = first_position(a, find_query(a, item, m).row);
         lowest = first < lowest ? first : lowest, highest = first > highest ? first : highest;
     }
-    for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) {
+    for (unsigned mask = WARP_SIZE / 2; a.window && mask; mask /= 2) {
         const uint32_t low = warp_across_u32(lowest, mask), high = warp_across_u32(highest, mask);
         lowest = low < lowest ? low : lowest, highest = high > highest ? high : highest;
     }
@@ -362,11 +362,6 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     const uint32_t spread = D > 128 ? item.n : find_query(a, item, item.n - 1).row - find_query(a, item, 0).row;
     const uint32_t clear_own = tree || way.n_own < spread ? 0 : way.n_own - spread;
 
-    queries<D / 16> q;
-    sums<COLUMNS / 8> now, all;
-    load_queries(q, a, item, warp_first + lane / 4);
-    now.clear(), all.clear();
-
     tile_cursor at = way.enter(a, chunk ? item.range : 0, chunk ? item.begin : 0);
     way.settle<KEYS>(a, at);
     auto load = [&](const tile_cursor &tile, uint32_t stage) {
@@ -376,7 +371,11 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
         load_tile<KEYS, COLUMNS, COPIES>(values[stage], a.kv, a.kv.v, slot, tile.end - tile.begin, column);
         copy_commit();
     };
-    load(at, 0);
+    load(at, 0); /* and while it comes */
+    queries<D / 16> q;
+    sums<COLUMNS / 8> now, all;
+    load_queries(q, a, item, warp_first + lane / 4);
+    now.clear(), all.clear();
     for (uint32_t stage = 0; way.goes_on(at); stage ^= 1) {
         const uint32_t n = at.end - at.begin, range = at.range, part = at.begin / ATTENTION_CHUNK;
         const bool masked =
