@@ -87,11 +87,15 @@ __device__ __forceinline__ void put_scales(float *to, const raw_scales<FORMAT, B
     float values[BLOCKS];
     UNROLL for (uint32_t i = 0; i < BLOCKS; i++) values[i] =
         FORMAT == KERNELS_NF4_NESTED ? map[byte_of(from.codes, i)] * from.nested + b.w.nested_offset : from.values[i];
-    if (!b.whole)
-        UNROLL_BY(1)
-        for (uint32_t i = 0; i < BLOCKS; i++) to[i] =
-            k + i * BLOCK < b.w.cols ? block_scale<FORMAT>(b.w, b.row, k + i * BLOCK) : 0.0f;
-    else if (BLOCKS == 4)
+    if (!b.whole) {
+        UNROLL_BY(1) for (uint32_t i = 0; i < BLOCKS; i++)
+        {
+            const uint32_t at = k + i * BLOCK;
+            to[i] = at < b.w.cols ? block_scale<FORMAT>(b.w, b.row, at) : 0.0f;
+        }
+        return;
+    }
+    if (BLOCKS == 4)
         *(float4 *)to = float4{values[0], values[1], values[BLOCKS - 2], values[BLOCKS - 1]};
     else
         *(float2 *)to = float2{values[0], values[1]};

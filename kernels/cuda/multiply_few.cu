@@ -1,4 +1,5 @@
-/* multiply_few.cu: multiply_codes.cuh for one to eight rows. Bound by reading W.
+/* multiply_few.cu: multiply_codes.cuh for one to eight rows, and eight at a time for up to 32 of weights with few outputs
+ * (multiply_codes.cu). Bound by reading W.
  *
  * A block of 8 warps makes 16 GROUPS outputs (GROUPS 1, 2, 4; half of them gate's, half up's) of up to 2 GROUPS rows: a warp takes 16
  * outputs and every (8 / GROUPS)th slice of k. Weights are the mma's 16 rows, activations its 8 columns. Four lanes read the 32 bytes of
