@@ -278,8 +278,9 @@ __device__ __forceinline__ void compute(sums<COLUMNS / 8> &to, const queries<D /
         }
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) top = fmaxf(top, fmaxf(scores[n][2 * h], scores[n][2 * h + 1]));
         top = fmaxf(top, warp_across(top, 1));
-        top = fmaxf(top, warp_across(top, 2)) - LIFT;
-        top = fmaxf(top, to.reference[h]);
+        top = fmaxf(top, warp_across(top, 2));
+        const float lifted = top - LIFT; /* of scores from 2^26 on not what it says: f32 counts in steps of 8 there */
+        top = fmaxf(top - lifted <= LIFT + 1 ? lifted : top, to.reference[h]);
         const float base = top == -INFINITY ? 0.0f : top, fade = exp2_fast(to.reference[h] - base);
         to.reference[h] = top;
         UNROLL for (uint32_t n = 0; n < KEYS / 8; n++) weights[n][h] =

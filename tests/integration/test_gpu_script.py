@@ -23,12 +23,12 @@ def test_its_programs_run_over_the_emulation(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     states = {step["step"]: step["state"] for step in results["steps"]}
     assert results["device"] == "emulated on the host"
-    assert {name for name, state in states.items() if state == "passed"} == {"build", "device", "truth", "models", "test_backends", "test_products", "test_attention", "test_company", "test_placement", "test_steps", "bench", "whole_models"}
+    assert {name for name, state in states.items() if state == "passed"} == {"build", "device", "truth", "models", "test_backends", "test_products", "test_attention", "test_attention_random", "test_company", "test_placement", "test_steps", "bench", "whole_models"}
     assert {name for name, state in states.items() if state != "passed"} == {"answers", "transformers", "memcheck", "racecheck", "synccheck"}
     rows = results["bench"]["rows"]
-    assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention"}
+    assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention", "quantize", "expand"}
     assert {row["format"] for row in rows if row["operation"] == "linear"} == {"nf4_nested", "bf16"}
-    assert all(row["seconds"] > 0 and row["bytes"] > 0 and row["operations"] > 0 for row in rows)
+    assert all(row["seconds"] > 0 and row["bytes"] > 0 and (row["operations"] > 0 or row["operation"] in ("quantize", "expand")) for row in rows)
     model, loaded = results["whole_models"]
     assert model["model"].startswith("tiny") and {row["step"] for row in model["rows"]} >= {"prefill", "decode", "documents"}
     assert all(row["problem"] is None and row["rate"] > 0 for row in model["rows"])
