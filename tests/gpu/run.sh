@@ -59,7 +59,8 @@ step() { # name, most seconds, command...: its output goes to the log, its end i
             note "$name" failed $((SECONDS - begun)) "exit code $code, see steps.log"
         fi
     fi
-    case $name in device | models | bench | whole_models | transformers) cat "$out/step" ;; esac
+    [ "$name" != device ] || [ $code != 0 ] || cat "$out/step"
+    case $name in models | bench | whole_models | transformers) cat "$out/step" ;; esac
     rm -f "$out/step"
     write_results
     return $code
