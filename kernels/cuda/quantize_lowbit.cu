@@ -39,9 +39,17 @@ __global__ void __launch_bounds__(THREADS)
 {
     SHARED_ARRAY(uint32_t, part, [THREADS / WARP_SIZE]);
     const size_t first = (size_t)blockIdx.x * source.cols;
+    const uint32_t cols = (uint32_t)source.cols, tile_cols = (uint32_t)source.block_cols;
+    const float *scales = source.scales;
+    if (scales) /* this row's: one for each tile */
+        scales += ((source.at + first) / cols) / source.block_rows * ((cols + tile_cols - 1) / tile_cols);
+    auto value = [&](uint32_t i) {
+        const float unscaled = source_unscaled(source, first + i);
+        return scales ? unscaled * scales[i / tile_cols] : unscaled;
+    };
     uint32_t largest = 0;
-    for (size_t i = threadIdx.x; i < source.cols; i += THREADS) {
-        uint32_t magnitude = bits_from_float(source_value(source, first + i)) & 0x7fffffffu;
+    for (uint32_t i = threadIdx.x; i < cols; i += THREADS) {
+        uint32_t magnitude = bits_from_float(value(i)) & 0x7fffffffu;
         largest = magnitude > largest ? magnitude : largest;
     }
     for (unsigned mask = WARP_SIZE / 2; mask; mask /= 2) {
@@ -53,8 +61,8 @@ __global__ void __launch_bounds__(THREADS)
     for (uint32_t w = 0; w < THREADS / WARP_SIZE; w++) largest = part[w] > largest ? part[w] : largest;
     const bool finite = largest < 0x7f800000u;
     const float factor = int8_factor(float_from_bits(largest));
-    for (size_t i = threadIdx.x; i < source.cols; i += THREADS)
-        codes[first + i] = (int8_t)(finite ? int8_round(source_value(source, first + i) * factor) : 0);
+    for (uint32_t i = threadIdx.x; i < cols; i += THREADS)
+        codes[first + i] = (int8_t)(finite ? int8_round(value(i) * factor) : 0);
     if (threadIdx.x != 0) return;
     absmax[blockIdx.x] = float_from_bits(largest);
     if (!finite) flag_set(&flags->not_finite);
