@@ -75,8 +75,9 @@ OPTION(
     "is there and passes are large. By-rows is faster where passes are small and large by turns, but a document's "
     "scores "
     "then depend, by rounding, on what is classified beside it")
-OPTION(WORD, cuda_graphs, "CUDA_GRAPHS", "--cuda-graphs", "auto", WORDS("auto", "off"), "ON", "wclbv",
-       "record steps of a few tokens as CUDA graphs when they come again, and run them with one launch; the same results")
+OPTION(
+    WORD, cuda_graphs, "CUDA_GRAPHS", "--cuda-graphs", "auto", WORDS("auto", "off"), "ON", "wclbv",
+    "record steps of a few tokens as CUDA graphs when they come again, and run them with one launch; the same results")
 OPTION(WORD, expand, "EXPAND", "--expand", "auto", WORDS("auto", "on", "off"), "ON", "wclbv",
        "keep quantized layers in 16 bits too, where the library multiplies: faster, the same results, four times the "
        "memory in nf4; auto: as many layers as there is room for; on: all, or refuse to start")
