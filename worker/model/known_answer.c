@@ -1,6 +1,8 @@
 /* known_answer.c: a pass over tokens that a rule picks, and logits of the last one. */
 #include "worker/model/known_answer.h"
 
+#include "kernels/formats/half.h"
+
 #include <string.h>
 
 enum status known_answer_check(struct known_answer *answer, struct transformer *transformer,
@@ -27,7 +29,7 @@ enum status known_answer_check(struct known_answer *answer, struct transformer *
     if (!answer->learned) memcpy(answer->logits, logits, sizeof(logits));
     answer->learned = true;
     for (size_t i = 0; i < KNOWN_ANSWER_LOGITS; i++)
-        if (memcmp(&answer->logits[i], &logits[i], sizeof(logits[i])) != 0)
+        if (half_bits_from_f32(answer->logits[i]) != half_bits_from_f32(logits[i]))
             return fail(
                 err, DOCKET_INTERNAL, CODE_internal_error,
                 "self-test: the logit of token %d behind a known prompt was %.9g when the model was loaded, now "
