@@ -130,10 +130,12 @@ class Sums:
         batch = sum(4 * up(n * 4) + up(256 * 56) + up(256) for n in (rows, rows // 2))     # and the rows that are asked for, at most half
         group, partial = self.heads // self.kv_heads, self.heads * (self.head + 2) * 4
         partials = min(2**24 // partial, 16 * rows)
-        items = rows * max(group, 4) // 64 + 256 + 1 + 2 * partials * (group // 64 + 1)
+        items = (rows * max(group, 4) // 64 + 256 + 1 + 2 * partials * (group // 64 + 1)) * 5 // 4 + 8
+        constants = self.layers * up(3 * self.experts * 80) + 4096                # views of experts' weights
         attention = items * 28 + rows * 24 + 1024 + partials * partial
         sort = self.experts + 1 + 2 * pairs + -(-pairs // 256) * self.experts
-        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + sort) + 2**24 + attention + batch + self.library(rows, pairs, q)
+        return ours + 4 * (pairs * self.ffn + max(pairs * self.dim, rows * self.experts) + sort) + 2**24 + attention + batch + constants + \
+            self.library(rows, pairs, q)
 
     def library(self, rows, pairs, q):
         """What cuBLASLt's regime takes, where passes are large: rows and two slots of weights in 16 bits, gate and up, the workspace."""
