@@ -104,7 +104,7 @@ static void fetched_in_vain(struct rig *r, enum kernels_format format, const flo
     float got[M * ROWS];
     assert_int_equal(r->table->weights_reserve(r->device, 2 * r->table->weight_size(r->device, &desc), NULL),
                      KERNELS_OK);
-    struct kernels_weight *other = make(r, format, 2, true), *first = make(r, format, 1, false);
+    struct kernels_weight *first = make(r, format, 1, false), *other = make(r, format, 2, true); /* the slab stays */
     struct kernels_weight *room = r->table->weight_like(r->device, other, NULL);
     assert_non_null(room);
     assert_int_equal(r->table->weight_fetch(r->device, room, other, 0), KERNELS_OK);
@@ -157,6 +157,53 @@ static void freed_while_it_is_read(struct rig *r, enum kernels_format format, en
     assert_int_equal(b->weights_reserve(r->device, 0, NULL), KERNELS_OK);
 }
 
+/* A product is queued; then another weight is fetched to where its own lies: to the room itself, behind a mark, or to one in the place of
+ * a weight that is gone. */
+static void fetched_to_where_is_read(struct rig *r, enum kernels_format format, bool same_room, const float *want,
+                                     const float *want_other)
+{
+    static float x[M * COLS];
+    const struct kernels_backend *b = r->table;
+    const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    float got[M * ROWS];
+    fill(x, M * COLS, 99);
+    assert_int_equal(b->weights_reserve(r->device, 3 * b->weight_size(r->device, &desc), NULL), KERNELS_OK);
+    struct kernels_weight *first = make(r, format, 3, false), *other = make(r, format, 2, true); /* the slab stays */
+    struct kernels_weight *w = make(r, format, 1, same_room);
+    struct kernels_weight *room = same_room ? b->weight_like(r->device, other, NULL) : NULL;
+    float *on_device = b->buffer_allocate(r->device, sizeof x, NULL);
+    float *result = b->buffer_allocate(r->device, sizeof got, NULL);
+    const struct kernels_linear args = {.x = on_device, .weight = room ? room : w, .out = result, .n_rows = M};
+    uint64_t mark = 0;
+    assert_int_equal(b->upload(r->device, on_device, x, sizeof x), KERNELS_OK);
+    if (same_room) {
+        assert_int_equal(b->weight_fetch(r->device, room, w, 0), KERNELS_OK);
+        assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
+    }
+    assert_int_equal(b->linear(r->device, &args), KERNELS_OK);
+    if (same_room)
+        mark = b->record(r->device);
+    else {
+        b->weight_free(r->device, w);
+        w = NULL;
+        room = b->weight_like(r->device, other, NULL);
+    }
+    assert_non_null(room);
+    assert_int_equal(b->weight_fetch(r->device, room, other, mark), KERNELS_OK);
+    assert_int_equal(b->download(r->device, got, result, sizeof got), KERNELS_OK);
+    assert_same(r, same_room ? "behind a mark" : "in the place of one that is gone", format, got, want);
+    assert_int_equal(b->weight_arrived(r->device), KERNELS_OK);
+    product(r, room, got);
+    assert_same(r, "the weight that was fetched", format, got, want_other);
+    b->weight_free(r->device, room);
+    b->weight_free(r->device, w);
+    b->weight_free(r->device, first);
+    b->weight_free(r->device, other);
+    b->buffer_free(r->device, on_device);
+    b->buffer_free(r->device, result);
+    assert_int_equal(b->weights_reserve(r->device, 0, NULL), KERNELS_OK);
+}
+
 static void a_weight_may_be_freed_while_it_is_read(void **state)
 {
     static const enum kernels_format some[] = {KERNELS_F32, KERNELS_BF16, KERNELS_NF4_NESTED, KERNELS_INT8};
@@ -165,14 +212,19 @@ static void a_weight_may_be_freed_while_it_is_read(void **state)
     rigs_open(&rigs, 2);
     for (size_t i = 0; i < rigs.n; i++)
         for (size_t f = 0; f < sizeof some / sizeof some[0]; f++) {
-            float want[M * ROWS];
+            float want[M * ROWS], want_other[M * ROWS];
             struct kernels_weight *w = make(&rigs.all[i], some[f], 1, false);
             product(&rigs.all[i], w, want);
+            rigs.all[i].table->weight_free(rigs.all[i].device, w);
+            w = make(&rigs.all[i], some[f], 2, false);
+            product(&rigs.all[i], w, want_other);
             rigs.all[i].table->weight_free(rigs.all[i].device, w);
             for (int life = 0; life < N_LIVES + AGAIN; life++) /* fetched more often: who is late is a matter of luck */
                 freed_while_it_is_read(&rigs.all[i], some[f], life < N_LIVES ? (enum life)life : FETCHED_AND_KEPT,
                                        want);
             fetched_in_vain(&rigs.all[i], some[f], want);
+            for (int turn = 0; turn < AGAIN; turn++)
+                fetched_to_where_is_read(&rigs.all[i], some[f], turn % 2, want, want_other);
         }
     rigs_close(&rigs);
 }
