@@ -39,6 +39,7 @@ note() { # name, state, seconds, remark
 step() { # name, most seconds, command...: its output goes to the log, its end is shown after a failure
     local name=$1 most=$2 begun=$SECONDS left=$((end - SECONDS)) code
     shift 2
+    [ -z "$emulated" ] || most=$((most * 8)) # another machine's minutes, and it may be busy
     [ "$most" -lt $left ] || most=$left
     if [ $left -lt 2 ]; then
         note "$name" left_out 0 "no time: the $seconds s are over"
