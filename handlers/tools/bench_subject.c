@@ -46,28 +46,33 @@ static struct transformer_limits limits_beside(const struct transformer_limits *
     return beside;
 }
 
-static size_t budget_of(const struct bench_subject *s, const struct model_options *options, size_t *available)
+struct budget {
+    bool is_gpu;
+    size_t available, bytes; /* free, and of that what may be used */
+    double utilization;
+};
+
+static struct budget budget_of(const struct device *d, const struct model_options *options)
 {
-    const struct device *d = &s->own_device;
+    struct budget b = {.utilization =
+                           options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION};
     struct kernels_description facts;
     struct kernels_memory memory;
     d->backend->describe(d->handle, &facts);
     d->backend->memory(d->handle, &memory);
-    *available = facts.is_gpu ? memory.free_bytes : memory_available(NULL);
-    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
-    return (size_t)((double)*available * utilization);
+    b.is_gpu = facts.is_gpu;
+    b.available = facts.is_gpu ? memory.free_bytes : memory_available(NULL);
+    b.bytes = (size_t)((double)b.available * b.utilization);
+    return b;
 }
 
-static enum status check_memory(const struct bench_subject *s, const struct model_options *options,
+static enum status check_memory(const struct bench_subject *s, const struct budget *budget,
                                 const struct engine_options *engine, size_t weights, const char *shape,
                                 struct error *err)
 {
     const struct device *d = &s->own_device;
     struct transformer_limits limits, beside;
     char quantization[QUANTIZATION_NAME_BYTES];
-    size_t available;
-    const size_t budget = budget_of(s, options, &available);
-    double utilization = options->memory_utilization > 0 ? options->memory_utilization : DEFAULT_UTILIZATION;
     engine_limits(&s->own_config, engine, &limits);
     beside = limits_beside(&limits);
     struct kernels_limits kernels;
@@ -75,29 +80,28 @@ static enum status check_memory(const struct bench_subject *s, const struct mode
     size_t pass = transformer_size(d, &s->own_config, &limits) + transformer_size(d, &s->own_config, &beside) +
                   d->backend->scratch_size(d->handle, &kernels);
     size_t need = weights + pass;
-    if (need <= budget) return DOCKET_OK;
+    if (need <= budget->bytes) return DOCKET_OK;
     return fail(err, DOCKET_NO_MEMORY, CODE_model_unavailable,
                 "%s as %s needs %.2f GiB (weights %.2f, caches and activations %.2f), %.2f GiB may be used (%.0f %% of "
                 "the %.2f GiB that are free); --layers takes fewer layers",
-                shape, quantization_name(&options->quantization, quantization), (double)need / (double)GIB,
-                (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget / (double)GIB,
-                utilization * 100, (double)available / (double)GIB);
+                shape, quantization_name(&s->quantization, quantization), (double)need / (double)GIB,
+                (double)weights / (double)GIB, (double)pass / (double)GIB, (double)budget->bytes / (double)GIB,
+                budget->utilization * 100, (double)budget->available / (double)GIB);
 }
 
 /* A GPU's passes are as large as a worker would have them there (placement.c). What does not fit is refused, with the numbers. */
 static enum status choose_passes(const struct bench_subject *s, const struct model_options *options,
                                  struct engine_options *engine, size_t weights, const char *shape, struct error *err)
 {
-    struct kernels_description facts;
+    const struct budget budget = budget_of(&s->own_device, options);
     struct engine_options now = *engine;
     struct error none;
-    s->own_device.backend->describe(s->own_device.handle, &facts);
-    for (now.max_rows = MOST_ROWS; facts.is_gpu && now.max_rows >= LEAST_ROWS; now.max_rows /= 2)
-        if (check_memory(s, options, &now, weights, shape, &none) == DOCKET_OK) {
+    for (now.max_rows = MOST_ROWS; budget.is_gpu && now.max_rows >= LEAST_ROWS; now.max_rows /= 2)
+        if (check_memory(s, &budget, &now, weights, shape, &none) == DOCKET_OK) {
             *engine = now;
             return DOCKET_OK;
         }
-    return check_memory(s, options, engine, weights, shape, err);
+    return check_memory(s, &budget, engine, weights, shape, err);
 }
 
 static void take_names(struct bench_subject *s, const char *model, const struct quantization *q, enum kv_format kv)

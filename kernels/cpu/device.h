@@ -87,7 +87,7 @@ static inline unsigned cpu_code_bits(enum kernels_format format)
     }
 }
 
-/* k and v are [layer, kv head, slot] vectors each. */
+/* k and v are vectors, in the places that kv_place says. */
 struct kernels_kv {
     enum kernels_format format;
     size_t n_layers, n_slots, n_running, n_kv_heads, head_size, vector_bytes;

@@ -207,7 +207,6 @@ enum kernels_status cpu_fail(struct kernels_device *device, enum kernels_status 
     return status;
 }
 
-/* Every call returns when its work is done, so there is never anything to wait for. */
 /* There is nothing between a call and its work that could be recorded. */
 enum kernels_status cpu_step_begin(struct kernels_device *device, const struct kernels_step *step, bool *done)
 {
@@ -224,6 +223,7 @@ enum kernels_status cpu_step_end(struct kernels_device *device, bool *again)
     return KERNELS_OK;
 }
 
+/* Every call returns when its work is done, so there is never anything to wait for. */
 uint64_t cpu_record(struct kernels_device *device)
 {
     (void)device;

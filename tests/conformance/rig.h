@@ -120,6 +120,22 @@ static inline void rigs_close(struct rigs *rigs)
     for (size_t i = 0; i < rigs->n; i++) rig_close(&rigs->all[i]);
 }
 
+/* `rigs`, open while a program's tests run: open_rigs and close_rigs are its group's setup and teardown. */
+#define RIGS_OF_ALL_TESTS(most_workers)                                                                                \
+    static struct rigs rigs;                                                                                           \
+    static int open_rigs(void **state)                                                                                 \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        rigs_open(&rigs, most_workers);                                                                                \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    static int close_rigs(void **state)                                                                                \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        rigs_close(&rigs);                                                                                             \
+        return 0;                                                                                                      \
+    }
+
 static inline float *host_values(size_t n)
 {
     float *values = malloc((n + 1) * sizeof *values);
@@ -175,6 +191,44 @@ static inline struct kernels_weight *rig_weight(const struct rig *rig, enum kern
         rig->table->weight_finish(rig->device, weight, &error) != KERNELS_OK)
         fail_msg("%s: %s", rig->name, error.message);
     return weight;
+}
+
+/* x [m, k] with a weight [n, k], on top of `before` [m, n] if there is one: [m, n] on the host. */
+static inline float *rig_linear(const struct rig *rig, const struct kernels_weight *weight, const float *x,
+                                const float *before, size_t m, size_t n, size_t k, bool as_gathered)
+{
+    float *device_x = rig_upload(rig, x, m * k), *out = guarded(rig, before, m * n);
+    struct kernels_linear args = {.x = device_x,
+                                  .weight = weight,
+                                  .out = out,
+                                  .n_rows = m,
+                                  .accumulate = before != NULL,
+                                  .as_gathered = as_gathered};
+
+    assert_int_equal(rig->table->linear(rig->device, &args), KERNELS_OK);
+    rig->table->buffer_free(rig->device, device_x);
+    return unguard(rig, "linear", out, m * n);
+}
+
+/* Logits that are asked for one by one have the bits of those of the whole head [n, k]. */
+static inline void rig_check_single_logits(const struct rig *rig, const struct kernels_weight *head, const float *x,
+                                           size_t m, size_t n, size_t k, size_t n_items, const uint32_t *rows,
+                                           const int32_t *ids)
+{
+    float *device_x = rig_upload(rig, x, m * k), *out = guarded(rig, NULL, n_items);
+    float *all = rig_linear(rig, head, x, NULL, m, n, k, true), *got;
+    const struct kernels_gather_logits args = {
+        .x = device_x, .head = head, .out = out, .n_items = n_items, .rows = rows, .token_ids = ids};
+
+    assert_int_equal(rig->table->gather_logits(rig->device, &args), KERNELS_OK);
+    got = unguard(rig, "gather_logits", out, n_items);
+    for (size_t i = 0; i < n_items; i++)
+        if (!(got[i] == all[rows[i] * n + (size_t)ids[i]]))
+            fail_msg("%s: logit %d of row %u alone is %g, of the whole head %g", rig->name, (int)ids[i],
+                     (unsigned)rows[i], (double)got[i], (double)all[rows[i] * n + (size_t)ids[i]]);
+    rig->table->buffer_free(rig->device, device_x);
+    free(got);
+    free(all);
 }
 
 /* Roundings that a product meets on its way into a sum of k: its own, one a step of its lane, the tree of lanes, and one a

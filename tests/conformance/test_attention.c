@@ -83,22 +83,7 @@ static const struct attention_case {
     {6, 2, 80, KERNELS_KV_Q4_0, 100}, {5, 5, 18, KERNELS_KV_Q8_0, 3}, {2, 1, 256, KERNELS_KV_Q8_0, 0},
 };
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    for (int32_t i = 0; i < 70; i++) chain[i] = i - 1;
-    rigs_open(&rigs, 3);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(3)
 
 /* Positions follow the ranges: a document begins where the prefix ends, whoever holds it. */
 static uint32_t start_of(uint32_t first)
@@ -622,5 +607,6 @@ int main(void)
         cmocka_unit_test(running_slots_take_the_memory_of_one_layer_and_no_range_is_torn),
         cmocka_unit_test(contradictory_batches_are_refused),
     };
+    for (int32_t i = 0; i < 70; i++) chain[i] = i - 1;
     return cmocka_run_group_tests(tests, open_rigs, close_rigs);
 }

@@ -5,21 +5,7 @@
 
 enum { SLOTS = 640, RUNNING = 200, MOST_SEQUENCES = 7, MOST_ROWS = MOST_SEQUENCES * 48, LAYERS = 2 };
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 1);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(1)
 
 struct random_case {
     size_t h, g, d;

@@ -7,21 +7,7 @@ static const enum kernels_format formats[] = {KERNELS_F32,        KERNELS_F16, K
                                               KERNELS_NF4_NESTED, KERNELS_FP4, KERNELS_FP4_NESTED, KERNELS_INT8,
                                               KERNELS_Q8,         KERNELS_Q4,  KERNELS_Q2,         KERNELS_Q1};
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 3);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(3)
 
 static const struct kernels_backend *table_of(size_t r)
 {
@@ -76,26 +62,10 @@ static void name_linear(char *name, size_t size, const struct rig *rig, enum ker
              c->k, accumulate ? " accumulate" : "");
 }
 
-static float *run_linear_as(const struct rig *rig, const struct kernels_weight *weight, const float *x,
-                            const float *before, size_t m, size_t n, size_t k, bool as_gathered)
-{
-    float *device_x = rig_upload(rig, x, m * k), *out = guarded(rig, before, m * n);
-    struct kernels_linear args = {.x = device_x,
-                                  .weight = weight,
-                                  .out = out,
-                                  .n_rows = m,
-                                  .accumulate = before != NULL,
-                                  .as_gathered = as_gathered};
-
-    assert_int_equal(rig->table->linear(rig->device, &args), KERNELS_OK);
-    rig->table->buffer_free(rig->device, device_x);
-    return unguard(rig, "linear", out, m * n);
-}
-
 static float *run_linear(const struct rig *rig, const struct kernels_weight *weight, const float *x,
                          const float *before, size_t m, size_t n, size_t k)
 {
-    return run_linear_as(rig, weight, x, before, m, n, k, false);
+    return rig_linear(rig, weight, x, before, m, n, k, false);
 }
 
 static void check_linear(enum kernels_format format, const struct linear_case *c, bool accumulate)
@@ -603,20 +573,19 @@ static void single_logits_equal_those_of_the_whole_head(void **state)
         for (size_t r = 0; r < rigs.n && all_hold(formats[f]); r++) {
             const struct rig *rig = &rigs.all[r];
             struct kernels_weight *head = rig_weight(rig, formats[f], VOCABULARY, K, w);
-            float *device_x = rig_upload(rig, x, ROWS * K), *out = guarded(rig, NULL, ITEMS), *got;
-            float *all = run_linear_as(rig, head, x, NULL, ROWS, VOCABULARY, K, true);
-            struct kernels_gather_logits args = {
-                .x = device_x, .head = head, .out = out, .n_items = ITEMS, .rows = rows, .token_ids = ids};
-            assert_int_equal(rig->table->gather_logits(rig->device, &args), KERNELS_OK);
-            got = unguard(rig, "gather_logits", out, ITEMS);
-            for (size_t i = 0; i < ITEMS; i++) assert_true(got[i] == all[rows[i] * VOCABULARY + (size_t)ids[i]]);
-            args.token_ids = &(int32_t){VOCABULARY}, args.n_items = 1;
-            assert_int_equal(rig->table->gather_logits(rig->device, &args), KERNELS_BAD_SHAPE);
+            float *device_x = rig_upload(rig, x, ROWS * K), *out = guarded(rig, NULL, 1);
+            const struct kernels_gather_logits beyond = {.x = device_x,
+                                                         .head = head,
+                                                         .out = out,
+                                                         .n_items = 1,
+                                                         .rows = rows,
+                                                         .token_ids = &(int32_t){VOCABULARY}};
+            rig_check_single_logits(rig, head, x, ROWS, VOCABULARY, K, ITEMS, rows, ids);
+            assert_int_equal(rig->table->gather_logits(rig->device, &beyond), KERNELS_BAD_SHAPE);
             assert_int_equal(rig->table->synchronize(rig->device, NULL), KERNELS_BAD_SHAPE);
+            free(unguard(rig, "gather_logits", out, 1));
             rig->table->buffer_free(rig->device, device_x);
             rig->table->weight_free(rig->device, head);
-            free(got);
-            free(all);
         }
     free(x);
     free(w);

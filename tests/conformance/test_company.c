@@ -53,21 +53,7 @@ static const struct shapes {
     {2, 1, 160, KERNELS_F16, 400},   {7, 1, 128, KERNELS_F16, 0},
 };
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 2);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(2)
 
 struct packed {
     struct kernels_sequence sequences[MAX_SEQUENCES];

@@ -97,19 +97,26 @@ static void a_weight_on_the_host_gives_the_same_bits_and_so_does_one_that_was_fe
 enum life { ALONE, IN_THE_SLAB, ON_THE_HOST, FETCHED, FETCHED_AND_KEPT, N_LIVES, AGAIN = 12 };
 static const char *const life_names[] = {"alone", "in the slab", "on the host", "fetched", "fetched, kept"};
 
-/* What is on its way to a room comes to nothing when the room goes; the next weight lies there undisturbed. */
-static void fetched_in_vain(struct rig *r, enum kernels_format format, const float *want)
+/* What is on its way to a room comes to nothing when the room goes; the next weight, which is written or made of its parts, lies there
+ * undisturbed. */
+static void fetched_in_vain(struct rig *r, enum kernels_format format, bool of_parts, const float *want)
 {
+    static uint8_t codes[N];
+    static float absmax[N / 64];
     const struct kernels_weight_desc desc = {format, ROWS, COLS};
+    struct kernels_parts parts = {.codes = codes, .absmax = absmax};
     float got[M * ROWS];
     assert_int_equal(r->table->weights_reserve(r->device, 2 * r->table->weight_size(r->device, &desc), NULL),
                      KERNELS_OK);
     struct kernels_weight *first = make(r, format, 1, false), *other = make(r, format, 2, true); /* the slab stays */
     struct kernels_weight *room = r->table->weight_like(r->device, other, NULL);
     assert_non_null(room);
+    if (of_parts) assert_int_equal(r->table->weight_read_parts(r->device, first, &parts), KERNELS_OK);
     assert_int_equal(r->table->weight_fetch(r->device, room, other, 0), KERNELS_OK);
     r->table->weight_free(r->device, room);
-    struct kernels_weight *next = make(r, format, 1, false);
+    struct kernels_weight *next =
+        of_parts ? r->table->weight_from_parts(r->device, &desc, &parts, NULL) : make(r, format, 1, false);
+    assert_non_null(next);
     product(r, next, got);
     assert_same(r, "in the place of one that was being fetched", format, got, want);
     r->table->weight_free(r->device, next);
@@ -206,7 +213,8 @@ static void fetched_to_where_is_read(struct rig *r, enum kernels_format format, 
 
 static void a_weight_may_be_freed_while_it_is_read(void **state)
 {
-    static const enum kernels_format some[] = {KERNELS_F32, KERNELS_BF16, KERNELS_NF4_NESTED, KERNELS_INT8};
+    static const enum kernels_format some[] = {KERNELS_F32, KERNELS_BF16, KERNELS_NF4, KERNELS_NF4_NESTED,
+                                               KERNELS_INT8};
     struct rigs rigs;
     (void)state;
     rigs_open(&rigs, 2);
@@ -222,7 +230,8 @@ static void a_weight_may_be_freed_while_it_is_read(void **state)
             for (int life = 0; life < N_LIVES + AGAIN; life++) /* fetched more often: who is late is a matter of luck */
                 freed_while_it_is_read(&rigs.all[i], some[f], life < N_LIVES ? (enum life)life : FETCHED_AND_KEPT,
                                        want);
-            fetched_in_vain(&rigs.all[i], some[f], want);
+            fetched_in_vain(&rigs.all[i], some[f], false, want);
+            if (some[f] == KERNELS_NF4) fetched_in_vain(&rigs.all[i], some[f], true, want);
             for (int turn = 0; turn < AGAIN; turn++)
                 fetched_to_where_is_read(&rigs.all[i], some[f], turn % 2, want, want_other);
         }

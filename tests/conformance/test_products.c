@@ -2,21 +2,7 @@
  * sorted as few are, and the regimes of a GPU differ by rounding only. */
 #include "tests/conformance/rig.h"
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 1);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(1)
 
 /* Experts of one layer, as many as there may be. */
 struct layer {
@@ -111,12 +97,7 @@ static float *run_experts(const struct rig *rig, const struct layer *l, const st
 static float *run_linear(const struct rig *rig, const struct kernels_weight *weight, const float *x, size_t m, size_t n,
                          size_t k)
 {
-    float *device_x = rig_upload(rig, x, m * k), *out = guarded(rig, NULL, m * n);
-    struct kernels_linear args = {.x = device_x, .weight = weight, .out = out, .n_rows = m};
-
-    assert_int_equal(rig->table->linear(rig->device, &args), KERNELS_OK);
-    rig->table->buffer_free(rig->device, device_x);
-    return unguard(rig, "linear", out, m * n);
+    return rig_linear(rig, weight, x, NULL, m, n, k, false);
 }
 
 /* The largest difference, over the root of the mean square of `want`. */
@@ -281,8 +262,9 @@ static void some_experts_with_a_16_bit_form_change_no_bit(void **state)
 /* Scales of 32, 128 and 4096 codes, as other programs write them: those of 64 are what every other test has. */
 static void blocks_of_other_sizes_multiply_alike(void **state)
 {
-    enum { M = 11, N = 40, K = 192 };
-    static const uint32_t sizes[] = {32, 128, 4096};
+    enum { M = 11, N = 40, K = 192, ITEMS = 9 };
+    static const uint32_t sizes[] = {32, 128, 4096}, rows[ITEMS] = {0, 10, 3, 3, 7, 0, 1, 10, 5};
+    static const int32_t ids[ITEMS] = {39, 0, 17, 18, 3, 3, 8, 25, 11};
     struct numbers numbers = {12};
     float *x = host_values(M * K), absmax[N * K / 32];
     uint8_t codes[N * K / 2];
@@ -303,6 +285,7 @@ static void blocks_of_other_sizes_multiply_alike(void **state)
             got = run_linear(rig, weight, x, M, N, K);
             alone = run_linear(rig, weight, x + 5 * K, 2, N, K);
             assert_true(compare_equal(rig->name, alone, got + 5 * N, 2 * N));
+            rig_check_single_logits(rig, weight, x, M, N, K, ITEMS, rows, ids);
             if (want && !(difference(got, want, M * N) < 0.05)) /* far above rounding, far below a wrong scale */
                 fail_msg("%s: blocks of %u: off by %g", rig->name, sizes[i], difference(got, want, M * N));
             rig->table->weight_free(rig->device, weight);

@@ -33,21 +33,7 @@ struct model {
     bool apart; /* each operation is waited for */
 };
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 1);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(1)
 
 static struct kernels_weight *weight(const struct model *m, struct numbers *numbers, enum kernels_format format,
                                      size_t rows, size_t cols)

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the copy: the form of its tensors; what a weight becomes in it is defined to the bit. */
-#define VERSION ((uint64_t)QUANTIZED_FORM_VERSION)
-
 static void put_u64_text(struct json_writer *w, const char *key, uint64_t value, bool hex)
 {
     char text[24];
@@ -26,7 +23,7 @@ enum status kept_manifest_write(struct buffer *out, const struct kept_identity *
     struct json_writer w = {.out = out};
     buffer_init(out, KEPT_MANIFEST_BYTES);
     json_begin_object(&w, NULL);
-    json_put_u64(&w, "version", VERSION);
+    json_put_u64(&w, "version", QUANTIZED_FORM_VERSION);
     json_put_string(&w, "quantization", identity->quantization);
     json_put_string(&w, "revision", identity->revision);
     json_put_string(&w, "config_sha256", identity->config_hash);
@@ -218,9 +215,9 @@ enum status kept_manifest_matches(const struct kept_manifest *m, const struct ke
                                   struct error *err)
 {
     enum status st = DOCKET_OK;
-    if (m->version != VERSION)
+    if (m->version != QUANTIZED_FORM_VERSION)
         return fail(err, DOCKET_CORRUPT, CODE_NONE, "made by another version of docket: form %llu, want %llu",
-                    (unsigned long long)m->version, (unsigned long long)VERSION);
+                    (unsigned long long)m->version, (unsigned long long)QUANTIZED_FORM_VERSION);
     if (strcmp(m->quantization, identity->quantization) != 0)
         return differs(err, "quantization", m->quantization, identity->quantization);
     if (strcmp(m->revision, identity->revision) != 0) return differs(err, "revision", m->revision, identity->revision);

@@ -10,21 +10,7 @@ static const enum kernels_format formats[] = {KERNELS_NF4,        KERNELS_NF4_NE
                                               KERNELS_Q4,         KERNELS_Q2,         KERNELS_Q1};
 #define N_FORMATS (sizeof formats / sizeof formats[0])
 
-static struct rigs rigs;
-
-static int open_rigs(void **state)
-{
-    (void)state;
-    rigs_open(&rigs, 2);
-    return 0;
-}
-
-static int close_rigs(void **state)
-{
-    (void)state;
-    rigs_close(&rigs);
-    return 0;
-}
+RIGS_OF_ALL_TESTS(2)
 
 static struct kernels_parts parts_make(const struct kernels_weight_desc *desc, uint32_t block_size,
                                        struct kernels_parts_size *size)
