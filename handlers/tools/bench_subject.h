@@ -38,7 +38,7 @@ enum status bench_files_open(struct bench_files *files, const struct hub_options
 enum status bench_files_of(struct bench_files *files, const struct model_location *location,
                            const struct tensor_files *tensors, struct error *err);
 void bench_files_close(struct bench_files *files);
-/* Rows: how fast they were loaded, and how fast they can be read. */
+/* Rows: how fast they were loaded, and how fast they can be read. The config says whether they were quantized before. */
 void bench_files_measure(struct bench_subject *s, const struct bench_files *files, const struct load_report *load);
 
 #endif

@@ -1,17 +1,21 @@
 /* whole_models.c: what docket bench measures, without the libraries that docket needs: whole models with random weights on the GPU, and
- * loading one from files that are made for it.
+ * loading one from files that are made for it, in bf16 and stored quantized.
  * Usage: whole_models FILE CUDA_LIBRARY [tiny] [FOLDER]. Prints tables, writes the same as JSON; models are made in FOLDER, if one is
  * given, loaded, and removed. Asserts nothing about time. */
 #include "handlers/tools/bench_subject.h"
 #include "worker/base/alloc.h"
 #include "worker/base/log.h"
+#include "worker/model/checkpoint.h"
+#include "worker/model/quantize.h"
 #include "worker/model/synthetic.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -119,59 +123,113 @@ static void remove_all(const char *folder)
     rmdir(folder);
 }
 
-static enum status load_from(struct program *p, const struct model_config *config, char *folder, struct error *err)
+struct loading {
+    struct bench_subject *subject;
+    struct device device;
+    struct tensor_files *files;
+    struct bench_files raw;
+    struct load_report load;
+    struct model_weights weights;
+};
+
+static enum status loading_open(struct loading *l, const struct program *p, char *folder, struct error *err)
 {
-    struct bench_subject *s = mem_zalloc(1, sizeof(*s));
-    struct model_location location = {.folder = folder, .boundary = folder, .name = folder};
+    const struct model_location location = {.folder = folder, .boundary = folder, .name = folder};
     struct model_options options;
-    struct device device = {0};
-    struct tensor_files *files = NULL;
-    struct bench_files raw = {0};
-    struct load_report load = {0};
-    struct model_weights weights = {0};
-    uint64_t written = 0;
-    if (!s) return DOCKET_NO_MEMORY;
-    options_of(p, &s->bench.options, &options);
-    enum status st = synthetic_write(folder, config, p->tiny ? 300000 : 0, &written, err);
-    if (st == DOCKET_OK) st = device_open(&device, &options.device, err);
-    if (st == DOCKET_OK) st = tensor_files_open(&files, &location, err);
-    if (st == DOCKET_OK) st = bench_files_of(&raw, &location, files, err);
+    *l = (struct loading){.subject = mem_zalloc(1, sizeof(*l->subject))};
+    if (!l->subject) return fail(err, DOCKET_NO_MEMORY, CODE_NONE, "no memory for a report");
+    options_of(p, &l->subject->bench.options, &options);
+    l->subject->quantization = options.quantization;
+    enum status st = device_open(&l->device, &options.device, err);
+    if (st == DOCKET_OK) st = tensor_files_open(&l->files, &location, err);
+    return st == DOCKET_OK ? bench_files_of(&l->raw, &location, l->files, err) : st;
+}
+
+static void loading_close(struct loading *l)
+{
+    bench_files_close(&l->raw);
+    tensor_files_close(l->files);
+    if (l->device.backend) model_weights_free(&l->weights, &l->device);
+    device_close(&l->device);
+    mem_free(l->subject);
+}
+
+static void loading_report(struct loading *l, struct program *p, const struct model_config *config, const char *form)
+{
+    struct bench_report *r = &l->subject->report;
+    struct kernels_description facts;
+    const struct kernels_limits least = {.max_rows = 1, .max_sequences = 1, .dim = 1, .ffn_dim = 1};
+    l->device.backend->reserve(l->device.handle, &least, NULL); /* the end of loading: its stages are added up */
+    l->device.backend->describe(l->device.handle, &facts);
+    l->load.copied = facts.copied;
+    l->load.quantized = facts.quantized;
+    snprintf(r->model, sizeof(r->model), "files of %.1f GB in %s", (double)l->load.bytes_read / 1e9, form);
+    snprintf(r->device, sizeof(r->device), "%s", facts.name);
+    snprintf(r->variant, sizeof(r->variant), "%s", facts.variant);
+    snprintf(r->quantization, sizeof(r->quantization), "nf4");
+    snprintf(r->kv_format, sizeof(r->kv_format), "none");
+    r->is_gpu = facts.is_gpu;
+    r->n_layers = config->n_layers;
+    r->driver_used_bytes = r->driver_total_bytes = GPU_UNKNOWN;
+    l->subject->bench.report = r;
+    l->subject->bench.device = &l->device;
+    l->subject->bench.config = config;
+    bench_files_measure(l->subject, &l->raw, &l->load);
+    report(p, r);
+}
+
+static enum status measure_load(struct program *p, const struct model_config *config, char *folder, const char *form,
+                                struct error *err)
+{
+    struct loading l;
+    enum status st = loading_open(&l, p, folder, err);
     if (st == DOCKET_OK)
-        st = load_weights(&weights, &load, &device, config, files, &options.quantization, NULL, NULL, err);
-    s->bench.report = &s->report;
-    s->bench.device = &device;
-    s->bench.config = config;
-    if (st == DOCKET_OK) {
-        struct kernels_description facts;
-        const struct kernels_limits least = {.max_rows = 1, .max_sequences = 1, .dim = 1, .ffn_dim = 1};
-        device.backend->reserve(device.handle, &least, NULL); /* the end of loading: its stages are added up */
-        device.backend->describe(device.handle, &facts);
-        load.copied = facts.copied;
-        load.quantized = facts.quantized;
-        snprintf(s->report.model, sizeof(s->report.model), "files of %.1f GB in bf16", (double)written / 1e9);
-        snprintf(s->report.device, sizeof(s->report.device), "%s", facts.name);
-        snprintf(s->report.variant, sizeof(s->report.variant), "%s", facts.variant);
-        snprintf(s->report.quantization, sizeof(s->report.quantization), "nf4");
-        snprintf(s->report.kv_format, sizeof(s->report.kv_format), "none");
-        s->report.is_gpu = facts.is_gpu;
-        s->report.n_layers = config->n_layers;
-        s->report.driver_used_bytes = s->report.driver_total_bytes = GPU_UNKNOWN;
-        bench_files_measure(s, &raw, &load);
-        report(p, &s->report);
-    }
-    bench_files_close(&raw);
-    tensor_files_close(files);
-    if (device.backend) model_weights_free(&weights, &device);
-    device_close(&device);
-    mem_free(s);
+        st = load_weights(&l.weights, &l.load, &l.device, config, l.files, &l.subject->quantization, NULL, NULL, err);
+    if (st == DOCKET_OK) loading_report(&l, p, config, form);
+    loading_close(&l);
     return st;
+}
+
+/* The files of `from` quantized, as docket quantize stores them. */
+static enum status store(const struct program *p, const struct model_config *config, char *from, const char *to,
+                         struct error *err)
+{
+    struct loading l;
+    struct load_watch watch;
+    struct checkpoint *out = NULL;
+    enum status st = loading_open(&l, p, from, err);
+    if (st == DOCKET_OK) st = checkpoint_open(&out, to, 0, err);
+    if (st == DOCKET_OK) {
+        struct checkpoint_maker maker = {out, l.files, 0, 0};
+        checkpoint_maker_watch(&maker, true, &watch);
+        st = load_weights(&l.weights, &l.load, &l.device, config, l.files, &l.subject->quantization, &watch, NULL, err);
+        if (st == DOCKET_OK) st = checkpoint_finish(out, err);
+    }
+    checkpoint_close(out);
+    loading_close(&l);
+    return st;
+}
+
+/* From bf16, and from what that is when it is stored in nf4. */
+static enum status load_from(struct program *p, struct model_config *config, char *folder, char *stored,
+                             struct error *err)
+{
+    uint64_t written = 0;
+    enum status st = synthetic_write(folder, config, p->tiny ? 300000 : 0, &written, err);
+    if (st == DOCKET_OK) st = measure_load(p, config, folder, "bf16", err);
+    if (st == DOCKET_OK && mkdir(stored, 0700) != 0)
+        st = fail(err, DOCKET_IO, CODE_NONE, "%s: %s", stored, strerrordesc_np(errno));
+    if (st == DOCKET_OK) st = store(p, config, folder, stored, err);
+    config->prequantized = PREQUANTIZED_BITSANDBYTES;
+    return st == DOCKET_OK ? measure_load(p, config, stored, "nf4", err) : st;
 }
 
 static bool measure_loading(struct program *p, struct error *err)
 {
     struct model_config config;
-    char *folder = str_format("%s/docket-load-XXXXXX", p->folder);
-    if (!folder || !mkdtemp(folder)) {
+    char *folder = str_format("%s/docket-load-XXXXXX", p->folder), *stored = NULL;
+    if (folder && mkdtemp(folder)) stored = str_format("%s-nf4", folder);
+    if (!stored) {
         fail(err, DOCKET_IO, CODE_NONE, "%s: no folder can be made there", p->folder);
         mem_free(folder);
         return false;
@@ -180,9 +238,11 @@ static bool measure_loading(struct program *p, struct error *err)
     config.n_layers = layers_for(&config, folder);
     if (st == DOCKET_OK && config.n_layers == 0)
         st = fail(err, DOCKET_IO, CODE_NONE, "%s: not enough room for one layer", p->folder);
-    if (st == DOCKET_OK) st = load_from(p, &config, folder, err);
+    if (st == DOCKET_OK) st = load_from(p, &config, folder, stored, err);
     remove_all(folder);
+    remove_all(stored);
     mem_free(folder);
+    mem_free(stored);
     return st == DOCKET_OK;
 }
 

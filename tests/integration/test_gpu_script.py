@@ -29,11 +29,13 @@ def test_its_programs_run_over_the_emulation(tmp_path):
     assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention", "quantize", "expand"}
     assert {row["format"] for row in rows if row["operation"] == "linear"} == {"nf4_nested", "bf16"}
     assert all(row["seconds"] > 0 and row["bytes"] > 0 and (row["operations"] > 0 or row["operation"] in ("quantize", "expand")) for row in rows)
-    model, loaded = results["whole_models"]
+    model, loaded, stored = results["whole_models"]
     assert model["model"].startswith("tiny") and {row["step"] for row in model["rows"]} >= {"prefill", "decode", "documents"}
     assert all(row["problem"] is None and row["rate"] > 0 for row in model["rows"])
     assert loaded["rows"][0]["step"] == "load" and loaded["rows"][0]["amount"] > 100000 and not list(tmp_path.glob("docket-load-*"))
     assert {row["what"] for row in loaded["rows"]} >= {"copies to the GPU alone", "quantizing there alone"}
+    assert stored["model"].endswith("in nf4") and stored["rows"][0]["what"].endswith("quantized when they were stored")
+    assert stored["rows"][0]["amount"] < 0.5 * loaded["rows"][0]["amount"] and "quantizing there alone" not in {row["what"] for row in stored["rows"]}
     assert len(results["goals"]) > 8 and any(goal["met"] for goal in results["goals"])
     log = (tmp_path / "steps.log").read_text(encoding="utf-8")
     assert log.count("the same bits") >= 8 and log.count("logits ") >= 15 and "FAILED" not in log
@@ -68,13 +70,17 @@ def test_goals_stand_beside_what_was_found(tmp_path):
                "memory": [{"what": "all, as the driver counts", "planned_bytes": 1000, "found_bytes": 1015}]}
     own = {"model": "mixtral-8x7b (random weights), own kernels", "rows": [{**row, "step": "decode", "what": "batch 1, 64 steps behind 64 tokens",
                                                                             "rate": 400, "of_ceilings": {"copy": 0.5}}], "memory": [], "ceilings": []}
-    files = {"model": "files of 14.5 GB in bf16", "rows": [{**row, "step": "load", "what": "quantizing there alone", "rate": 3e12}], "memory": [], "ceilings": []}
+    files = {"model": "files of 14.5 GB in bf16", "rows": [{**row, "step": "load", "what": "3 files, quantizing included", "rate": 1e9, "seconds": 14},
+                                                           {**row, "step": "load", "what": "quantizing there alone", "rate": 3e12}], "memory": [], "ceilings": []}
+    stored = {"model": "files of 4.1 GB in nf4", "rows": [{**row, "step": "load", "what": "1 files, quantized when they were stored", "rate": 1e9, "seconds": 4}],
+              "memory": [], "ceilings": []}
     pytorch = {"model": "mixtral-8x7b", "rows": [{"step": "documents", "what": "8 of 1000 tokens, prefix of 300 in each", "problem": None, "rate": 12},
                                                  {"step": "decode", "what": "batch 1, 64 steps behind 64 tokens", "problem": None, "rate": 40}]}
-    goals, said = _goals(tmp_path, [mixtral, own, files], pytorch)
+    goals, said = _goals(tmp_path, [mixtral, own, files, stored], pytorch)
     assert goals["decoding, batch 1: of the copy rate"] == (0.5, "none") and goals["largest packed pass: of the best product"] == (0.8, "wish")
     assert goals["documents a second (all 32 layers)"] == (20, "floor") and goals["shared prefix: of the saving that it could be"] == (0.96, "wish")
     assert goals["256 labels: times the time of 2"] == (1.3, "none") and goals["256 labels, first tokens shared"] == (None, None)
+    assert goals["loading what is stored in nf4: times bf16's speed"] == (3.5, "floor")
     assert goals["memory: off the plan"][1] == "floor" and goals["quantizing alone: of the copy rate"][1] == "wish"
     assert goals["times PyTorch in bf16: documents, prefix in each"] == (1.25, "floor") and goals["times PyTorch in bf16: decoding, batch 1"] == (10, "wish")
     assert goals["times PyTorch in bf16: prefill of one sequence"] == (None, None) and "not measured" in said
