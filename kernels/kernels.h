@@ -19,12 +19,13 @@
 extern "C" {
 #endif
 
-#define KERNELS_ABI 7u
+#define KERNELS_ABI 8u
 #define KERNELS_MAX_SHARED                                                                                             \
     2 /* key/value ranges that all rows of a sequence see whole: the job's prefix, its document */
 #define KERNELS_MAX_TOP_K     16
 #define KERNELS_MAX_EXPERTS   256
 #define KERNELS_MAX_HEAD_SIZE 256
+#define KERNELS_MAX_BESIDE    2 /* weights that are multiplied with the x of another one, in its call */
 
 enum kernels_status {
     KERNELS_OK,
@@ -244,6 +245,12 @@ struct kernels_rmsnorm {
     bool weight_plus_one; /* Gemma: multiplies by 1 + weight */
 };
 
+/* A further weight of kernels_linear, and where its product goes. */
+struct kernels_beside {
+    const struct kernels_weight *weight; /* [n_i, k] */
+    float *out;                          /* [m, n_i] */
+};
+
 /* out[m, n] = x[m, k] W[n, k]^T, or out += with accumulate.
  *
  * With KERNELS_INT8, here and in every other product, as LLM.int8 but row by row, so that no row depends on its company: the
@@ -256,6 +263,12 @@ struct kernels_linear {
     size_t n_rows;
     bool accumulate;
     bool as_gathered; /* to the bit what gather_logits gives */
+    /* The same x with further weights, as keys and values beside queries: beside[i].out[m, n_i] = x[m, k] W_i[n_i, k]^T. To the bit what
+     * a call for each gives, accumulate and as_gathered said to all; a backend may make them at once. They have the columns of `weight`;
+     * rows, format and place are their own. No output overlaps another or x. KERNELS_BAD_SHAPE, with nothing done: one is missing or
+     * has other columns, or there are more than KERNELS_MAX_BESIDE. */
+    struct kernels_beside beside[KERNELS_MAX_BESIDE];
+    size_t n_beside; /* 0: none */
 };
 
 /* Rotates q[m, h, d] and k[m, g, d] in place by the rows' positions (half-split pairs: i and i + d/2, angle

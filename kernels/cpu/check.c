@@ -45,6 +45,17 @@ enum kernels_status cpu_check_linear(struct kernels_device *device, const struct
 {
     if (!is_ready(args->weight) || (args->n_rows && (args->x == NULL || args->out == NULL)))
         return cpu_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
+    if (args->n_beside > KERNELS_MAX_BESIDE)
+        return cpu_fail(device, KERNELS_BAD_SHAPE, "linear: n_beside: want at most %d, got %zu", KERNELS_MAX_BESIDE,
+                        args->n_beside);
+    for (size_t i = 0; i < args->n_beside; i++) {
+        const struct kernels_beside *one = &args->beside[i];
+        if (!is_ready(one->weight) || (args->n_rows && one->out == NULL))
+            return cpu_fail(device, KERNELS_BAD_SHAPE, "linear: beside[%zu]: weight or out missing", i);
+        if (one->weight->desc.cols != args->weight->desc.cols)
+            return cpu_fail(device, KERNELS_BAD_SHAPE, "linear: beside[%zu]: weight [%zu, %zu] for %zu columns", i,
+                            one->weight->desc.rows, one->weight->desc.cols, args->weight->desc.cols);
+    }
     return KERNELS_OK;
 }
 

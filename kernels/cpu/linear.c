@@ -135,28 +135,35 @@ void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, c
 
 struct product {
     const struct cpu_isa *isa;
-    const struct kernels_weight *weight;
+    const struct kernels_beside *parts; /* weights of the same rows, and where each result goes */
     const struct cpu_rows *rows;
     struct cpu_worker *workers;
-    float *out;
     bool accumulate;
 };
 
-/* Items are panels of weights, once for each block of rows. */
+static size_t n_items(const struct product *p, size_t part)
+{
+    return cpu_n_panels(p->parts[part].weight->desc.rows) * cpu_n_row_blocks(p->rows->n_rows);
+}
+
+/* Items are panels of weights, once for each block of rows, weight after weight. */
 static void product_task(void *context, size_t begin, size_t end, unsigned worker)
 {
     const struct product *p = context;
-    size_t n = p->weight->desc.rows, n_panels = cpu_n_panels(n);
     struct cpu_worker *mine = &p->workers[worker];
 
     for (size_t item = begin; item < end; item++) {
-        size_t first_row = item / n_panels * CPU_ROWS, first = item % n_panels * CPU_PANEL;
+        size_t part = 0, at = item;
+        for (; at >= n_items(p, part); part++) at -= n_items(p, part);
+        const struct kernels_weight *weight = p->parts[part].weight;
+        size_t n = weight->desc.rows, n_panels = cpu_n_panels(n);
+        size_t first_row = at / n_panels * CPU_ROWS, first = at % n_panels * CPU_PANEL;
         size_t m = p->rows->n_rows - first_row < CPU_ROWS ? p->rows->n_rows - first_row : CPU_ROWS;
         size_t some = n - first < CPU_PANEL ? n - first : CPU_PANEL;
-        cpu_panel(p->isa, p->weight, p->rows, first_row, m, first, some, mine->expanded, mine->results[0], CPU_PANEL);
+        cpu_panel(p->isa, weight, p->rows, first_row, m, first, some, mine->expanded, mine->results[0], CPU_PANEL);
         for (size_t i = 0; i < m; i++) {
             const float *from = mine->results[0] + i * CPU_PANEL;
-            float *to = p->out + (first_row + i) * n + first;
+            float *to = p->parts[part].out + (first_row + i) * n + first;
             if (p->accumulate)
                 for (size_t j = 0; j < some; j++) to[j] += from[j];
             else
@@ -165,12 +172,14 @@ static void product_task(void *context, size_t begin, size_t end, unsigned worke
     }
 }
 
-void cpu_multiply(struct kernels_device *device, const struct kernels_weight *weight, const struct cpu_rows *rows,
-                  struct cpu_worker *workers, float *out, bool accumulate)
+void cpu_multiply(struct kernels_device *device, const struct kernels_beside *parts, size_t n_parts,
+                  const struct cpu_rows *rows, struct cpu_worker *workers, bool accumulate)
 {
-    struct product p = {device->isa, weight, rows, workers, out, accumulate};
+    struct product p = {device->isa, parts, rows, workers, accumulate};
+    size_t n = 0;
 
-    cpu_parallel(device, cpu_n_panels(weight->desc.rows) * cpu_n_row_blocks(rows->n_rows), 1, product_task, &p);
+    for (size_t i = 0; i < n_parts; i++) n += n_items(&p, i);
+    cpu_parallel(device, n, 1, product_task, &p);
 }
 
 /* Rows packed for a weight; false without memory. */
@@ -188,18 +197,46 @@ static bool pack_for(struct kernels_device *device, const struct kernels_weight 
     return true;
 }
 
-enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args)
+static bool is_for_core(const struct kernels_device *device, const struct kernels_weight *weight)
 {
-    enum kernels_status status = cpu_check_linear(device, args);
+    return device->core && cpu_core_takes(device->core, weight);
+}
+
+/* Whether rows that are packed for the one serve the other. */
+static bool share_rows(const struct kernels_device *device, const struct kernels_weight *a,
+                       const struct kernels_weight *b)
+{
+    if (is_for_core(device, a) || is_for_core(device, b)) return is_for_core(device, a) && is_for_core(device, b);
+    return cpu_is_permuted(a) == cpu_is_permuted(b) &&
+           (a->desc.format == KERNELS_INT8) == (b->desc.format == KERNELS_INT8);
+}
+
+/* Weights that share their rows. */
+static enum kernels_status multiply_parts(struct kernels_device *device, const struct kernels_linear *args,
+                                          const struct kernels_beside *parts, size_t n_parts)
+{
     struct cpu_worker *workers;
     struct cpu_rows rows;
 
-    if (status != KERNELS_OK || args->n_rows == 0) return status;
-    if (device->core && cpu_core_takes(device->core, args->weight)) return cpu_core_linear(device, args);
-    if ((workers = cpu_workers(device)) == NULL || !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
+    if (is_for_core(device, parts->weight)) return cpu_core_linear(device, args, parts, n_parts);
+    if ((workers = cpu_workers(device)) == NULL || !pack_for(device, parts->weight, args->x, args->n_rows, NULL, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "linear: no memory for %zu rows", args->n_rows);
-    cpu_multiply(device, args->weight, &rows, workers, args->out, args->accumulate);
+    cpu_multiply(device, parts, n_parts, &rows, workers, args->accumulate);
     return KERNELS_OK;
+}
+
+enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args)
+{
+    enum kernels_status status = cpu_check_linear(device, args);
+    struct kernels_beside parts[1 + KERNELS_MAX_BESIDE] = {{args->weight, args->out}};
+
+    if (status != KERNELS_OK || args->n_rows == 0) return status;
+    memcpy(parts + 1, args->beside, args->n_beside * sizeof *parts);
+    for (size_t i = 0, end; i <= args->n_beside && status == KERNELS_OK; i = end) {
+        for (end = i + 1; end <= args->n_beside && share_rows(device, parts[i].weight, parts[end].weight);) end++;
+        status = multiply_parts(device, args, parts + i, end - i);
+    }
+    return status;
 }
 
 enum kernels_status cpu_route(struct kernels_device *device, const struct kernels_route *args)
@@ -216,7 +253,7 @@ enum kernels_status cpu_route(struct kernels_device *device, const struct kernel
     if ((workers = cpu_workers(device)) == NULL || logits == NULL ||
         !pack_for(device, args->weight, args->x, args->n_rows, NULL, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "route: no memory for %zu rows", args->n_rows);
-    cpu_multiply(device, args->weight, &rows, workers, logits, false);
+    cpu_multiply(device, &(struct kernels_beside){args->weight, logits}, 1, &rows, workers, false);
     cpu_choose_experts(device, args, logits);
     return KERNELS_OK;
 }

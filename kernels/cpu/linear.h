@@ -78,9 +78,9 @@ struct cpu_worker *cpu_workers(struct kernels_device *device);
 void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, const struct cpu_rows *rows,
                size_t first_row, size_t m, size_t first, size_t n, float *expanded, float *out, size_t out_stride);
 
-/* out[m, n] (+)= rows W^T, split over the workers. */
-void cpu_multiply(struct kernels_device *device, const struct kernels_weight *weight, const struct cpu_rows *rows,
-                  struct cpu_worker *workers, float *out, bool accumulate);
+/* Each part's out[m, n] (+)= rows W^T, all in one loop over the workers. */
+void cpu_multiply(struct kernels_device *device, const struct kernels_beside *parts, size_t n_parts,
+                  const struct cpu_rows *rows, struct cpu_worker *workers, bool accumulate);
 
 enum kernels_status cpu_linear(struct kernels_device *device, const struct kernels_linear *args);
 /* route.c: ids and weights of args from its logits [n_rows, experts]. */

@@ -164,6 +164,8 @@ static enum kernels_status reference_linear(struct kernels_device *device, const
     if ((one_row = cpu_scratch(device, CPU_SCRATCH_ROWS, scratch_bytes(args->weight->desc.cols))) == NULL)
         return no_memory(device, "linear");
     multiply(args->x, args->n_rows, args->weight, one_row, args->out, args->accumulate);
+    for (size_t i = 0; i < args->n_beside; i++)
+        multiply(args->x, args->n_rows, args->beside[i].weight, one_row, args->beside[i].out, args->accumulate);
     return KERNELS_OK;
 }
 

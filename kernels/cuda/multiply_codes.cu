@@ -54,7 +54,20 @@ bool cuda_are_codes(const weight_view &w)
 static bool are_lonely(const multiply_args &a)
 {
     const uint32_t n_groups = a.starts ? a.n_groups : 1, outputs = a.second ? 64 : 128;
-    return a.m <= 32 * n_groups && (uint64_t)tiles_at_most(a, 16) * ((a.n - 1) / outputs + 1) < 100;
+    return a.m <= 32 * n_groups && tiles_at_most(a, 16) * ((outputs_of(a) - 1) / outputs + 1) < 100;
+}
+
+/* One group of rows against one kind of scales; the tables of NF4 and FP4 are each block's own, and so is the size of blocks. */
+bool cuda_multiply_joins(multiply_args &a, const multiply_args &other)
+{
+    if (!a.as_codes || !other.as_codes || a.starts || a.weights || a.out16 || a.n_beside == KERNELS_MAX_BESIDE ||
+        !a.weight.absmax_codes != !other.weight.absmax_codes)
+        return false;
+    multiply_args both = a;
+    both.beside[both.n_beside++] = {other.weight, other.out};
+    if (cuda_takes_code_tiles(both) && !are_lonely(both)) return false;
+    a = both;
+    return true;
 }
 
 void cuda_multiply_codes(const multiply_args &a, cudaStream_t stream)

@@ -56,12 +56,20 @@ static __device__ __forceinline__ float block_scale(const weight_view &w, uint32
     return decode_absmax<FORMAT>(w, ((size_t)row * w.cols + k) >> w.block_shift);
 }
 
+/* out [m, n]: a.out, or that of a weight beside. */
+static __device__ __forceinline__ void store_codes(const multiply_args &a, float *out, uint32_t n, uint32_t row,
+                                                   uint32_t column, float value)
+{
+    const size_t at = (size_t)row * n + column;
+    if (a.out16)
+        a.out16[at] = (uint16_t)bf16_pair(value, 0.0f);
+    else
+        out[at] = a.accumulate ? out[at] + value : value;
+}
+
 static __device__ __forceinline__ void store_codes(const multiply_args &a, uint32_t row, uint32_t column, float value)
 {
-    if (a.out16)
-        a.out16[(size_t)row * a.n + column] = (uint16_t)bf16_pair(value, 0.0f);
-    else
-        store(a, row, column, value);
+    store_codes(a, a.out, a.n, row, column, value);
 }
 
 } // namespace codes
@@ -69,6 +77,14 @@ static __device__ __forceinline__ void store_codes(const multiply_args &a, uint3
 void cuda_multiply_codes_few(const multiply_args &args, cudaStream_t stream);
 cudaError_t
 cuda_allow_codes_few(void); /* their shared memory, 58 KiB: every device from 7.5 on has as much for a block */
+
+/* Of all weights of a launch. */
+static inline uint64_t outputs_of(const multiply_args &a)
+{
+    uint64_t n = a.n;
+    for (uint32_t i = 0; i < a.n_beside; i++) n += a.beside[i].weight.rows;
+    return n;
+}
 
 /* Tiles that groups of m rows together can have, `rows` in each: every group that has any adds at most one that is not full. */
 static inline uint32_t tiles_at_most(const multiply_args &a, uint32_t rows)

@@ -14,6 +14,9 @@
  * loads of x, 2 shuffles; the rest is asking, waiting and adding up. Of 38 cycles of shared memory the look-ups take 16, x and shuffles
  * up to 10. Nothing but nested scales is met twice in a bank.
  *
+ * One launch may make up to three weights of the same rows, such as queries, keys and values (cuda_multiply_joins): alone those of
+ * Mixtral's keys fill half of the multiprocessors, and each launch waits for the end of the one before.
+ *
  * x comes from L2, or from what the block beside has left in the first cache: of 2 GROUPS rows in f32 as many bytes as of weights. k goes
  * in rounds of as many slices as there are SLOTS for: of 4,096 with up to two rows. 58 KiB of shared memory. */
 #include "kernels/cuda/multiply_codes.cuh"
@@ -172,6 +175,25 @@ __device__ __forceinline__ void load_rows(uint4 *to, const multiply_args &a, uin
     }
 }
 
+/* Which of the launch's weights the block has, and its first output there: each weight has whole blocks of its own. */
+struct place {
+    uint32_t weight, output; /* weight 0 is a.weight, then come those beside it */
+};
+
+template <uint32_t BLOCK_OUTPUTS> __device__ __forceinline__ place find_place(const multiply_args &a)
+{
+    place p = {0, blockIdx.x};
+    uint32_t n = a.n;
+    UNROLL for (uint32_t i = 0; i < KERNELS_MAX_BESIDE; i++)
+    {
+        const uint32_t blocks = (n + BLOCK_OUTPUTS - 1) / BLOCK_OUTPUTS;
+        if (i >= a.n_beside || p.weight != i || p.output < blocks) continue;
+        p.weight++, p.output -= blocks, n = a.beside[i].weight.rows;
+    }
+    p.output *= BLOCK_OUTPUTS;
+    return p;
+}
+
 template <int FORMAT, uint32_t GROUPS, bool GATED>
 __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(multiply_args a)
 {
@@ -181,13 +203,18 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
     uint32_t *pairs = (uint32_t *)memory;
     uint4 *x = memory + TABLE;
     float4 *sums = (float4 *)(x + X), *totals = sums + SUMS;
-    SHARED_ARRAY(uint32_t, kept, [3]); /* what registers are short for: first row, rows, slices of a round */
+    SHARED_ARRAY(uint32_t, kept, [4]); /* what registers are short for: first row, rows, slices of a round, weight */
     const tile t = find_tile<ROWS>(a, blockIdx.y);
     if (t.none) return;
     const uint32_t lane = warp_lane(), warp = threadIdx.x / WARP_SIZE, group = warp % GROUPS, part = warp / GROUPS;
     const bool is_second = GATED && group >= COLUMN_GROUPS; /* this warp's outputs are of the second weight */
-    const uint32_t output = (blockIdx.x * COLUMN_GROUPS + group % COLUMN_GROUPS) * OUTPUTS;
-    const reader own = read_outputs(is_second ? a.second[t.group] : a.weights ? a.weights[t.group] : a.weight, output);
+    const place where = GATED ? place{0, blockIdx.x * COLUMN_GROUPS * OUTPUTS} : find_place<COLUMN_GROUPS * OUTPUTS>(a);
+    const uint32_t output = where.output + group % COLUMN_GROUPS * OUTPUTS;
+    const reader own = read_outputs(is_second      ? a.second[t.group]
+                                    : a.weights    ? a.weights[t.group]
+                                    : where.weight ? a.beside[where.weight - 1].weight
+                                                   : a.weight,
+                                    output);
     const float *map = maps[is_second];
     const uint32_t n_blocks = a.k / BLOCK;
     slice_codes codes = {};
@@ -202,6 +229,7 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
         /* Slices of a round: what the slots hold of the rows and of the sums, and whole turns of the warps. */
         const uint32_t in_rows = SLOTS / n_rows / STRIDE * STRIDE;
         kept[0] = t.first, kept[1] = n_rows, kept[2] = in_rows < SLOTS / GROUPS ? in_rows : SLOTS / GROUPS;
+        if (!GATED) kept[3] = where.weight;
     }
     if (part == 0) totals[warp * WARP_SIZE + lane] = float4{0, 0, 0, 0};
     decode_prepare((float *)sums, own.w.format);
@@ -246,18 +274,32 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
     const float4 all = totals[warp * WARP_SIZE + lane],
                  other = totals[(warp + (GATED ? COLUMN_GROUPS : 0)) * WARP_SIZE + lane];
     const float total[4] = {all.x, all.y, all.z, all.w}, up[4] = {other.x, other.y, other.z, other.w};
+    float *out = a.out;
+    uint32_t n = a.n;
+    UNROLL for (uint32_t i = 0; i < KERNELS_MAX_BESIDE; i++)
+    { /* not by its number: a would be copied to where threads can count */
+        if (!GATED && kept[3] == i + 1) out = a.beside[i].out, n = a.beside[i].weight.rows;
+    }
     UNROLL for (uint32_t i = 0; i < 4; i++)
     {
         const uint32_t row = lane % 4 * 2 + i % 2, column = output + lane / 4 + i / 2 * 8;
-        if (row < kept[1] && column < a.n)
-            store_codes(a, kept[0] + row, column, GATED ? activate(a.activation, total[i]) * up[i] : total[i]);
+        if (row < kept[1] && column < n)
+            store_codes(a, out, n, kept[0] + row, column, GATED ? activate(a.activation, total[i]) * up[i] : total[i]);
     }
+}
+
+/* Blocks of so many outputs, as find_place deals them out. */
+uint64_t blocks_of(const multiply_args &a, uint32_t outputs)
+{
+    uint64_t blocks = (a.n + (uint64_t)outputs - 1) / outputs;
+    for (uint32_t i = 0; i < a.n_beside; i++) blocks += (a.beside[i].weight.rows + (uint64_t)outputs - 1) / outputs;
+    return blocks;
 }
 
 template <int FORMAT, uint32_t GROUPS> void launch_few(const multiply_args &a, cudaStream_t stream)
 {
     const uint32_t outputs = (a.second ? GROUPS / 2 : GROUPS) * OUTPUTS; /* gate's groups and up's */
-    const dim3 grid((a.n + outputs - 1) / outputs, tiles_at_most(a, 2 * GROUPS));
+    const dim3 grid((uint32_t)blocks_of(a, outputs), tiles_at_most(a, 2 * GROUPS));
     if constexpr (GROUPS > 1)
         if (a.second) {
             LAUNCH((multiply_few<FORMAT, GROUPS, true>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
@@ -281,9 +323,9 @@ template <int FORMAT, uint32_t GROUPS> cudaError_t allow_few()
  * the less often x is read. */
 template <int FORMAT> void choose_few(const multiply_args &a, cudaStream_t stream)
 {
-    const uint32_t n_groups = a.starts ? a.n_groups : 1, outputs = (a.second ? 2 : 1) * a.n;
+    const uint32_t n_groups = a.starts ? a.n_groups : 1;
     auto blocks = [&](uint32_t groups) {
-        return (uint64_t)((outputs - 1) / (groups * OUTPUTS) + 1) * tiles_at_most(a, 2 * groups);
+        return blocks_of(a, (a.second ? groups / 2 : groups) * OUTPUTS) * tiles_at_most(a, 2 * groups);
     };
     if (blocks(4) >= (a.m > 4 * n_groups ? SOME : MANY))
         launch_few<FORMAT, 4>(a, stream);

@@ -287,7 +287,8 @@ template <uint32_t ROWS> static void launch_codes(const multiply_args &a, cudaSt
 void cuda_multiply_int8(const multiply_args &a, cudaStream_t stream)
 {
     const uint32_t warps = THREADS / WARP_SIZE, x_rows = a.x_rows ? a.x_rows : a.m;
-    LAUNCH(find_absmax, dim3((x_rows + warps - 1) / warps), dim3(THREADS), 0, stream, a.x, x_rows, a.k, a.absmax);
+    if (!a.has_absmax)
+        LAUNCH(find_absmax, dim3((x_rows + warps - 1) / warps), dim3(THREADS), 0, stream, a.x, x_rows, a.k, a.absmax);
     if (a.m <= 16 * (a.starts ? a.n_groups : 1))
         launch_codes<16>(a, stream);
     else

@@ -90,10 +90,10 @@ static enum kernels_status norm(struct kernels_device *device, const struct kern
     return cuda_check_launch(device, "rmsnorm");
 }
 
-/* out[m, n] of x, which has x_rows rows; queues it. False if there is no scratch for it. */
-static bool multiply(struct kernels_device *device, multiply_args args, size_t x_rows)
+/* out[m, n] of x, which has x_rows rows; queues it. args then have what was made of x on the way. False if there is no scratch for it. */
+static bool multiply(struct kernels_device *device, multiply_args &args, size_t x_rows)
 {
-    if (args.weight.format == KERNELS_INT8) {
+    if (args.weight.format == KERNELS_INT8 && !args.has_absmax) {
         args.x_rows = (uint32_t)x_rows;
         args.absmax = (float *)cuda_scratch_at_least(device, CUDA_SCRATCH_ABSMAX, x_rows * sizeof(float));
         if (!args.absmax) return false;
@@ -121,20 +121,61 @@ static multiply_args product(const float *x, const struct kernels_weight *w, flo
     return args;
 }
 
-enum kernels_status cuda_op_linear(struct kernels_device *device, const struct kernels_linear *a)
+static enum kernels_status check_linear(struct kernels_device *device, const struct kernels_linear *a)
 {
     if (is_lost(device)) return KERNELS_DEVICE_LOST;
     if (!is_ready(a->weight) || (a->n_rows && (!a->x || !a->out)))
         return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: x, weight or out missing");
-    enum kernels_status status;
-    if (cuda_library_linear(device, a, &status)) {
-        cuda_step_is_unfit(device);
-        return status;
+    if (a->n_beside > KERNELS_MAX_BESIDE)
+        return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: n_beside: want at most %d, got %zu", KERNELS_MAX_BESIDE,
+                         a->n_beside);
+    for (size_t i = 0; i < a->n_beside; i++) {
+        const struct kernels_beside &one = a->beside[i];
+        if (!is_ready(one.weight) || (a->n_rows && !one.out))
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: beside[%zu]: weight or out missing", i);
+        if (one.weight->desc.cols != a->weight->desc.cols)
+            return cuda_fail(device, KERNELS_BAD_SHAPE, "linear: beside[%zu]: weight [%zu, %zu] for %zu columns", i,
+                             one.weight->desc.rows, one.weight->desc.cols, a->weight->desc.cols);
     }
-    multiply_args args = product(a->x, a->weight, a->out, a->n_rows);
-    args.accumulate = a->accumulate;
-    if (!multiply(device, args, a->n_rows)) return device->failure.code;
-    return cuda_check_launch(device, "linear");
+    return KERNELS_OK;
+}
+
+/* Products of one x, those that can in one launch. What the first one makes of x, bf16 or absmax, serves the others of its kind. */
+static enum kernels_status multiply_several(struct kernels_device *device, multiply_args *all, size_t n, size_t n_rows)
+{
+    const uint16_t *x16 = NULL;
+    float *absmax = NULL;
+    for (size_t i = 0; i < n && n_rows; i++) {
+        if (all[i].m == 0) continue; /* joined */
+        for (size_t j = i + 1; j < n; j++)
+            if (all[j].m && cuda_multiply_joins(all[i], all[j])) all[j].m = 0;
+        all[i].x16 = x16;
+        all[i].absmax = absmax, all[i].has_absmax = absmax != NULL;
+        if (!multiply(device, all[i], n_rows)) return device->failure.code;
+        const enum kernels_status status = cuda_check_launch(device, "linear");
+        if (status != KERNELS_OK) return status;
+        x16 = all[i].x16, absmax = all[i].absmax;
+    }
+    return KERNELS_OK;
+}
+
+enum kernels_status cuda_op_linear(struct kernels_device *device, const struct kernels_linear *a)
+{
+    enum kernels_status status = check_linear(device, a);
+    multiply_args own[1 + KERNELS_MAX_BESIDE];
+    size_t n_own = 0;
+    for (size_t i = 0; i <= a->n_beside && status == KERNELS_OK; i++) {
+        struct kernels_linear one = *a;
+        one.n_beside = 0;
+        if (i) one.weight = a->beside[i - 1].weight, one.out = a->beside[i - 1].out;
+        if (cuda_library_linear(device, &one, &status)) {
+            cuda_step_is_unfit(device);
+            continue;
+        }
+        own[n_own] = product(a->x, one.weight, one.out, a->n_rows);
+        own[n_own++].accumulate = a->accumulate;
+    }
+    return status == KERNELS_OK ? multiply_several(device, own, n_own, a->n_rows) : status;
 }
 
 static enum kernels_status check_heads(struct kernels_device *device, const char *operation,

@@ -121,6 +121,18 @@ static enum kernels_status linear(const struct model *m, const float *x, const s
     return m->rig->table->linear(m->rig->device, &args);
 }
 
+/* Queries, keys and values: in one call, or in three. */
+static enum kernels_status project(const struct model *m, const struct layer *l, size_t n, bool together)
+{
+    const struct kernels_linear all = {
+        .x = m->y, .weight = l->q, .out = m->q, .n_rows = n, .beside = {{l->k, m->k}, {l->v, m->v}}, .n_beside = 2};
+    enum kernels_status s;
+    if (together) return m->rig->table->linear(m->rig->device, &all);
+    s = linear(m, m->y, l->q, m->q, n, false);
+    if (s == KERNELS_OK) s = linear(m, m->y, l->k, m->k, n, false);
+    return s == KERNELS_OK ? linear(m, m->y, l->v, m->v, n, false) : s;
+}
+
 static enum kernels_status settled(const struct model *m, enum kernels_status s)
 {
     return s == KERNELS_OK && m->apart ? m->rig->table->synchronize(m->rig->device, NULL) : s;
@@ -145,9 +157,7 @@ static enum kernels_status run_layer(const struct model *m, size_t at, size_t n)
                                            .n_rows = n,
                                            .top_k = TOP};
     enum kernels_status s = norm(m, l->norm, m->y, n);
-    if (s == KERNELS_OK) s = linear(m, m->y, l->q, m->q, n, false);
-    if (s == KERNELS_OK) s = linear(m, m->y, l->k, m->k, n, false);
-    if (s == KERNELS_OK) s = linear(m, m->y, l->v, m->v, n, false);
+    if (s == KERNELS_OK) s = project(m, l, n, at % 2 == 0);
     if (s == KERNELS_OK) s = b->rope_kv(d, &rope);
     if (s == KERNELS_OK) s = b->attention(d, &attention);
     if (s == KERNELS_OK) s = linear(m, m->a, l->o, m->x, n, true);

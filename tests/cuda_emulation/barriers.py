@@ -22,7 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
-SUITES = ("test_products", "test_attention", "test_placement", "test_company", "test_parts", "test_backends", "test_steps")
+SUITES = ("test_products", "test_beside", "test_attention", "test_placement", "test_company", "test_parts", "test_backends", "test_steps")
 CARDS = ("8.0", "7.5", "8.6")                                           # the others have fewer stages of shared memory, and wait differently
 SEEDS = ("1", "2", "3", "4")                                            # for streams: who is late is a matter of luck
 SHORT = ("test_products", "test_attention", "test_placement", "test_steps")  # where streams are looked at, if they come to the place

@@ -1,6 +1,6 @@
 # Programs of tests/gpu: for a real GPU (gpu-programs) and over the emulation (gpu-emulated). They need nothing but compilers.
 GPU_C      := $(B)/gpu/tests/support/compare.o $(B)/gpu/tests/support/parallel.o
-GPU_NAMES  := test_backends test_products test_attention test_attention_random test_company test_placement test_steps bench truth
+GPU_NAMES  := test_backends test_products test_beside test_attention test_attention_random test_company test_placement test_steps bench truth
 GPU_BINS          := $(GPU_NAMES:%=$(B)/gpu/device/%)
 GPU_EMULATED_BINS := $(GPU_NAMES:%=$(B)/gpu/emulated/%)
 GPU_BINS          += $(B)/gpu/device/whole_models $(B)/gpu/device/models

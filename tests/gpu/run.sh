@@ -123,6 +123,7 @@ if [ "$part" = prove ] || [ "$part" = all ]; then
         bash -c '"$TWIN" write "$RESULTS" && "$DEVICE" compare "$RESULTS"'
     rm -f "$out/truth.bin"
     step test_products 150 env CONFORMANCE=$length "$programs/test_products"
+    step test_beside 90 env CONFORMANCE=$length "$programs/test_beside"
     step models 180 "$programs/models" "$library" "$files" $tiny
     step test_attention 120 env CONFORMANCE=$length "$programs/test_attention"
     step test_attention_random 120 env CONFORMANCE=$length ATTENTION_CASES=$cases "$programs/test_attention_random"
@@ -145,7 +146,7 @@ if [ "$part" = sanitize ] || [ "$part" = all ]; then
             note $tool left_out 0 'compute-sanitizer does not work on this machine'
         else
             # Each instruction is watched: the short cases, and those first that reach most kernels.
-            suites='test_products test_attention test_backends test_steps' length=shortest may_end=yes
+            suites='test_products test_beside test_attention test_backends test_steps' length=shortest may_end=yes
             [ $tool != memcheck ] || suites="$suites test_company models" length=short
             for suite in $suites; do
                 words=''

@@ -23,7 +23,7 @@ def test_its_programs_run_over_the_emulation(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     states = {step["step"]: step["state"] for step in results["steps"]}
     assert results["device"] == "emulated on the host"
-    assert {name for name, state in states.items() if state == "passed"} == {"build", "device", "truth", "models", "test_backends", "test_products", "test_attention", "test_attention_random", "test_company", "test_placement", "test_steps", "bench", "whole_models"}
+    assert {name for name, state in states.items() if state == "passed"} == {"build", "device", "truth", "models", "test_backends", "test_products", "test_beside", "test_attention", "test_attention_random", "test_company", "test_placement", "test_steps", "bench", "whole_models"}
     assert {name for name, state in states.items() if state != "passed"} == {"answers", "transformers", "memcheck", "racecheck", "synccheck"}
     rows = results["bench"]["rows"]
     assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention", "quantize", "expand"}

@@ -286,26 +286,29 @@ static enum kernels_status add_bias(struct transformer *t, float *x, size_t laye
     return ks == KERNELS_OK ? b->add(t->device->handle, x, t->bias_rows, rows * cols) : ks;
 }
 
-/* Queries of rows y, with what comes between projection and rotation. */
-static enum kernels_status project_queries(struct transformer *t, size_t layer, const float *y, size_t rows)
+/* What comes between projection and rotation: biases, and norms of heads. */
+static enum kernels_status finish_queries(struct transformer *t, size_t layer, size_t rows)
 {
     const struct model_config *c = t->config;
     const struct layer_weights *w = &t->weights->layers[layer];
     size_t q = c->n_heads * c->head_size, cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : q;
-    enum kernels_status ks = linear(t, y, w->q, t->q, rows, false);
-    if (ks == KERNELS_OK) ks = add_bias(t, t->q, layer, 0, rows, q);
+    enum kernels_status ks = add_bias(t, t->q, layer, 0, rows, q);
     if (ks == KERNELS_OK && w->q_norm) ks = norm(t, t->q, w->q_norm, t->q, rows * (q / cols), cols);
     return ks;
 }
 
-static enum kernels_status project_keys_values(struct transformer *t, size_t layer, size_t rows)
+/* Of the rows y keys and values, in one call, and their queries in the same one. */
+static enum kernels_status project(struct transformer *t, size_t layer, size_t rows, bool queries)
 {
     const struct model_config *c = t->config;
     const struct layer_weights *w = &t->weights->layers[layer];
     size_t q = c->n_heads * c->head_size, kv = c->n_kv_heads * c->head_size;
     size_t cols = c->qk_norm == QK_NORM_HEAD ? c->head_size : kv;
-    enum kernels_status ks = linear(t, t->y, w->k, t->k, rows, false);
-    if (ks == KERNELS_OK) ks = linear(t, t->y, w->v, t->v, rows, false);
+    struct kernels_linear args = {.x = t->y, .weight = w->k, .out = t->k, .n_rows = rows};
+    args.beside[args.n_beside++] = (struct kernels_beside){w->v, t->v};
+    if (queries) args.beside[args.n_beside++] = (struct kernels_beside){w->q, t->q};
+    enum kernels_status ks = t->device->backend->linear(t->device->handle, &args);
+    if (ks == KERNELS_OK && queries) ks = finish_queries(t, layer, rows);
     if (ks == KERNELS_OK) ks = add_bias(t, t->k, layer, q, rows, kv);
     if (ks == KERNELS_OK) ks = add_bias(t, t->v, layer, q + kv, rows, kv);
     if (ks == KERNELS_OK && w->k_norm) ks = norm(t, t->k, w->k_norm, t->k, rows * (kv / cols), cols);
@@ -349,8 +352,7 @@ static enum kernels_status look_at_keys(struct transformer *t, size_t layer, con
 static enum kernels_status attend(struct transformer *t, size_t layer, size_t rows)
 {
     enum kernels_status ks = norm(t, t->x, t->weights->layers[layer].attention_norm, t->y, rows, t->config->dim);
-    if (ks == KERNELS_OK) ks = project_queries(t, layer, t->y, rows);
-    if (ks == KERNELS_OK) ks = project_keys_values(t, layer, rows);
+    if (ks == KERNELS_OK) ks = project(t, layer, rows, true);
     if (ks == KERNELS_OK) ks = rotate(t, layer, t->batch, t->q, t->k, t->v, t->config->n_heads);
     return ks == KERNELS_OK ? look_at_keys(t, layer, t->batch) : ks;
 }
@@ -365,9 +367,10 @@ static enum kernels_status attend_asked(struct transformer *t, size_t layer, siz
     size_t n = asked->batch.n_rows, kv = c->n_kv_heads * c->head_size;
     float *k = t->y, *v = t->y + (n * kv + 63) / 64 * 64;
     enum kernels_status ks = norm(t, t->x, t->weights->layers[layer].attention_norm, t->y, rows, c->dim);
-    if (ks == KERNELS_OK) ks = project_keys_values(t, layer, rows);
+    if (ks == KERNELS_OK) ks = project(t, layer, rows, false);
     if (ks == KERNELS_OK && n > 0) ks = gather(t, t->y, t->a, asked->rows, n, c->dim);
-    if (ks == KERNELS_OK && n > 0) ks = project_queries(t, layer, t->a, n);
+    if (ks == KERNELS_OK && n > 0) ks = linear(t, t->a, t->weights->layers[layer].q, t->q, n, false);
+    if (ks == KERNELS_OK && n > 0) ks = finish_queries(t, layer, n);
     if (ks == KERNELS_OK && n > 0) ks = gather(t, t->k, k, asked->rows, n, kv);
     if (ks == KERNELS_OK && n > 0) ks = gather(t, t->v, v, asked->rows, n, kv);
     if (ks == KERNELS_OK)

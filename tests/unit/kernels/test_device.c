@@ -126,7 +126,7 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
     TRY(table->embed(device, &(struct kernels_embed){weights[6], batch, out, 0}));
     TRY(table->rmsnorm(device, &(struct kernels_rmsnorm){x, weights[7], out, M, K, 1e-5f, false}));
     for (size_t i = 0; i < 3; i++)
-        TRY(table->linear(device, &(struct kernels_linear){x, weights[i], out, M, false, false}));
+        TRY(table->linear(device, &(struct kernels_linear){.x = x, .weight = weights[i], .out = out, .n_rows = M}));
     TRY(table->rope_kv(device, &(struct kernels_rope_kv){batch, x, out, out, kv, 0, 4, 2, D, frequency, 0}));
     TRY(table->attention(device, &(struct kernels_attention){batch, x, kv, out, 0, 4, 2, D, 0.25f, 0}));
     {
