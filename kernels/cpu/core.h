@@ -112,8 +112,8 @@ static inline size_t cpu_core_row_blocks(size_t m)
     return (m + CORE_ROWS - 1) / CORE_ROWS;
 }
 
-/* Instead of the operations of linear.h, where the core takes all of their weights. */
-/* Of these weights and their outputs; the rest is as args have it. */
+/* Instead of the operations of linear.h, where the core takes all of their weights. linear: of `parts`, which share x; the rest is as args
+ * have it. */
 enum kernels_status cpu_core_linear(struct kernels_device *device, const struct kernels_linear *args,
                                     const struct kernels_beside *parts, size_t n_parts);
 enum kernels_status cpu_core_gather_logits(struct kernels_device *device, const struct kernels_gather_logits *args);
