@@ -21,7 +21,8 @@ struct multiply_beside {
 struct multiply_args {
     const float *x;
     float *out;
-    const weight_view *weights, *second; /* [n_groups] on the device; NULL: `weight` is the only one */
+    const weight_view *weights,
+        *second; /* [n_groups] on the device, second not without weights; NULL: `weight` is the only one */
     weight_view weight;
     const uint32_t *starts, *rows; /* on the device */
     uint32_t n_groups, m, n, k;

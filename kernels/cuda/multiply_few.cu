@@ -194,6 +194,19 @@ template <uint32_t BLOCK_OUTPUTS> __device__ __forceinline__ place find_place(co
     return p;
 }
 
+/* Of one of the launch's weights. Arguments lie in constant memory, and are asked for by no address that could be in other memory: then
+ * it would be as far as that. */
+__device__ __forceinline__ weight_view view_of(const multiply_args &a, uint32_t group, uint32_t weight)
+{
+    if (a.weights) return a.weights[group];
+    weight_view view = a.weight;
+    UNROLL for (uint32_t i = 0; i < KERNELS_MAX_BESIDE; i++)
+    {
+        if (weight == i + 1) view = a.beside[i].weight;
+    }
+    return view;
+}
+
 template <int FORMAT, uint32_t GROUPS, bool GATED>
 __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(multiply_args a)
 {
@@ -210,11 +223,8 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
     const bool is_second = GATED && group >= COLUMN_GROUPS; /* this warp's outputs are of the second weight */
     const place where = GATED ? place{0, blockIdx.x * COLUMN_GROUPS * OUTPUTS} : find_place<COLUMN_GROUPS * OUTPUTS>(a);
     const uint32_t output = where.output + group % COLUMN_GROUPS * OUTPUTS;
-    const reader own = read_outputs(is_second      ? a.second[t.group]
-                                    : a.weights    ? a.weights[t.group]
-                                    : where.weight ? a.beside[where.weight - 1].weight
-                                                   : a.weight,
-                                    output);
+    const reader own =
+        read_outputs(GATED ? (is_second ? a.second : a.weights)[t.group] : view_of(a, t.group, where.weight), output);
     const float *map = maps[is_second];
     const uint32_t n_blocks = a.k / BLOCK;
     slice_codes codes = {};

@@ -455,8 +455,3 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shar
 }
 
 } // namespace emulation
-
-unsigned emulation_launches(void)
-{
-    return emulation::n_launches;
-}

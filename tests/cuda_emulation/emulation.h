@@ -56,7 +56,4 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shar
 
 } // namespace emulation
 
-/* Kernels that ran so far, for suites that are in C. */
-extern "C" unsigned emulation_launches(void);
-
 #endif

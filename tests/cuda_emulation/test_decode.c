@@ -201,6 +201,25 @@ static void a_recorded_step_is_one_launch(void **state)
     subject_close(&s);
 }
 
+/* A model whose queries, keys and values are one launch: its rows are whole blocks of codes. */
+#define DEMO "../../demo_model/hub/models--docket--demo-mixtral/snapshots/27734e9657f3fe02024cc64d5cb501512d91b27b"
+
+static void a_layer_of_a_row_is_nine_launches(void **state)
+{
+    const struct way way = {.products = KERNELS_PRODUCTS_OWN, .no_graphs = true};
+    struct subject s;
+    struct error err = {0};
+    int32_t tokens[MOST_TOGETHER] = {5};
+    (void)state;
+    subject_open(&s, DEMO, "nf4", &way);
+    long kernels = emulation_kernels_queued();
+    assert_int_equal(step(&s, 1, 0, 0, tokens, &err), DOCKET_OK);
+    kernels = emulation_kernels_queued() - kernels;
+    /* Norm, projections, rotation, attention, output, norm, router, gate and up, down; the embedding, the last norm, the head. */
+    assert_int_equal(kernels, 9 * (long)s.config.n_layers + 3);
+    subject_close(&s);
+}
+
 static void where_the_host_has_a_say_steps_run_as_they_did(void **state)
 {
     static const struct way ways[] = {
@@ -276,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(generation_has_the_same_bits_with_graphs_and_few_of_them),
         cmocka_unit_test(a_recorded_step_is_one_launch),
+        cmocka_unit_test(a_layer_of_a_row_is_nine_launches),
         cmocka_unit_test(where_the_host_has_a_say_steps_run_as_they_did),
         cmocka_unit_test(an_instantiation_that_fails_is_survived_and_said),
         cmocka_unit_test(a_call_that_fails_in_a_step_changes_no_result),
