@@ -3,6 +3,7 @@
  *
  * m rows of activations, n outputs, k inputs. */
 #include "kernels/cpu/core.h"
+#include "kernels/cpu/products.h"
 
 #include <string.h>
 
@@ -84,41 +85,19 @@ void cpu_core_panel(const struct cpu_core *core, const struct kernels_weight *we
 
 struct product {
     const struct cpu_core *core;
-    const struct kernels_beside *parts; /* weights of the same rows, and where each result goes */
     const struct core_rows *rows;
     struct core_worker *workers;
-    bool accumulate;
 };
 
-static size_t n_items(const struct product *p, size_t part)
-{
-    return cpu_core_panels(p->parts[part].weight->desc.rows) * cpu_core_row_blocks(p->rows->n_rows);
-}
-
-/* Items are panels of weights, once for each block of rows, weight after weight. */
-static void product_task(void *context, size_t begin, size_t end, unsigned worker)
+static const float *product_panel(void *context, const struct kernels_weight *weight, size_t first_row, size_t m,
+                                  size_t first, size_t n, unsigned worker)
 {
     const struct product *p = context;
     struct core_worker *mine = &p->workers[worker];
 
-    for (size_t item = begin; item < end; item++) {
-        size_t part = 0, at = item;
-        for (; at >= n_items(p, part); part++) at -= n_items(p, part);
-        const struct kernels_weight *weight = p->parts[part].weight;
-        size_t n = weight->desc.rows, n_panels = cpu_core_panels(n);
-        size_t first_row = at / n_panels * CORE_ROWS, first = at % n_panels * CORE_OUTPUTS;
-        size_t m = p->rows->n_rows - first_row < CORE_ROWS ? p->rows->n_rows - first_row : CORE_ROWS;
-        size_t some = n - first < CORE_OUTPUTS ? n - first : CORE_OUTPUTS;
-        cpu_core_panel(p->core, weight, p->rows, first_row, m, first, &mine->panel, mine->sums[0]);
-        for (size_t i = 0; i < m; i++) {
-            const float *from = mine->sums[0] + i * CORE_OUTPUTS;
-            float *to = p->parts[part].out + (first_row + i) * n + first;
-            if (p->accumulate)
-                for (size_t j = 0; j < some; j++) to[j] += from[j];
-            else
-                memcpy(to, from, some * sizeof(float));
-        }
-    }
+    (void)n;
+    cpu_core_panel(p->core, weight, p->rows, first_row, m, first, &mine->panel, mine->sums[0]);
+    return mine->sums[0];
 }
 
 /* Rows packed and scratch for the workers; false without memory. */
@@ -138,13 +117,18 @@ enum kernels_status cpu_core_linear(struct kernels_device *device, const struct 
                                     const struct kernels_beside *parts, size_t n_parts)
 {
     struct core_rows rows;
-    struct product p = {device->core, parts, &rows, NULL, args->accumulate};
-    size_t n = 0;
+    struct product p = {device->core, &rows, NULL};
 
     if (!prepare(device, args->weight, args->x, args->n_rows, NULL, &rows, &p.workers))
         return cpu_fail(device, KERNELS_NO_MEMORY, "linear: no memory for %zu rows", args->n_rows);
-    for (size_t i = 0; i < n_parts; i++) n += n_items(&p, i);
-    cpu_parallel(device, n, 1, product_task, &p);
+    cpu_products_make(device, &(struct cpu_products){.parts = parts,
+                                                     .n_parts = n_parts,
+                                                     .n_rows = args->n_rows,
+                                                     .panel_rows = CORE_ROWS,
+                                                     .panel_outputs = CORE_OUTPUTS,
+                                                     .accumulate = args->accumulate,
+                                                     .context = &p,
+                                                     .panel = product_panel});
     return KERNELS_OK;
 }
 

@@ -102,16 +102,6 @@ void cpu_core_panel(const struct cpu_core *core, const struct kernels_weight *we
 /* Row i of `rows` becomes x[from[i]], or x[i] without from. */
 void cpu_core_pack(struct kernels_device *device, const struct core_rows *rows, const float *x, const uint32_t *from);
 
-static inline size_t cpu_core_panels(size_t n)
-{
-    return (n + CORE_OUTPUTS - 1) / CORE_OUTPUTS;
-}
-
-static inline size_t cpu_core_row_blocks(size_t m)
-{
-    return (m + CORE_ROWS - 1) / CORE_ROWS;
-}
-
 /* Instead of the operations of linear.h, where the core takes all of their weights. linear: of `parts`, which share x; the rest is as args
  * have it. */
 enum kernels_status cpu_core_linear(struct kernels_device *device, const struct kernels_linear *args,

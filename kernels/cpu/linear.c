@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/cpu/core.h"
+#include "kernels/cpu/products.h"
 #include "kernels/formats/int8.h"
 
 struct packing {
@@ -135,51 +136,33 @@ void cpu_panel(const struct cpu_isa *isa, const struct kernels_weight *weight, c
 
 struct product {
     const struct cpu_isa *isa;
-    const struct kernels_beside *parts; /* weights of the same rows, and where each result goes */
     const struct cpu_rows *rows;
     struct cpu_worker *workers;
-    bool accumulate;
 };
 
-static size_t n_items(const struct product *p, size_t part)
-{
-    return cpu_n_panels(p->parts[part].weight->desc.rows) * cpu_n_row_blocks(p->rows->n_rows);
-}
-
-/* Items are panels of weights, once for each block of rows, weight after weight. */
-static void product_task(void *context, size_t begin, size_t end, unsigned worker)
+static const float *product_panel(void *context, const struct kernels_weight *weight, size_t first_row, size_t m,
+                                  size_t first, size_t n, unsigned worker)
 {
     const struct product *p = context;
     struct cpu_worker *mine = &p->workers[worker];
 
-    for (size_t item = begin; item < end; item++) {
-        size_t part = 0, at = item;
-        for (; at >= n_items(p, part); part++) at -= n_items(p, part);
-        const struct kernels_weight *weight = p->parts[part].weight;
-        size_t n = weight->desc.rows, n_panels = cpu_n_panels(n);
-        size_t first_row = at / n_panels * CPU_ROWS, first = at % n_panels * CPU_PANEL;
-        size_t m = p->rows->n_rows - first_row < CPU_ROWS ? p->rows->n_rows - first_row : CPU_ROWS;
-        size_t some = n - first < CPU_PANEL ? n - first : CPU_PANEL;
-        cpu_panel(p->isa, weight, p->rows, first_row, m, first, some, mine->expanded, mine->results[0], CPU_PANEL);
-        for (size_t i = 0; i < m; i++) {
-            const float *from = mine->results[0] + i * CPU_PANEL;
-            float *to = p->parts[part].out + (first_row + i) * n + first;
-            if (p->accumulate)
-                for (size_t j = 0; j < some; j++) to[j] += from[j];
-            else
-                memcpy(to, from, some * sizeof(float));
-        }
-    }
+    cpu_panel(p->isa, weight, p->rows, first_row, m, first, n, mine->expanded, mine->results[0], CPU_PANEL);
+    return mine->results[0];
 }
 
 void cpu_multiply(struct kernels_device *device, const struct kernels_beside *parts, size_t n_parts,
                   const struct cpu_rows *rows, struct cpu_worker *workers, bool accumulate)
 {
-    struct product p = {device->isa, parts, rows, workers, accumulate};
-    size_t n = 0;
+    struct product p = {device->isa, rows, workers};
 
-    for (size_t i = 0; i < n_parts; i++) n += n_items(&p, i);
-    cpu_parallel(device, n, 1, product_task, &p);
+    cpu_products_make(device, &(struct cpu_products){.parts = parts,
+                                                     .n_parts = n_parts,
+                                                     .n_rows = rows->n_rows,
+                                                     .panel_rows = CPU_ROWS,
+                                                     .panel_outputs = CPU_PANEL,
+                                                     .accumulate = accumulate,
+                                                     .context = &p,
+                                                     .panel = product_panel});
 }
 
 /* Rows packed for a weight; false without memory. */

@@ -55,16 +55,6 @@ static inline size_t cpu_packed_at(bool permuted, size_t col)
     return permuted ? (col & ~(size_t)63) + 8 * ((col & 7) ^ 1) + (col >> 3 & 7) : col;
 }
 
-static inline size_t cpu_n_panels(size_t n)
-{
-    return (n + CPU_PANEL - 1) / CPU_PANEL;
-}
-
-static inline size_t cpu_n_row_blocks(size_t m)
-{
-    return (m + CPU_ROWS - 1) / CPU_ROWS;
-}
-
 /* Row i of `rows` becomes x[from[i]], or x[i] without from. */
 void cpu_pack(struct kernels_device *device, const struct cpu_rows *rows, const float *x, const uint32_t *from);
 
