@@ -124,6 +124,7 @@ struct kernels_description {
     struct kernels_stage copied, quantized;  /* of a GPU: sources of weights so far; all of them after reserve */
     uint64_t steps_recorded, steps_replayed; /* so far: see step_begin */
     char steps_note[96];                     /* why the first one that could not be recorded was not; else empty */
+    uint64_t steps_early; /* of those recorded: whose kernels begin before the ones in front of them have ended */
 };
 
 struct kernels_memory {

@@ -12,6 +12,7 @@
  * 1,000 tokens 0.7 ms of 32. A warp alone waits: for 8 mma in a row (33 clocks each), for exp2 and shuffles, for 17 more; two blocks a
  * multiprocessor fill that. */
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/early.cuh"
 
 #include <copy.cuh>
 #include <mma.cuh>
@@ -340,6 +341,8 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
     SHARED_ARRAY(uint4,
                  keys, [2][KEYS][D / 8 + 1]); /* rows are 4 words longer: eight of them meet 32 different banks */
     SHARED_ARRAY(uint4, values, [2][KEYS][COLUMNS / 8 + 1]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     const attention_item item = a.plan.items[blockIdx.x];
     if (item.n == 0) return; /* attention_plan.cu: there for the shape alone */
     const kernels_sequence &s = a.sequences[item.sequence];
@@ -401,6 +404,8 @@ __global__ void __launch_bounds__(THREADS, D > 64   ? 2
 /* A block a row and head: its chunks in order, a thread a column. */
 __global__ void __launch_bounds__(THREADS) join_chunks(attention_args a)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     const attention_merge m = a.plan.merges[blockIdx.x];
     if (m.n_chunks == 0) return;
     const uint32_t d = a.kv.head_size, head = blockIdx.y;
@@ -419,9 +424,9 @@ template <uint32_t D, uint32_t COLUMNS, uint32_t KEYS> void launch(const attenti
 {
     const dim3 grid(a.plan.n_items, a.kv.n_kv_heads, (D + COLUMNS - 1) / COLUMNS);
     if (a.kv.format == KERNELS_F16 && a.kv.head_size % 8 == 0)
-        LAUNCH((attend<D, COLUMNS, KEYS, true>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((attend<D, COLUMNS, KEYS, true>), grid, dim3(THREADS), 0, stream, a);
     else
-        LAUNCH((attend<D, COLUMNS, KEYS, false>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((attend<D, COLUMNS, KEYS, false>), grid, dim3(THREADS), 0, stream, a);
 }
 
 } // namespace
@@ -439,5 +444,5 @@ void cuda_attention(const attention_args &a, cudaStream_t stream)
         launch<128, 128, 32>(a, stream);
     else
         launch<256, 128, 16>(a, stream);
-    if (a.plan.n_merges) LAUNCH(join_chunks, dim3(a.plan.n_merges, a.n_heads), dim3(THREADS), 0, stream, a);
+    if (a.plan.n_merges) LAUNCH_EARLY(join_chunks, dim3(a.plan.n_merges, a.n_heads), dim3(THREADS), 0, stream, a);
 }

@@ -303,6 +303,7 @@ static void cuda_describe(const struct kernels_device *device, struct kernels_de
     out->quantized = device->stages.sums[CUDA_STAGE_QUANTIZE];
     out->steps_recorded = device->steps.n_recorded;
     out->steps_replayed = device->steps.n_replayed;
+    out->steps_early = device->steps.n_early;
     snprintf(out->steps_note, sizeof out->steps_note, "%s", device->steps.note);
     cuda_library_describe(device, out->products, sizeof out->products);
 }

@@ -1,5 +1,6 @@
 /* experts.cu: routing, sorting by expert and the weighted sum. No atomics in sums and no word from the host: the order of everything is
  * that of the rows. */
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/experts.cuh"
 #include "kernels/cuda/norm.cuh"
 
@@ -46,6 +47,8 @@ __device__ __forceinline__ void choose_row(const float *l, uint32_t row, uint32_
 __global__ void __launch_bounds__(THREADS) route_rows(const float *logits, uint32_t m, uint32_t e, uint32_t top_k,
                                                       bool renormalize, int32_t *ids, float *weights)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     const uint32_t row = blockIdx.x * WARPS + threadIdx.x / WARP_SIZE;
     if (row < m) choose_row(logits + (size_t)row * e, row, e, top_k, renormalize, ids, weights);
 }
@@ -112,6 +115,8 @@ __global__ void __launch_bounds__(CHUNK) sort_few(sort_args a)
     SHARED_ARRAY(int32_t, ids, [CHUNK]);
     SHARED_ARRAY(uint32_t, counts, [CHUNK]);
     SHARED_ARRAY(uint32_t, begins, [CHUNK]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     sort_chunk(a, ids, counts, begins);
 }
 
@@ -129,8 +134,8 @@ struct route_tile { /* a thread's share of one */
 };
 
 template <int FORMAT>
-__device__ __forceinline__ void load_route_tile(route_tile &to, const route_few_args &a, uint32_t first_pair,
-                                                uint32_t at)
+__device__ __forceinline__ void load_route_weights(route_tile &to, const route_few_args &a, uint32_t first_pair,
+                                                   uint32_t at)
 {
     UNROLL for (uint32_t j = 0; j < 2; j++)
     {
@@ -141,6 +146,11 @@ __device__ __forceinline__ void load_route_tile(route_tile &to, const route_few_
         else
             UNROLL for (uint32_t n = 0; n < 8; n++) to.w[j][n] = 0;
     }
+}
+
+__device__ __forceinline__ void load_route_rows(route_tile &to, const route_few_args &a, uint32_t first_pair,
+                                                uint32_t at)
+{
     UNROLL for (uint32_t j = 0; j < ROUTE_CHUNKS; j++)
     { /* a warp reads 128 values of its own row */
         const uint32_t row = blockIdx.y * WARPS + threadIdx.x / WARP_SIZE;
@@ -161,7 +171,9 @@ __device__ __forceinline__ float run_chains(const route_few_args &a, uint32_t fi
     const uint32_t most = a.weight.cols < CHAIN ? a.weight.cols : CHAIN;
     route_tile tile;
     float sum = 0;
-    load_route_tile<FORMAT>(tile, a, first_pair, 0);
+    load_route_weights<FORMAT>(tile, a, first_pair, 0);
+    WAIT_FOR_FORMER();
+    load_route_rows(tile, a, first_pair, 0);
     for (uint32_t at = 0; at < most; at += TILE) {
         BLOCK_BARRIER(); /* nobody reads the tile before any more */
         UNROLL for (uint32_t j = 0; j < 2; j++) UNROLL for (uint32_t n = 0; n < 8; n++)
@@ -171,7 +183,10 @@ __device__ __forceinline__ float run_chains(const route_few_args &a, uint32_t fi
         }
         UNROLL for (uint32_t j = 0; j < ROUTE_CHUNKS; j++) x[warp][j][lane] = tile.x[j];
         BLOCK_BARRIER(); /* the tile is there */
-        if (at + TILE < most) load_route_tile<FORMAT>(tile, a, first_pair, at + TILE);
+        if (at + TILE < most) {
+            load_route_weights<FORMAT>(tile, a, first_pair, at + TILE);
+            load_route_rows(tile, a, first_pair, at + TILE);
+        }
         if (!has_row) continue;
         UNROLL_BY(8) for (uint32_t i = 0; i < TILE / 4; i++)
         {
@@ -203,6 +218,7 @@ template <int FORMAT> __global__ void __launch_bounds__(THREADS) route_at_once(r
     SHARED_ARRAY(int32_t, ids, [CHUNK]);
     SHARED_ARRAY(uint32_t, counts, [CHUNK]);
     SHARED_ARRAY(uint32_t, begins, [CHUNK]);
+    LET_NEXT_BEGIN();
     const uint32_t row = threadIdx.x / WARP_SIZE, lane = warp_lane();
     chains[row][lane] = run_chains<FORMAT>(a, 0, w, x);
     BLOCK_BARRIER(); /* the chains are there */
@@ -216,6 +232,7 @@ template <int FORMAT> __global__ void __launch_bounds__(THREADS) route_chains(ro
 {
     SHARED_ARRAY(float, w, [PAIRS][TILE + 1]);
     SHARED_ARRAY(float4, x, [WARPS][ROUTE_CHUNKS][TILE / 4]);
+    LET_NEXT_BEGIN();
     const uint32_t row = blockIdx.y * WARPS + threadIdx.x / WARP_SIZE, pair = blockIdx.x * PAIRS + warp_lane();
     const float sum = run_chains<FORMAT>(a, blockIdx.x * PAIRS, w, x);
     if (row < a.m && pair < a.n_chains * a.e) a.chains[(size_t)row * a.n_chains * a.e + pair] = sum;
@@ -227,6 +244,8 @@ __global__ void __launch_bounds__(THREADS) route_few(route_few_args a)
     SHARED_ARRAY(int32_t, ids, [CHUNK]);
     SHARED_ARRAY(uint32_t, counts, [CHUNK]);
     SHARED_ARRAY(uint32_t, begins, [CHUNK]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     for (uint32_t row = threadIdx.x / WARP_SIZE; row < a.m; row += WARPS) {
         float *l = a.logits + (size_t)row * a.e;
         for (uint32_t i = warp_lane(); i < a.e; i += WARP_SIZE)
@@ -280,6 +299,8 @@ __device__ __forceinline__ float combine_one(const combine_args &a, uint32_t row
 
 __global__ void __launch_bounds__(THREADS) combine_rows(combine_args a)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     uint32_t row = blockIdx.x;
     for (uint32_t c = threadIdx.x; c < a.cols; c += THREADS) a.out[(size_t)row * a.cols + c] = combine_one(a, row, c);
 }
@@ -291,6 +312,8 @@ __global__ void __launch_bounds__(THREADS)
 {
     SHARED_ARRAY(double, scratch, [WARPS]);
     float *const row = a.out + (size_t)blockIdx.x * a.cols;
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     double sum = 0;
     for (uint32_t c = threadIdx.x; c < a.cols; c += THREADS) {
         const float value = combine_one(a, blockIdx.x, c);
@@ -307,8 +330,8 @@ void cuda_route(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, boo
                 float *weights, cudaStream_t stream)
 {
     if (m)
-        LAUNCH(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k, renormalize,
-               ids, weights);
+        LAUNCH_EARLY(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k,
+                     renormalize, ids, weights);
 }
 
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
@@ -316,7 +339,7 @@ void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
     const uint32_t n = args.n_rows * args.top_k, n_chunks = (n + CHUNK - 1) / CHUNK;
     const dim3 threads(CHUNK);
     if (n_chunks <= 1) {
-        LAUNCH(sort_few, dim3(1), threads, 0, stream, args);
+        LAUNCH_EARLY(sort_few, dim3(1), threads, 0, stream, args);
         return;
     }
     LAUNCH(count_chunks, dim3(n_chunks), threads, 0, stream, args);
@@ -332,24 +355,24 @@ void cuda_route_few(const route_few_args &a, cudaStream_t stream)
     switch (a.weight.format) {
     case KERNELS_F32:
         if (at_once)
-            LAUNCH(route_at_once<KERNELS_F32>, dim3(1), threads, 0, stream, a);
+            LAUNCH_EARLY(route_at_once<KERNELS_F32>, dim3(1), threads, 0, stream, a);
         else
-            LAUNCH(route_chains<KERNELS_F32>, grid, threads, 0, stream, a);
+            LAUNCH_EARLY(route_chains<KERNELS_F32>, grid, threads, 0, stream, a);
         break;
     case KERNELS_F16:
         if (at_once)
-            LAUNCH(route_at_once<KERNELS_F16>, dim3(1), threads, 0, stream, a);
+            LAUNCH_EARLY(route_at_once<KERNELS_F16>, dim3(1), threads, 0, stream, a);
         else
-            LAUNCH(route_chains<KERNELS_F16>, grid, threads, 0, stream, a);
+            LAUNCH_EARLY(route_chains<KERNELS_F16>, grid, threads, 0, stream, a);
         break;
     default:
         if (at_once)
-            LAUNCH(route_at_once<KERNELS_BF16>, dim3(1), threads, 0, stream, a);
+            LAUNCH_EARLY(route_at_once<KERNELS_BF16>, dim3(1), threads, 0, stream, a);
         else
-            LAUNCH(route_chains<KERNELS_BF16>, grid, threads, 0, stream, a);
+            LAUNCH_EARLY(route_chains<KERNELS_BF16>, grid, threads, 0, stream, a);
         break;
     }
-    if (!at_once) LAUNCH(route_few, dim3(1), threads, 0, stream, a);
+    if (!at_once) LAUNCH_EARLY(route_few, dim3(1), threads, 0, stream, a);
 }
 
 void cuda_combine_norm(const combine_args &args, const weight_view &w, float *normed, float eps, bool plus_one,
@@ -358,18 +381,18 @@ void cuda_combine_norm(const combine_args &args, const weight_view &w, float *no
     const dim3 grid(args.n_rows), threads(THREADS);
     switch (w.format) {
     case KERNELS_F32:
-        LAUNCH(combine_norm_rows<KERNELS_F32>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
+        LAUNCH_EARLY(combine_norm_rows<KERNELS_F32>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
         break;
     case KERNELS_F16:
-        LAUNCH(combine_norm_rows<KERNELS_F16>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
+        LAUNCH_EARLY(combine_norm_rows<KERNELS_F16>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
         break;
     default:
-        LAUNCH(combine_norm_rows<KERNELS_BF16>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
+        LAUNCH_EARLY(combine_norm_rows<KERNELS_BF16>, grid, threads, 0, stream, args, w, normed, eps, plus_one);
         break;
     }
 }
 
 void cuda_combine(const combine_args &args, cudaStream_t stream)
 {
-    if (args.n_rows) LAUNCH(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
+    if (args.n_rows) LAUNCH_EARLY(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
 }

@@ -13,6 +13,14 @@
 /* What LAUNCH was told to give beside it: of one type in all kernels. */
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #define BLOCK_BARRIER()               __syncthreads()
+/* early.cuh has the rules: until the kernel in front has ended, with all that it wrote; the kernel behind may begin. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define WAIT_FOR_FORMER() asm volatile("griddepcontrol.wait;" ::: "memory")
+#define LET_NEXT_BEGIN()  asm volatile("griddepcontrol.launch_dependents;" ::: "memory")
+#else
+#define WAIT_FOR_FORMER() ((void)0)
+#define LET_NEXT_BEGIN()  ((void)0)
+#endif
 /* For __launch_bounds__ of kernels of 48 KiB of shared memory: how many a multiprocessor holds; sm_75 has room for one. */
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #define LARGE_BLOCKS(n) 1

@@ -2,6 +2,7 @@
  *
  * f32 and f16 weights, and the router whatever its format: f32 arithmetic on the ordinary units, in chunks of 1,024 products, for judging
  * and for models that are small. */
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/multiply_tiles.cuh"
 
 namespace
@@ -38,6 +39,8 @@ template <int FORMAT, bool GATED> __global__ void __launch_bounds__(THREADS) mul
     SHARED_ARRAY(float, x, [EXACT_ROWS][DEPTH + 1]);
     SHARED_ARRAY(float, w, [COLUMNS][DEPTH + 1]);
     SHARED_ARRAY(float, w2, [GATED ? COLUMNS : 1][DEPTH + 1]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     tile t = find_tile<EXACT_ROWS>(a, blockIdx.y);
     if (t.none) return;
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
@@ -132,9 +135,9 @@ dim3 exact_grid(const multiply_args &a)
 template <int FORMAT> void launch_exact(const multiply_args &a, cudaStream_t stream)
 {
     if (a.second)
-        LAUNCH((multiply_exact<FORMAT, true>), exact_grid(a), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_exact<FORMAT, true>), exact_grid(a), dim3(THREADS), 0, stream, a);
     else
-        LAUNCH((multiply_exact<FORMAT, false>), exact_grid(a), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_exact<FORMAT, false>), exact_grid(a), dim3(THREADS), 0, stream, a);
 }
 
 } // namespace
@@ -150,7 +153,7 @@ void cuda_multiply(const multiply_args &a, cudaStream_t stream)
     else if (format == KERNELS_F16)
         launch_exact<KERNELS_F16>(a, stream);
     else if (a.exact)
-        LAUNCH((multiply_exact<DECODE_ANY, false>), exact_grid(a), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_exact<DECODE_ANY, false>), exact_grid(a), dim3(THREADS), 0, stream, a);
     else if (a.as_codes)
         cuda_multiply_codes(a, stream);
     else if (format == KERNELS_BF16)

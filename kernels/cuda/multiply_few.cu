@@ -19,6 +19,7 @@
  *
  * x comes from L2, or from what the block beside has left in the first cache: of 2 GROUPS rows in f32 as many bytes as of weights. k goes
  * in rounds of as many slices as there are SLOTS for: of 4,096 with up to two rows. 58 KiB of shared memory. */
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/multiply_codes.cuh"
 
 namespace
@@ -217,8 +218,10 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
     uint4 *x = memory + TABLE;
     float4 *sums = (float4 *)(x + X), *totals = sums + SUMS;
     SHARED_ARRAY(uint32_t, kept, [4]); /* what registers are short for: first row, rows, slices of a round, weight */
+    LET_NEXT_BEGIN();
+    if (a.starts) WAIT_FOR_FORMER(); /* whose weight it is the router says; else that can be asked for */
     const tile t = find_tile<ROWS>(a, blockIdx.y);
-    if (t.none) return;
+    if (t.none) return; /* a group has had its wait, all rows together have a tile for each block */
     const uint32_t lane = warp_lane(), warp = threadIdx.x / WARP_SIZE, group = warp % GROUPS, part = warp / GROUPS;
     const bool is_second = GATED && group >= COLUMN_GROUPS; /* this warp's outputs are of the second weight */
     const place where = GATED ? place{0, blockIdx.x * COLUMN_GROUPS * OUTPUTS} : find_place<COLUMN_GROUPS * OUTPUTS>(a);
@@ -248,6 +251,7 @@ __global__ void __launch_bounds__(FEW_THREADS, LARGEST_BLOCKS(2)) multiply_few(m
     BLOCK_BARRIER(); /* the values are there, and the maps, and what is kept */
     fill_pairs<WARP_SIZE>(pairs, (const float *)sums);
     finish_scales<FORMAT>(scales, own, map, at, left_at(at));
+    WAIT_FOR_FORMER();
     for (uint32_t begin = 0, end; begin < n_blocks; begin = end) {
         load_rows(x, a, kept[0], kept[1], begin * BLOCK, kept[2]);
         end = begin + kept[2] * SLICE_BLOCKS;
@@ -312,10 +316,10 @@ template <int FORMAT, uint32_t GROUPS> void launch_few(const multiply_args &a, c
     const dim3 grid((uint32_t)blocks_of(a, outputs), tiles_at_most(a, 2 * GROUPS));
     if constexpr (GROUPS > 1)
         if (a.second) {
-            LAUNCH((multiply_few<FORMAT, GROUPS, true>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
+            LAUNCH_EARLY((multiply_few<FORMAT, GROUPS, true>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
             return;
         }
-    LAUNCH((multiply_few<FORMAT, GROUPS, false>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
+    LAUNCH_EARLY((multiply_few<FORMAT, GROUPS, false>), grid, dim3(FEW_THREADS), FEW_BYTES, stream, a);
 }
 
 template <int FORMAT, uint32_t GROUPS> cudaError_t allow_few()

@@ -5,6 +5,7 @@
  * bit each, and are multiplied in f64 in the order of their columns. Sums of codes are exact in any order: 2^16 products fit in 32 bits,
  * all of them in 64. Reads W once per ROWS rows: its codes are copied two steps ahead, 8 KiB on the way a block (16 with gate and up),
  * five blocks and more a multiprocessor; an H200 wants 23. */
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/tiles.cuh"
 
 #include <copy.cuh>
@@ -48,6 +49,8 @@ __device__ __forceinline__ uint32_t row_absmax(const float *x, uint32_t k)
 
 __global__ void __launch_bounds__(THREADS) find_absmax(const float *x, uint32_t m, uint32_t k, float *absmax)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     uint32_t row = blockIdx.x * (THREADS / WARP_SIZE) + threadIdx.x / WARP_SIZE;
     if (row >= m) return;
     uint32_t largest = row_absmax(x + (size_t)row * k, k);
@@ -188,6 +191,8 @@ template <uint32_t ROWS, bool GATED> __global__ void __launch_bounds__(THREADS) 
     SHARED_ARRAY(uint32_t, outliers, [ROWS][2]);
     SHARED_ARRAY(alignas(16) uint32_t, w, [STAGES][SUMS][COLUMNS][STRIDE]);
     SHARED_ARRAY(float, absmax, [SUMS][COLUMNS]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     const tile t = find_tile<ROWS>(a, blockIdx.y);
     if (t.none) return;
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
@@ -279,16 +284,17 @@ template <uint32_t ROWS> static void launch_codes(const multiply_args &a, cudaSt
 {
     const dim3 grid((a.n + COLUMNS - 1) / COLUMNS, (a.m + ROWS - 1) / ROWS + (a.starts ? a.n_groups : 0));
     if (a.second)
-        LAUNCH((multiply_codes<ROWS, true>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_codes<ROWS, true>), grid, dim3(THREADS), 0, stream, a);
     else
-        LAUNCH((multiply_codes<ROWS, false>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_codes<ROWS, false>), grid, dim3(THREADS), 0, stream, a);
 }
 
 void cuda_multiply_int8(const multiply_args &a, cudaStream_t stream)
 {
     const uint32_t warps = THREADS / WARP_SIZE, x_rows = a.x_rows ? a.x_rows : a.m;
     if (!a.has_absmax)
-        LAUNCH(find_absmax, dim3((x_rows + warps - 1) / warps), dim3(THREADS), 0, stream, a.x, x_rows, a.k, a.absmax);
+        LAUNCH_EARLY(find_absmax, dim3((x_rows + warps - 1) / warps), dim3(THREADS), 0, stream, a.x, x_rows, a.k,
+                     a.absmax);
     if (a.m <= 16 * (a.starts ? a.n_groups : 1))
         launch_codes<16>(a, stream);
     else

@@ -7,6 +7,7 @@
 #ifndef DOCKET_KERNELS_CUDA_MULTIPLY_TILES_CUH
 #define DOCKET_KERNELS_CUDA_MULTIPLY_TILES_CUH
 
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/tiles.cuh"
 
 #include <mma.cuh>
@@ -68,6 +69,8 @@ static __global__ void __launch_bounds__(THREADS) multiply_tiles(multiply_args a
     SHARED_ARRAY(alignas(16) uint32_t, x, [ROWS][STRIDE]);
     SHARED_ARRAY(alignas(16) uint32_t, w, [COLUMNS][STRIDE]);
     SHARED_ARRAY(alignas(16) uint32_t, w2, [GATED ? COLUMNS : 1][STRIDE]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     tile t = find_tile<ROWS>(a, blockIdx.y);
     if (t.none) return;
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
@@ -120,13 +123,13 @@ template <int FORMAT> static void launch_tiles(const multiply_args &a, cudaStrea
     bool few = a.m <= 32 * (groups ? groups : 1);
     uint32_t tiles = few ? (a.m + 15) / 16 + groups : (a.m + 63) / 64 + groups;
     if (few && a.second)
-        LAUNCH((multiply_tiles<FORMAT, 16, true>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_tiles<FORMAT, 16, true>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
     else if (few)
-        LAUNCH((multiply_tiles<FORMAT, 16, false>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_tiles<FORMAT, 16, false>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
     else if (a.second)
-        LAUNCH((multiply_tiles<FORMAT, 64, true>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_tiles<FORMAT, 64, true>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
     else
-        LAUNCH((multiply_tiles<FORMAT, 64, false>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
+        LAUNCH_EARLY((multiply_tiles<FORMAT, 64, false>), dim3(columns, tiles), dim3(THREADS), 0, stream, a);
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* rows.cu: see rows.cuh. Each kernel reads and writes every value once: bound by memory. */
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/norm.cuh"
 #include "kernels/cuda/rows.cuh"
 #include "kernels/gpu_scratch.h"
@@ -15,6 +16,7 @@ constexpr uint32_t THREADS = NORM_THREADS, WARPS = NORM_WARPS;
 __global__ void __launch_bounds__(THREADS) embed_rows(weight_view table, const int32_t *ids, float scale, float *out)
 {
     SHARED_ARRAY(float, codes, [DECODE_TABLE]);
+    LET_NEXT_BEGIN();
     decode_prepare(codes, table.format);
     BLOCK_BARRIER();
     for (uint32_t i = threadIdx.x; i < table.cols; i += THREADS)
@@ -27,6 +29,8 @@ __global__ void __launch_bounds__(THREADS)
     rmsnorm_rows(const float *x, weight_view weight, float *out, uint32_t cols, float eps, bool plus_one)
 {
     SHARED_ARRAY(double, scratch, [WARPS]);
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     const float *from = x + (size_t)blockIdx.x * cols;
     float *to = out + (size_t)blockIdx.x * cols;
     double sum = 0;
@@ -85,6 +89,8 @@ __device__ __forceinline__ void store_groups(const rope_args &a, uint32_t row, k
  * q. */
 __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     uint32_t row = blockIdx.x, d = a.kv.head_size, half = d / 2, g = a.kv.n_kv_heads;
     const kv_heads heads = {gridDim.y == 1 ? 0 : blockIdx.y, gridDim.y == 1 ? g : 1};
     const uint32_t group = a.n_heads / g, n_queries = heads.n * group;
@@ -107,12 +113,16 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
 
 __global__ void __launch_bounds__(THREADS) add_values(float *out, const float *x, size_t n)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
     if (i < n) out[i] += x[i];
 }
 
 __global__ void __launch_bounds__(THREADS) copy_rows(const float *x, const uint32_t *rows, float *out, uint32_t cols)
 {
+    LET_NEXT_BEGIN();
+    WAIT_FOR_FORMER();
     for (uint32_t i = threadIdx.x; i < cols; i += THREADS)
         out[(size_t)blockIdx.x * cols + i] = x[(size_t)rows[blockIdx.x] * cols + i];
 }
@@ -131,13 +141,13 @@ void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_r
     if (n_rows == 0) return;
     switch (w.format) {
     case KERNELS_F32:
-        LAUNCH(rmsnorm_rows<KERNELS_F32>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        LAUNCH_EARLY(rmsnorm_rows<KERNELS_F32>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
         break;
     case KERNELS_F16:
-        LAUNCH(rmsnorm_rows<KERNELS_F16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        LAUNCH_EARLY(rmsnorm_rows<KERNELS_F16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
         break;
     default:
-        LAUNCH(rmsnorm_rows<KERNELS_BF16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
+        LAUNCH_EARLY(rmsnorm_rows<KERNELS_BF16>, grid, threads, 0, stream, x, w, out, cols, eps, plus_one);
         break;
     }
 }
@@ -145,16 +155,16 @@ void cuda_rmsnorm(const float *x, const weight_view &w, float *out, uint32_t n_r
 void cuda_rope_kv(const rope_args &args, cudaStream_t stream)
 {
     const dim3 grid(args.n_rows, args.n_rows <= GPU_STEP_ROWS ? args.kv.n_kv_heads : 1);
-    if (args.n_rows) LAUNCH(rotate_rows, grid, dim3(THREADS), 0, stream, args);
+    if (args.n_rows) LAUNCH_EARLY(rotate_rows, grid, dim3(THREADS), 0, stream, args);
 }
 
 void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream)
 {
-    if (n) LAUNCH(add_values, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, out, x, n);
+    if (n) LAUNCH_EARLY(add_values, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, out, x, n);
 }
 
 void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols,
                       cudaStream_t stream)
 {
-    if (n_rows && cols) LAUNCH(copy_rows, dim3(n_rows), dim3(THREADS), 0, stream, x, rows, out, cols);
+    if (n_rows && cols) LAUNCH_EARLY(copy_rows, dim3(n_rows), dim3(THREADS), 0, stream, x, rows, out, cols);
 }

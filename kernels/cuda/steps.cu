@@ -3,12 +3,28 @@
  * A step is run, then captured, then replayed: the first run loads the kernels, allocates scratch and uploads constants, none of which
  * may happen in a capture. A capture that fails is thrown away with all that was queued in it, and the step is run as any pass. */
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/library.cuh"
 #include "kernels/cuda/steps.cuh"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of the step that this thread records: it is captured so that other threads may go on. */
+static thread_local struct {
+    bool wanted;
+    uint64_t n; /* launches */
+} early;
+
+/* Code for 9.0 and up waits; what a driver makes of older code for such a device does not. */
+bool cuda_begins_early(const void *kernel)
+{
+    cudaFuncAttributes code = {};
+    if (!early.wanted || cudaFuncGetAttributes(&code, kernel) != cudaSuccess || code.ptxVersion < 90) return false;
+    early.n++;
+    return true;
+}
 
 static void step_drop(struct cuda_step *step)
 {
@@ -35,6 +51,7 @@ void cuda_steps_close(struct kernels_device *device)
         cudaStreamEndCapture(device->stream, &graph);
         if (graph) cudaGraphDestroy(graph);
         device->steps.mode = CUDA_STEP_NONE;
+        early.wanted = false;
     }
     cuda_steps_forget(device);
     free(device->steps.constants.mirror);
@@ -117,11 +134,13 @@ static void keep_note(struct kernels_device *device)
     if (!s->note[0]) snprintf(s->note, sizeof s->note, "%.95s", device->failure.message);
 }
 
-/* A failure that is not the device's end, in the recording alone: the step runs without. */
+/* A failure that is not the device's end, in the recording alone: the step runs without. Where kernels were to begin early it may be that:
+ * it is recorded once more, and no other step so. */
 static void give_up(struct kernels_device *device, struct cuda_step *step)
 {
     keep_note(device);
-    step->state = CUDA_STEP_UNFIT;
+    step->state = early.n && !device->steps.unfit ? CUDA_STEP_SEEN : CUDA_STEP_UNFIT;
+    if (early.n) device->steps.never_early = true;
     device->failure = {}; /* there was none when it began */
 }
 
@@ -161,10 +180,11 @@ enum kernels_status cuda_step_begin(struct kernels_device *device, const struct 
         *done = true;
         return replay(device, found);
     }
+    early = {};
     /* Other threads may go on calling the runtime; this one is told where it must not. */
     if (cuda_check(device, cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal),
                    "cudaStreamBeginCapture") == KERNELS_OK)
-        s->now = found, s->mode = CUDA_STEP_RECORDED;
+        s->now = found, s->mode = CUDA_STEP_RECORDED, early.wanted = !s->never_early;
     else if (device->failure.code == KERNELS_DEVICE_LOST)
         return KERNELS_DEVICE_LOST;
     else
@@ -194,6 +214,7 @@ enum kernels_status cuda_step_end(struct kernels_device *device, bool *again)
         step->state = CUDA_STEP_UNFIT;
         if (device->failure.code != KERNELS_OK) step_drop(step); /* for another reason: the next time is the first */
     }
+    early.wanted = false;
     if (mode == CUDA_STEP_RECORDED) finish_recording(device, step);
     s->mode = CUDA_STEP_NONE;
     s->now = NULL;
@@ -208,6 +229,7 @@ enum kernels_status cuda_step_end(struct kernels_device *device, bool *again)
     }
     step->state = CUDA_STEP_READY;
     s->n_recorded++;
+    s->n_early += early.n != 0;
     return replay(device, step);
 }
 

@@ -50,7 +50,9 @@ struct cuda_steps {
     bool unfit; /* something in the step that is watched cannot be recorded */
     struct cuda_step all[CUDA_MOST_STEPS];
     uint64_t clock, n_recorded, n_replayed;
-    char note[96]; /* why the first one could not be recorded */
+    uint64_t n_early; /* recorded ones whose kernels begin early (early.cuh) */
+    bool never_early; /* what was recorded so could not be used */
+    char note[96];    /* why the first one could not be recorded */
     struct {
         struct {
             uint64_t hash;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <sys/mman.h>
 #include <vector>
 
@@ -13,6 +14,7 @@
 extern "C" {
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
@@ -65,6 +67,7 @@ struct fiber {
     char *stack;
     uint3 index;
     enum state state;
+    bool has_waited; /* for the kernel in front, or need not */
     void *tsan, *fake_stack;
 };
 
@@ -89,6 +92,8 @@ struct crew {
     std::vector<warp> warps;
     [[maybe_unused]] char started, ended, barrier_mark[2];
     [[maybe_unused]] char *arena;
+    [[maybe_unused]] void *base; /* a fiber that has seen what all kernels of the stream have that begin early */
+    [[maybe_unused]] char base_mark;
 };
 constexpr unsigned MOST_CREWS = 64;
 crew crews[MOST_CREWS], *now = crews;
@@ -96,7 +101,8 @@ shared_piece shared[32]; /* no container: what is allocated on a fiber counts as
 int n_shared;
 enum schedule chosen = BY_TURNS, order;
 unsigned random_state = 1, seed_now = 1, n_launches;
-bool is_set_up;
+bool is_set_up, is_early,
+    is_unordered; /* the kernel that runs begins early; and the block's threads have seen nothing yet */
 uint3 block_now;
 dim3 block_dim, grid_dim;
 int current, n_live, n_at_barrier;
@@ -169,8 +175,10 @@ void leave(bool for_good)
 void fiber_entry()
 {
     ASAN(__sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_size);)
-    TSAN(__tsan_acquire(&now->started);)
+    TSAN(if (!is_unordered) __tsan_acquire(&now->started);)
     (*kernel_now)();
+    if (!now->fibers[(size_t)current].has_waited)
+        stop("a thread of a kernel that begins early ends before it has waited for the kernel in front");
     TSAN(__tsan_release(&now->ended);)
     fiber &f = now->fibers[(size_t)current];
     if (f.n_made != f.n_begun) stop("a thread ends with copies that it has not waited for");
@@ -211,6 +219,7 @@ void prepare_fiber(int i, dim3 block)
     fiber &f = now->fibers[(size_t)i];
     unsigned u = (unsigned)i;
     f.state = READY;
+    f.has_waited = !is_early;
     f.n_begun = f.n_made = f.n_groups = 0;
     f.index = {u % block.x, u / block.x % block.y, u / (block.x * block.y)};
     void **top = (void **)(f.stack + STACK_BYTES);
@@ -279,6 +288,42 @@ void run_block(dim3 block, int n, int n_warps, std::vector<int> &ws)
     for (int i = 0; i < n_shared; i++) give_back(shared[i].memory);
     n_shared = 0;
 }
+
+#ifdef EMULATION_TSAN
+/* A tenth of a second each: the first launches of a kernel, and of the others one of sixteen. */
+bool is_judged(const void *kernel)
+{
+    static std::map<const void *, unsigned> launches;
+    const unsigned n = launches[kernel]++;
+    return n < 4 || n % 16 == 0;
+}
+
+/* Threads, stacks, shared arrays and marks that nobody had before. What they begin with is the base's. */
+void begin_unordered(int n)
+{
+    const size_t stacks = (size_t)n * STACK_BYTES;
+    void *const before = __tsan_get_current_fiber(), *const base = now->base;
+    now = new crew{};
+    now->fibers.resize((size_t)n);
+    __tsan_switch_to_fiber(base, 1);
+    char *const memory = (char *)mmap(nullptr, stacks + ARENA_BYTES, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) abort();
+    for (int i = 0; i < n; i++) now->fibers[(size_t)i].tsan = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(before, 1);
+    for (int i = 0; i < n; i++) now->fibers[(size_t)i].stack = memory + (size_t)i * STACK_BYTES;
+    now->arena = memory + stacks;
+    is_unordered = true;
+}
+
+void end_unordered(crew *usual)
+{
+    for (fiber &f : now->fibers) __tsan_destroy_fiber(f.tsan);
+    munmap(now->fibers[0].stack, now->fibers.size() * STACK_BYTES + ARENA_BYTES);
+    delete now;
+    now = usual;
+}
+#endif
 
 [[noreturn]] void bad_setting(const char *name, const char *value, const char *want)
 {
@@ -371,6 +416,14 @@ void block_barrier(const char *file, int line)
     TSAN(__tsan_acquire(mark);)
 }
 
+void former_wait(const char *file, int line)
+{
+    if (!is_early) return;
+    now->fibers[(size_t)current].has_waited = true;
+    if (left_out(file, line)) return;
+    TSAN(__tsan_acquire(&now->started);)
+}
+
 void warp_exchange(uint32_t mask, int kind, const void *mine, size_t size_bytes, void *all,
                    [[maybe_unused]] bool orders_memory)
 {
@@ -420,8 +473,27 @@ bool copy_take(unsigned n_pending, void **to, const void **from)
     return true;
 }
 
+unsigned launches_made()
+{
+    return n_launches;
+}
+
+void all_is_complete([[maybe_unused]] unsigned stream)
+{
+#ifdef EMULATION_TSAN
+    if (stream >= MOST_CREWS) abort();
+    crew &c = crews[stream];
+    void *const before = __tsan_get_current_fiber();
+    if (!c.base) c.base = __tsan_create_fiber(0);
+    __tsan_release(&c.base_mark);
+    __tsan_switch_to_fiber(c.base, 1);
+    __tsan_acquire(&c.base_mark);
+    __tsan_switch_to_fiber(before, 1);
+#endif
+}
+
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes,
-            [[maybe_unused]] unsigned stream, const std::function<void()> &kernel)
+            [[maybe_unused]] unsigned stream, const void *early, const std::function<void()> &kernel)
 {
     int n = (int)(block.x * block.y * block.z), n_warps = (n + 31) / 32;
     std::vector<int> ws((size_t)n_warps);
@@ -437,6 +509,9 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shar
          if (!now->arena) now->arena =
              (char *)mmap(nullptr, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
          scheduler_tsan = __tsan_get_current_fiber(); __tsan_acquire(&now->ended);)
+    is_early = early != nullptr, is_unordered = false;
+    if (!is_early) all_is_complete(stream);
+    TSAN(if (early && is_judged(early)) begin_unordered(n);)
     while ((int)now->fibers.size() < n) {
         fiber f{};
         f.stack = (char *)mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -446,12 +521,15 @@ void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shar
     }
     if ((int)now->warps.size() < n_warps) now->warps.resize((size_t)n_warps);
     for (int w = 0; w < n_warps; w++) ws[(size_t)w] = w;
-    for (unsigned z = 0; z < grid.z; z++)
-        for (unsigned y = 0; y < grid.y; y++)
-            for (unsigned x = 0; x < grid.x; x++) {
-                block_now = {x, y, z};
-                run_block(block, n, n_warps, ws);
-            }
+    /* Of a kernel that begins early the first block is another each time: the threads of those behind it have waited. */
+    const size_t n_blocks = (size_t)grid.x * grid.y * grid.z, first = is_early ? next_random() % n_blocks : 0;
+    for (size_t i = 0; i < n_blocks; i++) {
+        const size_t at = (first + i) % n_blocks;
+        block_now = {(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
+        run_block(block, n, n_warps, ws);
+        is_unordered = false;
+    }
+    TSAN(if (now != &crews[stream]) end_unordered(&crews[stream]);)
 }
 
 } // namespace emulation

@@ -39,6 +39,9 @@ void *dynamic_shared();
 /* Whether the environment says that the barrier or the wait at this place is left out (README.md). */
 bool left_out(const char *file, int line);
 void block_barrier(const char *file, int line);
+/* Until then a thread of a kernel that begins early has seen nothing but what was complete when the last kernel began that did not; one
+ * that ends without it ends the program. */
+void former_wait(const char *file, int line);
 
 /* Every lane of mask brings `mine` and gets all 32 lanes' in `all`. Lanes that disagree about mask or kind stop the program.
  * Of the warp's operations only __syncwarp orders what lanes wrote and read in memory. */
@@ -50,9 +53,13 @@ void copy_later(void *to, const void *from);
 void copy_close_group();
 bool copy_take(unsigned n_pending, void **to, const void **from);
 
-/* most_shared_bytes: of a block, of all kinds; 48 KiB of them may have a size that the kernel knows. stream: its number. */
+/* most_shared_bytes: of a block, of all kinds; 48 KiB of them may have a size that the kernel knows. stream: its number. early: what begins
+ * early, NULL: nothing does. */
 void launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, size_t most_shared_bytes, unsigned stream,
-            const std::function<void()> &kernel);
+            const void *early, const std::function<void()> &kernel);
+unsigned launches_made();
+/* For ThreadSanitizer, on the fiber of the stream: what was done on it is complete before the next kernel begins. */
+void all_is_complete(unsigned stream);
 
 } // namespace emulation
 

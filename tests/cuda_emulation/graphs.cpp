@@ -135,8 +135,13 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
     if (error == cudaSuccess) error = emulation::not_in_a_graph(stream); /* a graph within another: docket has none */
     if (error != cudaSuccess) return error;
     n_graphs++;
-    emulation::stream_queue(stream, [nodes = exec->nodes] {
-        for (const std::function<void()> &node : *nodes) node();
+    emulation::stream_queue(stream, [nodes = exec->nodes, number = emulation::stream_number(stream)] {
+        emulation::all_is_complete(number);
+        for (const std::function<void()> &node : *nodes) {
+            const unsigned before = emulation::launches_made();
+            node();
+            if (emulation::launches_made() == before) emulation::all_is_complete(number); /* no kernel: a copy */
+        }
     });
     return cudaSuccess;
 }

@@ -174,30 +174,45 @@ long calls_made()
     return n_calls;
 }
 
-void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
-                       const std::function<void()> &run)
+/* Outside of a capture nothing begins early: it may, and need not. */
+static cudaError_t look_at_attributes(const cudaLaunchConfig_t &config, bool *is_early)
+{
+    int major = 8, minor = 0;
+    *is_early = false;
+    cards(device_now, &major, &minor);
+    for (unsigned i = 0; i < config.numAttrs; i++) {
+        if (config.attrs[i].id != cudaLaunchAttributeProgrammaticStreamSerialization) return cudaErrorInvalidValue;
+        if (major < 9) return cudaErrorNotSupported;
+        *is_early =
+            config.attrs[i].val.programmaticStreamSerializationAllowed && config.stream && config.stream->capture;
+    }
+    return cudaSuccess;
+}
+
+cudaError_t launch_if_healthy(const void *kernel, const cudaLaunchConfig_t &config, const std::function<void()> &run)
 {
     const alone here;
-    unsigned threads = block.x * block.y * block.z;
+    const dim3 grid = config.gridDim, block = config.blockDim;
+    const unsigned threads = block.x * block.y * block.z;
     auto more = allowed.find(kernel);
-    size_t most = more == allowed.end() ? 48 << 10 : (size_t)more->second;
-    if (cudaError_t error = turn_on(stream); error != cudaSuccess) {
-        last_error = error;
-        return;
-    }
-    if (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS || grid.x > 2147483647 ||
-        grid.y > 65535 || grid.z > 65535 || dynamic_shared_bytes > most)
-        last_error = cudaErrorInvalidValue;
-    else {
-        n_kernels += !stream || !stream->capture;
-        stream_queue(stream, [=, card = device_now, most_shared = shared_bytes_of_card().a_block,
-                              number = stream_number(stream)] {
-            const int before = device_now;
-            device_now = card;
-            launch(grid, block, dynamic_shared_bytes, most_shared, number, run);
-            device_now = before;
-        });
-    }
+    const size_t most = more == allowed.end() ? 48 << 10 : (size_t)more->second, dynamic = config.dynamicSmemBytes;
+    bool is_early = false;
+    cudaStream_t const stream = config.stream;
+    cudaError_t error = turn_on(stream);
+    if (error == cudaSuccess) error = look_at_attributes(config, &is_early);
+    if (error == cudaSuccess && (!grid.x || !grid.y || !grid.z || !threads || threads > EMULATION_MAX_THREADS ||
+                                 grid.x > 2147483647 || grid.y > 65535 || grid.z > 65535 || dynamic > most))
+        error = cudaErrorInvalidValue;
+    if (error != cudaSuccess) return last_error = error;
+    n_kernels += !stream || !stream->capture;
+    stream_queue(stream,
+                 [=, card = device_now, most_shared = shared_bytes_of_card().a_block, number = stream_number(stream)] {
+                     const int before = device_now;
+                     device_now = card;
+                     launch(grid, block, dynamic, most_shared, number, is_early ? kernel : nullptr, run);
+                     device_now = before;
+                 });
+    return cudaSuccess;
 }
 } // namespace emulation
 
@@ -499,6 +514,20 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attr
         (size_t)value > shared_bytes_of_card().a_block)
         return last_error = cudaErrorInvalidValue;
     allowed[kernel] = value;
+    return cudaSuccess;
+}
+
+/* Code for another capability than the card's is not thought of. */
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *)
+{
+    const alone here;
+    int major = 8, minor = 0;
+    cudaError_t error = turn();
+    *out = {};
+    if (error != cudaSuccess) return error;
+    if (!has_code()) return last_error = cudaErrorNoKernelImageForDevice;
+    cards(device_now, &major, &minor);
+    out->ptxVersion = 10 * major + minor;
     return cudaSuccess;
 }
 

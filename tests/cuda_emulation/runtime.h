@@ -16,6 +16,7 @@ typedef enum cudaError {
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorNotSupported = 801,
     cudaErrorStreamCaptureUnsupported = 900,
     cudaErrorStreamCaptureInvalidated = 901,
     cudaErrorCapturedEvent = 907,
@@ -39,6 +40,26 @@ enum cudaMemcpyKind {
 };
 enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventDisableTiming = 2 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+struct cudaFuncAttributes {
+    int ptxVersion; /* what the code was compiled for, 90 for 9.0 */
+};
+enum cudaLaunchAttributeID { cudaLaunchAttributeProgrammaticStreamSerialization = 6 };
+union cudaLaunchAttributeValue {
+    char pad[64];
+    int programmaticStreamSerializationAllowed;
+};
+struct cudaLaunchAttribute {
+    cudaLaunchAttributeID id;
+    cudaLaunchAttributeValue val;
+};
+struct cudaLaunchConfig_t {
+    dim3 gridDim, blockDim;
+    size_t dynamicSmemBytes;
+    cudaStream_t stream;
+    cudaLaunchAttribute *attrs;
+    unsigned numAttrs;
+};
 
 struct cudaDeviceProp {
     char name[256];
@@ -76,6 +97,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
                                 const char *file = __builtin_FILE(), int line = __builtin_LINE());
 /* More than 48 KiB of dynamic shared memory are a kernel's once it was allowed them here. */
 cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value);
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *out, const void *kernel);
 /* graphs.cpp */
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
@@ -105,8 +127,7 @@ void count_live(long difference);
 cudaError_t turn_on(cudaStream_t stream);
 /* Makes it the last error too. */
 cudaError_t fail_now(cudaError_t error);
-void launch_if_healthy(const void *kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, cudaStream_t stream,
-                       const std::function<void()> &run);
+cudaError_t launch_if_healthy(const void *kernel, const cudaLaunchConfig_t &config, const std::function<void()> &run);
 
 /* Arguments are the kernel's when it is queued, not when it runs. */
 template <class type> struct itself {
@@ -116,9 +137,18 @@ template <class... parameters>
 void launch_kernel(void (*kernel)(parameters...), dim3 grid, dim3 block, size_t dynamic_shared_bytes,
                    cudaStream_t stream, typename itself<parameters>::same... arguments)
 {
-    launch_if_healthy((const void *)kernel, grid, block, dynamic_shared_bytes, stream, [=] { kernel(arguments...); });
+    const cudaLaunchConfig_t config = {grid, block, dynamic_shared_bytes, stream, nullptr, 0};
+    launch_if_healthy((const void *)kernel, config, [=] { kernel(arguments...); });
 }
 } // namespace emulation
+
+template <class... parameters, class... given>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(parameters...), given &&...arguments)
+{
+    return emulation::launch_if_healthy((const void *)kernel, *config, [=](parameters... own) {
+        return std::function<void()>([=] { kernel(own...); });
+    }(static_cast<given &&>(arguments)...));
+}
 
 /* The same for a test in C. live: allocations, streams, events and graphs that were not given back. */
 extern "C" void emulation_fail_call(long n, int error);

@@ -44,6 +44,8 @@ struct alignas(16) uint4 {
 #define DYNAMIC_SHARED(type, name) type *name = (type *)emulation::dynamic_shared()
 #define UNROLL
 #define UNROLL_BY(n)
-#define BLOCK_BARRIER() emulation::block_barrier(__FILE__, __LINE__)
+#define BLOCK_BARRIER()   emulation::block_barrier(__FILE__, __LINE__)
+#define WAIT_FOR_FORMER() emulation::former_wait(__FILE__, __LINE__)
+#define LET_NEXT_BEGIN()  ((void)0) /* whatever may begin early does */
 
 #endif
