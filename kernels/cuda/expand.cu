@@ -2,7 +2,6 @@
  * H200 (4.3 TB/s) expands 1.7e12 weights a second: the experts of one Mixtral layer in 0.83 ms, beside products that take 7.7 ms with
  * 8,192 rows. In nf4 a weight costs 9 instructions of a lane: 66 multiprocessors of 132 do what memory gives, so that a grid for half of
  * them leaves the rest to the product. */
-#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/expand.cuh"
 #include "kernels/cuda/tiles.cuh"
 
@@ -44,7 +43,6 @@ __global__ void __launch_bounds__(EXPAND_THREADS)
     round_rows(const float *x, const uint32_t *rows, uint32_t n_eights, uint32_t k, uint16_t *to)
 {
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     const uint32_t i = blockIdx.x * EXPAND_THREADS + threadIdx.x;
     if (i >= n_eights) return;
     const uint32_t row = i / (k / 8), from = rows ? rows[row] : row;
@@ -173,9 +171,9 @@ void cuda_round_rows(const float *x, const uint32_t *rows, uint32_t m, uint32_t 
     size_t n = (size_t)m * k / 8;
     if (n == 0) return;
     if (is_bf16)
-        LAUNCH_EARLY(round_rows<true>, dim3(blocks_of(n)), dim3(EXPAND_THREADS), 0, stream, x, rows, n, k, to);
+        LAUNCH(round_rows<true>, dim3(blocks_of(n)), dim3(EXPAND_THREADS), 0, stream, x, rows, n, k, to);
     else
-        LAUNCH_EARLY(round_rows<false>, dim3(blocks_of(n)), dim3(EXPAND_THREADS), 0, stream, x, rows, n, k, to);
+        LAUNCH(round_rows<false>, dim3(blocks_of(n)), dim3(EXPAND_THREADS), 0, stream, x, rows, n, k, to);
 }
 
 void cuda_expand_weights(const weight_view *views, const expand_list &list, const weight_view &first, bool is_bf16,

@@ -48,7 +48,6 @@ __global__ void __launch_bounds__(THREADS) route_rows(const float *logits, uint3
                                                       bool renormalize, int32_t *ids, float *weights)
 {
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     const uint32_t row = blockIdx.x * WARPS + threadIdx.x / WARP_SIZE;
     if (row < m) choose_row(logits + (size_t)row * e, row, e, top_k, renormalize, ids, weights);
 }
@@ -116,7 +115,6 @@ __global__ void __launch_bounds__(CHUNK) sort_few(sort_args a)
     SHARED_ARRAY(uint32_t, counts, [CHUNK]);
     SHARED_ARRAY(uint32_t, begins, [CHUNK]);
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     sort_chunk(a, ids, counts, begins);
 }
 
@@ -245,7 +243,6 @@ __global__ void __launch_bounds__(THREADS) route_few(route_few_args a)
     SHARED_ARRAY(uint32_t, counts, [CHUNK]);
     SHARED_ARRAY(uint32_t, begins, [CHUNK]);
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     for (uint32_t row = threadIdx.x / WARP_SIZE; row < a.m; row += WARPS) {
         float *l = a.logits + (size_t)row * a.e;
         for (uint32_t i = warp_lane(); i < a.e; i += WARP_SIZE)
@@ -300,7 +297,6 @@ __device__ __forceinline__ float combine_one(const combine_args &a, uint32_t row
 __global__ void __launch_bounds__(THREADS) combine_rows(combine_args a)
 {
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     uint32_t row = blockIdx.x;
     for (uint32_t c = threadIdx.x; c < a.cols; c += THREADS) a.out[(size_t)row * a.cols + c] = combine_one(a, row, c);
 }
@@ -330,8 +326,8 @@ void cuda_route(const float *logits, uint32_t m, uint32_t e, uint32_t top_k, boo
                 float *weights, cudaStream_t stream)
 {
     if (m)
-        LAUNCH_EARLY(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k,
-                     renormalize, ids, weights);
+        LAUNCH(route_rows, dim3((m + WARPS - 1) / WARPS), dim3(THREADS), 0, stream, logits, m, e, top_k, renormalize,
+               ids, weights);
 }
 
 void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
@@ -339,7 +335,7 @@ void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
     const uint32_t n = args.n_rows * args.top_k, n_chunks = (n + CHUNK - 1) / CHUNK;
     const dim3 threads(CHUNK);
     if (n_chunks <= 1) {
-        LAUNCH_EARLY(sort_few, dim3(1), threads, 0, stream, args);
+        LAUNCH(sort_few, dim3(1), threads, 0, stream, args);
         return;
     }
     LAUNCH(count_chunks, dim3(n_chunks), threads, 0, stream, args);
@@ -372,7 +368,7 @@ void cuda_route_few(const route_few_args &a, cudaStream_t stream)
             LAUNCH_EARLY(route_chains<KERNELS_BF16>, grid, threads, 0, stream, a);
         break;
     }
-    if (!at_once) LAUNCH_EARLY(route_few, dim3(1), threads, 0, stream, a);
+    if (!at_once) LAUNCH(route_few, dim3(1), threads, 0, stream, a);
 }
 
 void cuda_combine_norm(const combine_args &args, const weight_view &w, float *normed, float eps, bool plus_one,
@@ -394,5 +390,5 @@ void cuda_combine_norm(const combine_args &args, const weight_view &w, float *no
 
 void cuda_combine(const combine_args &args, cudaStream_t stream)
 {
-    if (args.n_rows) LAUNCH_EARLY(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
+    if (args.n_rows) LAUNCH(combine_rows, dim3(args.n_rows), dim3(THREADS), 0, stream, args);
 }

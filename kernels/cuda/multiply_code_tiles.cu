@@ -14,7 +14,6 @@
  * mma.sync gives. Instructions are more of a bound: as sm_90a's compiler has them some 240 of a warp for 16 rows, of which the copies and
  * the scales are 60, and 420 for 48: 60 and 105 cycles if something is issued in each. With two warps a scheduler about two of three
  * are: 23 weights a cycle, three quarters of the bandwidth, and 300 TFLOP/s. 64 rows would take more registers than a thread has. */
-#include "kernels/cuda/early.cuh"
 #include "kernels/cuda/multiply_codes.cuh"
 
 #include <copy.cuh>
@@ -215,7 +214,6 @@ __global__ void __launch_bounds__(TILE_THREADS, LARGE_BLOCKS(2)) multiply_code_t
     float *scales = (float *)(memory + s::TABLE); /* twice, by turns */
     uint4 *stages = memory + s::FIXED;
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     const tile t = find_tile<ROWS>(a, blockIdx.x);
     if (t.none) return;
     const weight_view weight = a.weights ? a.weights[t.group] : a.weight;
@@ -320,11 +318,11 @@ template <int FORMAT, uint32_t ROWS> void launch(const multiply_args &a, cudaStr
     const dim3 grid(tiles_at_most(a, ROWS),
                     (a.n + outputs - 1) / outputs); /* tiles of a group read a weight together */
     if (a.second)
-        LAUNCH_EARLY((multiply_code_tiles<FORMAT, ROWS, true>), grid, dim3(TILE_THREADS), bytes_of<ROWS>(n_stages),
-                     stream, a, n_stages);
+        LAUNCH((multiply_code_tiles<FORMAT, ROWS, true>), grid, dim3(TILE_THREADS), bytes_of<ROWS>(n_stages), stream, a,
+               n_stages);
     else
-        LAUNCH_EARLY((multiply_code_tiles<FORMAT, ROWS, false>), grid, dim3(TILE_THREADS), bytes_of<ROWS>(n_stages),
-                     stream, a, n_stages);
+        LAUNCH((multiply_code_tiles<FORMAT, ROWS, false>), grid, dim3(TILE_THREADS), bytes_of<ROWS>(n_stages), stream,
+               a, n_stages);
 }
 
 } // namespace

@@ -114,7 +114,6 @@ __global__ void __launch_bounds__(THREADS) rotate_rows(rope_args a)
 __global__ void __launch_bounds__(THREADS) add_values(float *out, const float *x, size_t n)
 {
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
     if (i < n) out[i] += x[i];
 }
@@ -122,7 +121,6 @@ __global__ void __launch_bounds__(THREADS) add_values(float *out, const float *x
 __global__ void __launch_bounds__(THREADS) copy_rows(const float *x, const uint32_t *rows, float *out, uint32_t cols)
 {
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     for (uint32_t i = threadIdx.x; i < cols; i += THREADS)
         out[(size_t)blockIdx.x * cols + i] = x[(size_t)rows[blockIdx.x] * cols + i];
 }
@@ -160,11 +158,11 @@ void cuda_rope_kv(const rope_args &args, cudaStream_t stream)
 
 void cuda_add(float *out, const float *x, size_t n, cudaStream_t stream)
 {
-    if (n) LAUNCH_EARLY(add_values, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, out, x, n);
+    if (n) LAUNCH(add_values, dim3((unsigned)((n + THREADS - 1) / THREADS)), dim3(THREADS), 0, stream, out, x, n);
 }
 
 void cuda_gather_rows(const float *x, const uint32_t *rows, float *out, uint32_t n_rows, uint32_t cols,
                       cudaStream_t stream)
 {
-    if (n_rows && cols) LAUNCH_EARLY(copy_rows, dim3(n_rows), dim3(THREADS), 0, stream, x, rows, out, cols);
+    if (n_rows && cols) LAUNCH(copy_rows, dim3(n_rows), dim3(THREADS), 0, stream, x, rows, out, cols);
 }
