@@ -23,7 +23,7 @@ struct pieces {
     struct kernels_weight *other; /* with a 16-bit form, where products use one */
     struct kernels_kv *kv;
     struct kernels_batch *batch;
-    float *x, *out;
+    float *x, *out, *more; /* more: of the weights beside one */
     int32_t *ids;
 };
 
@@ -67,6 +67,7 @@ static bool make(struct pieces *p, enum kernels_products products, struct kernel
            p->b->batch_set(p->d, p->batch, &desc, error) == KERNELS_OK &&
            (p->x = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&
            (p->out = p->b->buffer_allocate(p->d, ROWS * K * sizeof(float), error)) &&
+           (p->more = p->b->buffer_allocate(p->d, 2 * ROWS * K * sizeof(float), error)) &&
            (p->ids = p->b->buffer_allocate(p->d, sizeof experts, error)) &&
            p->b->upload(p->d, p->x, values, ROWS * K * sizeof(float)) == KERNELS_OK &&
            p->b->upload(p->d, p->ids, experts, sizeof experts) == KERNELS_OK;
@@ -76,7 +77,12 @@ static bool run(struct pieces *p, float *result)
 {
     static const float frequency[HEAD / 2] = {1};
     const struct kernels_weight *two[3] = {p->w, p->room, p->other};
-    const struct kernels_linear linear = {.x = p->x, .weight = p->w, .out = p->out, .n_rows = ROWS};
+    const struct kernels_linear linear = {.x = p->x,
+                                          .weight = p->w,
+                                          .out = p->out,
+                                          .n_rows = ROWS,
+                                          .beside = {{p->other, p->more}, {p->int8, p->more + ROWS * K}},
+                                          .n_beside = 2};
     const struct kernels_linear whole = {
         .x = p->x, .weight = p->int8, .out = p->out, .n_rows = ROWS, .accumulate = true};
     const struct kernels_rope_kv rope = {.batch = p->batch,

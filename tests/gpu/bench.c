@@ -221,6 +221,58 @@ static void bench_linear(struct bench *b, enum kernels_format format, size_t n, 
     b->table->buffer_free(b->device, out);
 }
 
+/* --- queries, keys and values: weights of the same rows in one call --- */
+
+struct beside_work {
+    struct linear_work queries;
+    struct kernels_weight *beside[MOST_WEIGHTS][KERNELS_MAX_BESIDE];
+};
+
+static enum kernels_status do_beside(struct bench *b, const void *context)
+{
+    struct beside_work *work = (struct beside_work *)(uintptr_t)context;
+    const size_t turn = work->queries.turn % work->queries.n_weights;
+
+    for (size_t i = 0; i < KERNELS_MAX_BESIDE; i++) work->queries.args.beside[i].weight = work->beside[turn][i];
+    return do_linear(b, &work->queries);
+}
+
+static void bench_beside(struct bench *b, enum kernels_format format, size_t n, size_t n_beside, size_t k)
+{
+    static struct beside_work work;
+    const struct kernels_weight_desc descs[] = {{format, n, k}, {format, n_beside, k}};
+    const size_t bytes = b->table->weight_size(b->device, &descs[0]) + 2 * b->table->weight_size(b->device, &descs[1]);
+    const size_t n_all = n + 2 * n_beside, n_cold = CACHE_BYTES / bytes + 2;
+    float *x = take_numbers(b, 8 * k), *out = take(b, 8 * n_all * sizeof *out);
+    char shape[64];
+
+    work = (struct beside_work){.queries.n_weights = b->tiny ? 2 : n_cold < MOST_WEIGHTS ? n_cold : MOST_WEIGHTS};
+    for (size_t i = 0; i < work.queries.n_weights; i++) {
+        work.queries.weights[i] = make_weight(b, format, n, k);
+        for (size_t j = 0; j < 2; j++) work.beside[i][j] = make_weight(b, format, n_beside, k);
+    }
+    for (size_t m = 1; m <= 8; m *= 2) {
+        struct result r = {"linear", docket_kernels_format_name(format), shape, {0, 0}, 0, 0, 0, false};
+        work.queries.args = (struct kernels_linear){.x = x,
+                                                    .out = out,
+                                                    .n_rows = m,
+                                                    .beside = {{NULL, out + 8 * n}, {NULL, out + 8 * (n + n_beside)}},
+                                                    .n_beside = 2};
+        r.took = measure(b, do_beside, &work, "linear");
+        r.bytes = (double)bytes + 4.0 * (double)(m * (n_all + k));
+        r.operations = 2.0 * (double)m * (double)n_all * (double)k;
+        r.wanted = wanted(b, m, r.bytes);
+        snprintf(shape, sizeof shape, "m=%zu n=%zu+%zu+%zu k=%zu", m, n, n_beside, n_beside, k);
+        row(b, &r);
+    }
+    for (size_t i = 0; i < work.queries.n_weights; i++) {
+        b->table->weight_free(b->device, work.queries.weights[i]);
+        for (size_t j = 0; j < 2; j++) b->table->weight_free(b->device, work.beside[i][j]);
+    }
+    b->table->buffer_free(b->device, x);
+    b->table->buffer_free(b->device, out);
+}
+
 /* --- the experts of one layer: others each time, where not all are wanted --- */
 
 enum { E = 8, T = 2, TURNS = E / T };
@@ -456,6 +508,7 @@ static void all(struct bench *b)
         if (!b->tiny) bench_linear(b, formats[i], 4096, 4096);
         if (!b->tiny) bench_linear(b, formats[i], 1024, 4096);
     }
+    bench_beside(b, KERNELS_NF4_NESTED, b->tiny ? 64 : 4096, b->tiny ? 32 : 1024, b->tiny ? 64 : 4096);
     bench_experts(b, KERNELS_NF4_NESTED, b->tiny ? 64 : 14336, b->tiny ? 64 : 4096, 1, b->tiny ? 1 : 128, 2);
     bench_attentions(b);
     bench_alone(b);

@@ -120,13 +120,20 @@ static enum kernels_status use_everything(const struct kernels_backend *table, s
                                &error));
     HAVE(batch = table->batch_create(device, M, 2, &error));
     HAVE(x = table->buffer_allocate(device, M * F * sizeof *x, &error));
-    HAVE(out = table->buffer_allocate(device, M * F * sizeof *out, &error));
+    HAVE(out = table->buffer_allocate(device, 3 * M * F * sizeof *out, &error));
     for (size_t i = 0; i < M * F; i++) x[i] = out[i] = 0.25f;
     TRY(table->batch_set(device, batch, &desc, &error));
     TRY(table->embed(device, &(struct kernels_embed){weights[6], batch, out, 0}));
     TRY(table->rmsnorm(device, &(struct kernels_rmsnorm){x, weights[7], out, M, K, 1e-5f, false}));
     for (size_t i = 0; i < 3; i++)
         TRY(table->linear(device, &(struct kernels_linear){.x = x, .weight = weights[i], .out = out, .n_rows = M}));
+    TRY(table->linear(device,
+                      &(struct kernels_linear){.x = x,
+                                               .weight = weights[0],
+                                               .out = out,
+                                               .n_rows = M,
+                                               .beside = {{weights[1], out + M * F}, {weights[2], out + 2 * M * F}},
+                                               .n_beside = 2}));
     TRY(table->rope_kv(device, &(struct kernels_rope_kv){batch, x, out, out, kv, 0, 4, 2, D, frequency, 0}));
     TRY(table->attention(device, &(struct kernels_attention){batch, x, kv, out, 0, 4, 2, D, 0.25f, 0}));
     {
