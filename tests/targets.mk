@@ -13,7 +13,7 @@ FUZZ_BINS   := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZERS))
 DEMO_MODEL  := --model docket/demo-mixtral --hub-cache tests/demo_model/hub
 RUN          = $(PYTHON) tests/run.py --build $(B)
 
-JUDGES := $(EMULATED_SUITES) $(B)/tests/cuda_emulation/test_parts
+JUDGES := $(EMULATED_SUITES) $(addprefix $(B)/tests/cuda_emulation/,test_parts test_decode)
 
 .PHONY: test unit integration lint asan tsan barriers fuzz bench eval oracle soak demo clang format test-programs commit-changed
 test: ## everything that must hold: unit, conformance, integration, documents, cheap lints

@@ -10,7 +10,7 @@
  * when the last block of this one has said so, thus has a place: what they take by waiting is kept from nobody but their own kind. A
  * kernel that does not say it lets the next one begin as it ends.
  * Nothing that another kernel writes is read by ld.global.nc (__ldg, or const and __restrict__): the compiler may put such loads in front of
- * the wait, which holds all others.
+ * the wait, which holds all others (tests/gpu/early.py looks at what it made).
  * Where a launch is not early both are nothing, and LAUNCH is always right. */
 #ifndef DOCKET_KERNELS_CUDA_EARLY_CUH
 #define DOCKET_KERNELS_CUDA_EARLY_CUH

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Leaves out each barrier of the CUDA kernels in turn, each wait of the host side for a stream or an event, each record of an event; of
-each wait for asynchronous copies one group. Something has to notice: values, a deadlock, or the race detector.
+each wait for asynchronous copies one group; the waits of kernels that begin early (kernels/cuda/early.cuh), which values cannot show.
+Something has to notice: values, a deadlock, or the race detector.
 
     tests/cuda_emulation/barriers.py [--build build/release] [--tsan build/tsan] [--only rows.cu:14,attention] [--both] [--tenth SEED]
 
@@ -23,11 +24,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
 SUITES = ("test_products", "test_beside", "test_attention", "test_placement", "test_company", "test_parts", "test_backends", "test_steps")
+STEPS = ("test_steps", "test_decode")                                   # who records steps, whose kernels begin early on the newest card
+NEWEST = "9.0"
 CARDS = ("8.0", "7.5", "8.6")                                           # the others have fewer stages of shared memory, and wait differently
 SEEDS = ("1", "2", "3", "4")                                            # for streams: who is late is a matter of luck
 SHORT = ("test_products", "test_attention", "test_placement", "test_steps")  # where streams are looked at, if they come to the place
 HOST = re.compile(r"\bcuda(StreamWaitEvent|StreamSynchronize|EventSynchronize|EventRecord)\(")
 DEVICE = re.compile(r"\bBLOCK_BARRIER\(\);|\bcopy_wait<")
+EARLY = re.compile(r"\bWAIT_FOR_FORMER\(\);")
 SECONDS = 900
 # Waits whose loss nothing can show, by the text of their line: when a device is closed, whatever frees memory behind them waits as well.
 UNSEEN = {
@@ -43,8 +47,8 @@ def places():
         if source.name in ("launch.cuh", "copy.cuh"):
             continue
         for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
-            if (HOST.search(line) or DEVICE.search(line)) and (source.name, line.strip()) not in UNSEEN:
-                yield f"{source.relative_to(ROOT)}:{number}", bool(HOST.search(line))
+            if (HOST.search(line) or DEVICE.search(line) or EARLY.search(line)) and (source.name, line.strip()) not in UNSEEN:
+                yield f"{source.relative_to(ROOT)}:{number}", bool(HOST.search(line)), bool(EARLY.search(line))
 
 
 def run(build, suite, card, skip="", seed="1", reached=None):
@@ -88,12 +92,12 @@ class Judge:
         self.build, self.tsan, self.both, self.pool = build, tsan, both, pool
         self.maps, self.intact = {}, {}
 
-    def learn(self, wanted):
+    def learn(self, wanted, cards=CARDS, suites=SUITES):
         """Of one card after the other while there is a place that nobody came to. False, and said, if the intact kernels fail."""
-        for card in CARDS:
+        for card in cards:
             if wanted <= {place for reached in self.maps.values() for place in reached}:
                 return True
-            runs = [(suite, card) for suite in SUITES]
+            runs = [(suite, card) for suite in suites]
             for (suite, _), (seen, reached) in zip(runs, self.pool.map(lambda r: learn(self.build, *r), runs)):
                 self.maps[suite, card] = reached
                 if seen:
@@ -103,7 +107,7 @@ class Judge:
 
     def where(self, place, is_host):
         """Suites that come to the place, the soonest first; on the second card where none does on the first."""
-        for card in CARDS:
+        for card in (*CARDS, NEWEST):
             found = sorted((reached[place], suite, card) for (suite, c), reached in self.maps.items() if c == card and place in reached)
             if found:
                 short = [suite for _, suite, _ in found if suite in SHORT]
@@ -146,22 +150,23 @@ def main():
     options = parser.parse_args()
     begin = time.monotonic()
     builds = [options.build.resolve(), *([options.tsan.resolve()] if options.tsan else [])]
-    for build in builds:
-        for suite in SUITES:
-            if not (build / "tests" / "cuda_emulation" / suite).exists():
-                print(f"{build}/tests/cuda_emulation/{suite} is not built: make barriers builds it")
-                return 2
     everything = list(places())
     chosen = [p for p in everything if any(word in p[0] for word in options.only.split(","))]
     if options.tenth is not None:
         chosen = sorted(random.Random(options.tenth).sample(chosen, (len(chosen) + 9) // 10))
+    usual, early = {place for place, _, is_early in chosen if not is_early}, {place for place, _, is_early in chosen if is_early}
+    for build in builds:
+        for suite in {*(SUITES if usual else ()), *(STEPS if early else ())}:
+            if not (build / "tests" / "cuda_emulation" / suite).exists():
+                print(f"{build}/tests/cuda_emulation/{suite} is not built: make barriers builds it")
+                return 2
     unnoticed = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         judge = Judge(builds[0], builds[1] if options.tsan else None, options.both, pool)
-        if not judge.learn({place for place, _ in chosen}):
+        if not judge.learn(usual) or not judge.learn(early, (NEWEST,), STEPS):
             return 1
         print(f"{time.monotonic() - begin:.0f} s to learn which suite comes where\n{'left out':42} {'by the values':34} by the race detector")
-        for (place, _), (values, race, reached) in zip(chosen, pool.map(lambda p: judge.judge(*p), chosen)):
+        for (place, *_), (values, race, reached) in zip(chosen, pool.map(lambda p: judge.judge(*p[:2]), chosen)):
             print(f"{place:42} {values or '-':34} {'not asked' if race is None else race or '-'}{'' if reached else '   never reached'}", flush=True)
             if not values and (not race or race.startswith("(")):
                 unnoticed.append(place)

@@ -301,9 +301,13 @@ void device_finish(int device)
     sweep();
 }
 
+/* What was done is over: nobody else will say so. */
 void discard_all()
 {
-    for (cudaStream_t stream : streams) drop(stream);
+    for (cudaStream_t stream : streams) {
+        drop(stream);
+        stream_finish(stream);
+    }
     sweep();
 }
 
