@@ -4,7 +4,6 @@
  * whoever its neighbours are, and keys that it does not see add exactly nothing.
  * Reads keys and values once per 16 rows and head: 8 d bytes a key. */
 #include "kernels/cuda/attention.cuh"
-#include "kernels/cuda/early.cuh"
 
 namespace
 {
@@ -48,7 +47,6 @@ __global__ void __launch_bounds__(THREADS, D > 128 ? 3 : 4)
     SHARED_ARRAY(float, keys_or_values, [KEYS][D + 1]);
     SHARED_ARRAY(float, shares, [ROWS][KEYS]);
     LET_NEXT_BEGIN();
-    WAIT_FOR_FORMER();
     const attention_item tile = a.plan.items[blockIdx.x];
     const kernels_sequence &s =
         a.sequences[tile.sequence]; /* read where it lies: a copy would be indexed on the stack */
@@ -133,11 +131,11 @@ void cuda_attention_exact(const attention_args &a, cudaStream_t stream)
     const dim3 grid(a.plan.n_items, a.n_heads);
     if (a.plan.n_items == 0) return;
     if (a.kv.head_size <= 32)
-        LAUNCH_EARLY((attend<32, 16>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH((attend<32, 16>), grid, dim3(THREADS), 0, stream, a);
     else if (a.kv.head_size <= 64)
-        LAUNCH_EARLY((attend<64, 16>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH((attend<64, 16>), grid, dim3(THREADS), 0, stream, a);
     else if (a.kv.head_size <= 128)
-        LAUNCH_EARLY((attend<128, 16>), grid, dim3(THREADS), 0, stream, a);
+        LAUNCH((attend<128, 16>), grid, dim3(THREADS), 0, stream, a);
     else
-        LAUNCH_EARLY((attend<256, 8>), dim3(grid.x, grid.y, 2), dim3(THREADS), 0, stream, a);
+        LAUNCH((attend<256, 8>), dim3(grid.x, grid.y, 2), dim3(THREADS), 0, stream, a);
 }
