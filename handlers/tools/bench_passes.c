@@ -185,18 +185,20 @@ static enum status fill_context(struct passes *p, struct error *err)
     return st == DOCKET_OK ? answer(p, err) : st;
 }
 
-static uint64_t steps_replayed(const struct bench *b)
+static struct kernels_description facts_of(const struct bench *b)
 {
     struct kernels_description facts;
     b->device->backend->describe(b->device->handle, &facts);
-    return facts.steps_replayed;
+    return facts;
 }
 
 static bool measure_decode(struct passes *p, size_t n, const char *how)
 {
+    const uint64_t before = facts_of(p->bench).steps_early;
     struct bench_row *row = bench_measure(p->bench, "decode", &p->work, "batch %zu%s", n, how);
     if (!row || row->problem[0]) return false;
-    snprintf(row->what, sizeof(row->what), "batch %zu, %zu steps behind %d tokens%s", n, p->step_tokens, CONTEXT, how);
+    snprintf(row->what, sizeof(row->what), "batch %zu, %zu steps behind %d tokens%s%s", n, p->step_tokens, CONTEXT, how,
+             facts_of(p->bench).steps_early > before ? ", kernels begin early" : "");
     return true;
 }
 
@@ -213,8 +215,8 @@ static void decode(struct passes *p, size_t n)
     else if (fill_context(p, &err) != DOCKET_OK)
         bench_impossible(p->bench, "decode", "%s", err.message);
     else {
-        uint64_t before = steps_replayed(p->bench);
-        bool graphs = measure_decode(p, n, "") && steps_replayed(p->bench) > before;
+        const uint64_t before = facts_of(p->bench).steps_replayed;
+        bool graphs = measure_decode(p, n, "") && facts_of(p->bench).steps_replayed > before;
         if (!graphs) return;
         transformer_record_steps(p->transformer, false);
         measure_decode(p, n, ", without graphs");

@@ -118,6 +118,17 @@ files=$(mktemp -d "$build/files-XXXXXX") || exit 2
 
 # Whether the headers that the emulation replaces do what their twins do, and every kernel against the reference.
 if [ "$part" = prove ] || [ "$part" = all ]; then
+    # In the machine's own instructions; a disassembler comes with the toolkit, or not.
+    if [ -n "$emulated" ] || ! command -v "$python" > /dev/null; then
+        note early left_out 0 'judges code for a GPU only'
+    else
+        "$python" tests/gpu/early.py "$build"/cuda/*.o > "$out/early.log" 2>&1
+        case $? in
+            0) note early passed 0 "$(head -n 1 "$out/early.log")" ;;
+            3) note early left_out 0 'no cuobjdump, or no code for compute capability 9.0 and up' ;;
+            *) note early failed 0 'see early.log' ;;
+        esac
+    fi
     # shellcheck disable=SC2016 # the inner shell expands them
     step truth 60 env EMULATION_SEED=3 TWIN="$twin" DEVICE="$programs/truth" RESULTS="$out/truth.bin" \
         bash -c '"$TWIN" write "$RESULTS" && "$DEVICE" compare "$RESULTS"'

@@ -24,7 +24,7 @@ def test_its_programs_run_over_the_emulation(tmp_path):
     states = {step["step"]: step["state"] for step in results["steps"]}
     assert results["device"] == "emulated on the host"
     assert {name for name, state in states.items() if state == "passed"} == {"build", "device", "truth", "models", "test_backends", "test_products", "test_beside", "test_attention", "test_attention_random", "test_company", "test_placement", "test_steps", "bench", "whole_models"}
-    assert {name for name, state in states.items() if state != "passed"} == {"answers", "transformers", "memcheck", "racecheck", "synccheck"}
+    assert {name for name, state in states.items() if state != "passed"} == {"early", "answers", "transformers", "memcheck", "racecheck", "synccheck"}
     rows = results["bench"]["rows"]
     assert {row["operation"] for row in rows} == {"linear", "expert_ffn", "attention", "quantize", "expand"}
     assert {row["format"] for row in rows if row["operation"] == "linear"} == {"nf4_nested", "bf16"}
@@ -84,6 +84,28 @@ def test_goals_stand_beside_what_was_found(tmp_path):
     assert goals["memory: off the plan"][1] == "floor" and goals["quantizing alone: of the copy rate"][1] == "wish"
     assert goals["times PyTorch in bf16: documents, prefix in each"] == (1.25, "floor") and goals["times PyTorch in bf16: decoding, batch 1"] == (10, "wish")
     assert goals["times PyTorch in bf16: prefill of one sequence"] == (None, None) and "not measured" in said
+
+
+def _early(tmp_path, *kernels):
+    """What is said of kernels with these instructions, as the disassembler prints them."""
+    lines = [line for name, instructions in kernels for line in
+             (f"\t\tFunction : {name}", *(f"        /*{16 * at:04x}*/                   {text} ;" for at, text in enumerate(instructions)))]
+    (tmp_path / "sass").write_text("\n".join(lines), encoding="utf-8")
+    tool = tmp_path / "cuobjdump"
+    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/sass\n", encoding="utf-8")
+    tool.chmod(0o755)
+    return subprocess.run([str(ROOT / "tests" / "gpu" / "early.py"), "an.o", "--cuobjdump", str(tool)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_touches_memory_before_its_wait_is_found(tmp_path):
+    waits = ("LDC R1, c[0x0][0x28]", "LDS R2, [R1]", "ACQBULK", "LDG.E R3, desc[UR4][R2.64]", "STG.E desc[UR4][R2.64], R3", "EXIT")
+    reads = ("@P0 LDG.E.CONSTANT R3, desc[UR4][R2.64]", *waits)
+    plain = ("STG.E desc[UR4][R2.64], R3", "EXIT")
+    assert (said := _early(tmp_path, ("norm", waits), ("old", plain))).returncode == 0 and said.stdout == "1 kernels wait, 0 of them too late\n"
+    said = _early(tmp_path, ("norm", waits), ("_Z4rope", reads), ("_Z12multiply_few", reads))
+    assert said.returncode == 1 and "3 kernels wait, 1 of them too late" in said.stdout and "_Z4rope: in front of the wait: LDG" in said.stdout
+    assert _early(tmp_path, ("_Z12multiply_few", ("@!P1 STG.E desc[UR4][R2.64], R3", *waits))).returncode == 1
+    assert _early(tmp_path, ("old", plain)).returncode == 3
 
 
 def test_goals_of_nothing_are_all_unknown(tmp_path):
