@@ -134,10 +134,8 @@ void bench_files_measure(struct bench_subject *s, const struct bench_files *file
     double seconds = 0, rate;
     uint64_t bytes = 0;
     char what[80];
-    const enum model_prequantized stored = b->config->prequantized;
     snprintf(what, sizeof(what), "%zu files, %s", files->n,
-             stored == PREQUANTIZED_BITSANDBYTES || stored == PREQUANTIZED_DOCKET ? "quantized when they were stored"
-                                                                                  : "quantizing included");
+             model_config_is_stored_quantized(b->config) ? "quantized when they were stored" : "quantizing included");
     struct bench_row *row = add_row(b, "load", what, (double)load->bytes_read, load->seconds);
     if (!row) return;
     if (load->copied.bytes)

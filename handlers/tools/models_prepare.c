@@ -189,8 +189,7 @@ static enum status is_stored_quantized(bool *out, const struct model_location *l
     size_t length = 0;
     enum status st = model_read_file(&text, &length, location, "config.json", 4 * MIB, err);
     if (st == DOCKET_OK) st = model_config_parse(&config, text, length, err);
-    if (st == DOCKET_OK)
-        *out = config.prequantized == PREQUANTIZED_BITSANDBYTES || config.prequantized == PREQUANTIZED_DOCKET;
+    if (st == DOCKET_OK) *out = model_config_is_stored_quantized(&config);
     mem_free(text);
     return st;
 }

@@ -264,7 +264,7 @@ enum kernels_status cpu_gather_logits(struct kernels_device *device, const struc
     struct cpu_rows rows;
 
     if (status != KERNELS_OK || args->n_items == 0) return status;
-    if (device->core && cpu_core_takes(device->core, args->head)) return cpu_core_gather_logits(device, args);
+    if (is_for_core(device, args->head)) return cpu_core_gather_logits(device, args);
     if ((workers = cpu_workers(device)) == NULL ||
         !pack_for(device, args->head, args->x, args->n_items, args->rows, &rows))
         return cpu_fail(device, KERNELS_NO_MEMORY, "gather_logits: no memory for %zu items", args->n_items);

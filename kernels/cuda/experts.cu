@@ -343,32 +343,31 @@ void cuda_sort_by_expert(const sort_args &args, cudaStream_t stream)
     LAUNCH(place_chunks, dim3(n_chunks), threads, 0, stream, args);
 }
 
-void cuda_route_few(const route_few_args &a, cudaStream_t stream)
+template <int FORMAT> static void launch_route(const route_few_args &a, cudaStream_t stream)
 {
     const uint32_t n_pairs = a.e * a.n_chains;
     const dim3 grid((n_pairs + PAIRS - 1) / PAIRS, (a.m + WARPS - 1) / WARPS), threads(THREADS);
-    const bool at_once = n_pairs <= PAIRS && a.m <= WARPS;
+    if (n_pairs <= PAIRS && a.m <= WARPS) {
+        LAUNCH_EARLY(route_at_once<FORMAT>, dim3(1), threads, 0, stream, a);
+        return;
+    }
+    LAUNCH_EARLY(route_chains<FORMAT>, grid, threads, 0, stream, a);
+    LAUNCH(route_few, dim3(1), threads, 0, stream, a);
+}
+
+void cuda_route_few(const route_few_args &a, cudaStream_t stream)
+{
     switch (a.weight.format) {
     case KERNELS_F32:
-        if (at_once)
-            LAUNCH_EARLY(route_at_once<KERNELS_F32>, dim3(1), threads, 0, stream, a);
-        else
-            LAUNCH_EARLY(route_chains<KERNELS_F32>, grid, threads, 0, stream, a);
+        launch_route<KERNELS_F32>(a, stream);
         break;
     case KERNELS_F16:
-        if (at_once)
-            LAUNCH_EARLY(route_at_once<KERNELS_F16>, dim3(1), threads, 0, stream, a);
-        else
-            LAUNCH_EARLY(route_chains<KERNELS_F16>, grid, threads, 0, stream, a);
+        launch_route<KERNELS_F16>(a, stream);
         break;
     default:
-        if (at_once)
-            LAUNCH_EARLY(route_at_once<KERNELS_BF16>, dim3(1), threads, 0, stream, a);
-        else
-            LAUNCH_EARLY(route_chains<KERNELS_BF16>, grid, threads, 0, stream, a);
+        launch_route<KERNELS_BF16>(a, stream);
         break;
     }
-    if (!at_once) LAUNCH(route_few, dim3(1), threads, 0, stream, a);
 }
 
 void cuda_combine_norm(const combine_args &args, const weight_view &w, float *normed, float eps, bool plus_one,

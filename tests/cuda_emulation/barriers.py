@@ -125,11 +125,11 @@ class Judge:
                 return f"{seen} ({suite}{'' if card == CARDS[0] else ' on ' + card})", True
         return "", True
 
-    def judge(self, place, is_host):
+    def judge(self, place, is_host, is_early):
         """By the values, by the detector (None: not asked), whether it is reached."""
         suites = self.where(place, is_host)
         values = ""
-        for seed in SEEDS if is_host else SEEDS[:1]:
+        for seed in () if is_early else SEEDS if is_host else SEEDS[:1]:
             for suite, card in suites:
                 seen = values or run(self.build, suite, card, place, seed)
                 if seen and not values:
@@ -166,7 +166,7 @@ def main():
         if not judge.learn(usual) or not judge.learn(early, (NEWEST,), STEPS):
             return 1
         print(f"{time.monotonic() - begin:.0f} s to learn which suite comes where\n{'left out':42} {'by the values':34} by the race detector")
-        for (place, *_), (values, race, reached) in zip(chosen, pool.map(lambda p: judge.judge(*p[:2]), chosen)):
+        for (place, *_), (values, race, reached) in zip(chosen, pool.map(lambda p: judge.judge(*p), chosen)):
             print(f"{place:42} {values or '-':34} {'not asked' if race is None else race or '-'}{'' if reached else '   never reached'}", flush=True)
             if not values and (not race or race.startswith("(")):
                 unnoticed.append(place)

@@ -173,101 +173,65 @@ static double wanted(const struct bench *b, size_t m, double bytes)
     return m <= 8 ? 0.82 : m <= 64 ? 0.6 : 0.5;
 }
 
-/* --- linear: round several weights where one would stay in the cache --- */
+/* --- linear: round several weights where one would stay in the cache; alone, or two more of the same rows in the call --- */
 
 enum { MOST_WEIGHTS = 256, CACHE_BYTES = 400000000 };
 
 struct linear_work {
     struct kernels_linear args;
-    struct kernels_weight *weights[MOST_WEIGHTS];
+    struct kernels_weight *weights[MOST_WEIGHTS], *beside[MOST_WEIGHTS][KERNELS_MAX_BESIDE];
     size_t n_weights, turn;
 };
 
 static enum kernels_status do_linear(struct bench *b, const void *context)
 {
     struct linear_work *work = (struct linear_work *)(uintptr_t)context;
+    const size_t at = work->turn++ % work->n_weights;
 
-    work->args.weight = work->weights[work->turn++ % work->n_weights];
+    work->args.weight = work->weights[at];
+    for (size_t i = 0; i < work->args.n_beside; i++) work->args.beside[i].weight = work->beside[at][i];
     return b->table->linear(b->device, &work->args);
 }
 
-static void bench_linear(struct bench *b, enum kernels_format format, size_t n, size_t k)
+/* [n, k] alone with n_beside 0; else, for few rows, with two of [n_beside, k], as queries with keys and values. */
+static void bench_linear(struct bench *b, enum kernels_format format, size_t n, size_t n_beside, size_t k)
 {
     static const size_t rows[] = {1, 2, 4, 8, 16, 32, 64, 512, 4096};
-    const struct kernels_weight_desc desc = {format, n, k};
-    const size_t most = b->tiny ? 8 : 4096, bytes = b->table->weight_size(b->device, &desc);
+    static struct linear_work work;
+    const struct kernels_weight_desc desc = {format, n, k}, other = {format, n_beside, k};
+    const size_t most = b->tiny || n_beside ? 8 : 4096, more = n_beside ? KERNELS_MAX_BESIDE : 0;
+    const size_t n_all = n + more * n_beside, bytes = b->table->weight_size(b->device, &desc) +
+                                                      (more ? more * b->table->weight_size(b->device, &other) : 0);
     const size_t n_cold = bytes ? CACHE_BYTES / bytes + 2 : 0;
-    struct linear_work work = {.n_weights = b->tiny ? 2 : n_cold < MOST_WEIGHTS ? n_cold : MOST_WEIGHTS};
     float *x, *out;
     char shape[64];
 
     if (bytes == 0) return;
+    work = (struct linear_work){.n_weights = b->tiny ? 2 : n_cold < MOST_WEIGHTS ? n_cold : MOST_WEIGHTS};
     x = take_numbers(b, most * k);
-    out = take(b, most * n * sizeof *out);
-    for (size_t i = 0; i < work.n_weights; i++) work.weights[i] = make_weight(b, format, n, k);
+    out = take(b, most * n_all * sizeof *out);
+    for (size_t i = 0; i < work.n_weights; i++) {
+        work.weights[i] = make_weight(b, format, n, k);
+        for (size_t j = 0; j < more; j++) work.beside[i][j] = make_weight(b, format, n_beside, k);
+    }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rows[i] <= most; i++) {
         size_t m = rows[i];
         struct result r = {"linear", docket_kernels_format_name(format), shape, {0, 0}, 0, 0, 0, false};
-        work.args = (struct kernels_linear){.x = x, .out = out, .n_rows = m};
+        work.args = (struct kernels_linear){.x = x, .out = out, .n_rows = m, .n_beside = more};
+        for (size_t j = 0; j < more; j++) work.args.beside[j].out = out + most * (n + j * n_beside);
         r.took = measure(b, do_linear, &work, "linear");
-        r.bytes = (double)bytes + 4.0 * (double)(m * (n + k));
-        r.operations = 2.0 * (double)m * (double)n * (double)k;
-        r.wanted = format == KERNELS_NF4_NESTED ? wanted(b, m, r.bytes) : 0;
-        snprintf(shape, sizeof shape, "m=%zu n=%zu k=%zu", m, n, k);
-        row(b, &r);
-    }
-    for (size_t i = 0; i < work.n_weights; i++) b->table->weight_free(b->device, work.weights[i]);
-    b->table->buffer_free(b->device, x);
-    b->table->buffer_free(b->device, out);
-}
-
-/* --- queries, keys and values: weights of the same rows in one call --- */
-
-struct beside_work {
-    struct linear_work queries;
-    struct kernels_weight *beside[MOST_WEIGHTS][KERNELS_MAX_BESIDE];
-};
-
-static enum kernels_status do_beside(struct bench *b, const void *context)
-{
-    struct beside_work *work = (struct beside_work *)(uintptr_t)context;
-    const size_t turn = work->queries.turn % work->queries.n_weights;
-
-    for (size_t i = 0; i < KERNELS_MAX_BESIDE; i++) work->queries.args.beside[i].weight = work->beside[turn][i];
-    return do_linear(b, &work->queries);
-}
-
-static void bench_beside(struct bench *b, enum kernels_format format, size_t n, size_t n_beside, size_t k)
-{
-    static struct beside_work work;
-    const struct kernels_weight_desc descs[] = {{format, n, k}, {format, n_beside, k}};
-    const size_t bytes = b->table->weight_size(b->device, &descs[0]) + 2 * b->table->weight_size(b->device, &descs[1]);
-    const size_t n_all = n + 2 * n_beside, n_cold = CACHE_BYTES / bytes + 2;
-    float *x = take_numbers(b, 8 * k), *out = take(b, 8 * n_all * sizeof *out);
-    char shape[64];
-
-    work = (struct beside_work){.queries.n_weights = b->tiny ? 2 : n_cold < MOST_WEIGHTS ? n_cold : MOST_WEIGHTS};
-    for (size_t i = 0; i < work.queries.n_weights; i++) {
-        work.queries.weights[i] = make_weight(b, format, n, k);
-        for (size_t j = 0; j < 2; j++) work.beside[i][j] = make_weight(b, format, n_beside, k);
-    }
-    for (size_t m = 1; m <= 8; m *= 2) {
-        struct result r = {"linear", docket_kernels_format_name(format), shape, {0, 0}, 0, 0, 0, false};
-        work.queries.args = (struct kernels_linear){.x = x,
-                                                    .out = out,
-                                                    .n_rows = m,
-                                                    .beside = {{NULL, out + 8 * n}, {NULL, out + 8 * (n + n_beside)}},
-                                                    .n_beside = 2};
-        r.took = measure(b, do_beside, &work, "linear");
         r.bytes = (double)bytes + 4.0 * (double)(m * (n_all + k));
         r.operations = 2.0 * (double)m * (double)n_all * (double)k;
-        r.wanted = wanted(b, m, r.bytes);
-        snprintf(shape, sizeof shape, "m=%zu n=%zu+%zu+%zu k=%zu", m, n, n_beside, n_beside, k);
+        r.wanted = format == KERNELS_NF4_NESTED ? wanted(b, m, r.bytes) : 0;
+        if (more)
+            snprintf(shape, sizeof shape, "m=%zu n=%zu+%zu+%zu k=%zu", m, n, n_beside, n_beside, k);
+        else
+            snprintf(shape, sizeof shape, "m=%zu n=%zu k=%zu", m, n, k);
         row(b, &r);
     }
-    for (size_t i = 0; i < work.queries.n_weights; i++) {
-        b->table->weight_free(b->device, work.queries.weights[i]);
-        for (size_t j = 0; j < 2; j++) b->table->weight_free(b->device, work.beside[i][j]);
+    for (size_t i = 0; i < work.n_weights; i++) {
+        b->table->weight_free(b->device, work.weights[i]);
+        for (size_t j = 0; j < more; j++) b->table->weight_free(b->device, work.beside[i][j]);
     }
     b->table->buffer_free(b->device, x);
     b->table->buffer_free(b->device, out);
@@ -491,7 +455,7 @@ static void many(struct bench *b)
 {
     const size_t f = b->tiny ? 64 : 14336, k = b->tiny ? 64 : 4096;
 
-    bench_linear(b, KERNELS_NF4_NESTED, f, k);
+    bench_linear(b, KERNELS_NF4_NESTED, f, 0, k);
     bench_experts(b, KERNELS_NF4_NESTED, f, k, b->tiny ? 4 : 512, b->tiny ? 4 : 32768, 4);
     b->expand = true;
     bench_experts(b, KERNELS_NF4_NESTED, f, k, b->tiny ? 4 : 2048, b->tiny ? 4 : 32768, 4);
@@ -503,12 +467,12 @@ static void all(struct bench *b)
     static const enum kernels_format formats[] = {KERNELS_NF4_NESTED, KERNELS_BF16};
 
     for (size_t i = 0; i < 2; i++) {
-        bench_linear(b, formats[i], b->tiny ? 70 : 14336, b->tiny ? 64 : 4096);
-        bench_linear(b, formats[i], b->tiny ? 64 : 4096, b->tiny ? 128 : 14336);
-        if (!b->tiny) bench_linear(b, formats[i], 4096, 4096);
-        if (!b->tiny) bench_linear(b, formats[i], 1024, 4096);
+        bench_linear(b, formats[i], b->tiny ? 70 : 14336, 0, b->tiny ? 64 : 4096);
+        bench_linear(b, formats[i], b->tiny ? 64 : 4096, 0, b->tiny ? 128 : 14336);
+        if (!b->tiny) bench_linear(b, formats[i], 4096, 0, 4096);
+        if (!b->tiny) bench_linear(b, formats[i], 1024, 0, 4096);
     }
-    bench_beside(b, KERNELS_NF4_NESTED, b->tiny ? 64 : 4096, b->tiny ? 32 : 1024, b->tiny ? 64 : 4096);
+    bench_linear(b, KERNELS_NF4_NESTED, b->tiny ? 64 : 4096, b->tiny ? 32 : 1024, b->tiny ? 64 : 4096);
     bench_experts(b, KERNELS_NF4_NESTED, b->tiny ? 64 : 14336, b->tiny ? 64 : 4096, 1, b->tiny ? 1 : 128, 2);
     bench_attentions(b);
     bench_alone(b);

@@ -335,8 +335,8 @@ static enum status load(struct model *m, const struct outline *o, const struct m
                         const atomic_bool *stop, struct error *err)
 {
     const struct kept_source_model source = {&o->location, &o->config, o->config_text, o->config_length, o->files};
-    bool stored = o->config.prequantized == PREQUANTIZED_BITSANDBYTES || o->config.prequantized == PREQUANTIZED_DOCKET;
-    if (options->keep_copy && !stored && !quantization_is_none(&options->quantization))
+    if (options->keep_copy && !model_config_is_stored_quantized(&o->config) &&
+        !quantization_is_none(&options->quantization))
         return kept_copy_load(&m->weights, &m->load, &m->from_kept_copy, &m->device, &source, &options->quantization,
                               stop, err);
     return load_weights(&m->weights, &m->load, &m->device, &o->config, o->files, &options->quantization, NULL, stop,

@@ -576,6 +576,11 @@ static enum status read_all(const struct reader *r, struct model_config *c)
     return check_total(r, c);
 }
 
+bool model_config_is_stored_quantized(const struct model_config *config)
+{
+    return config->prequantized == PREQUANTIZED_BITSANDBYTES || config->prequantized == PREQUANTIZED_DOCKET;
+}
+
 size_t model_config_experts(const struct model_config *c, size_t layer)
 {
     return c->dense_layers[layer / 8] >> layer % 8 & 1 ? 0 : c->n_experts;

@@ -49,6 +49,8 @@ struct model_config {
     size_t n_eos;
 };
 
+/* The files hold quantized weights that are taken as they are; of f8 they become values first. */
+bool model_config_is_stored_quantized(const struct model_config *config);
 /* Experts of one layer; 0: its feed-forward is dense. */
 size_t model_config_experts(const struct model_config *config, size_t layer);
 /* Of the feed-forward in that layer. */
